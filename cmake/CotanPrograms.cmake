@@ -1,0 +1,32 @@
+# The command line tool, the examples and the benchmarks. tools/ is one program; examples/ and bench/ are one program a file.
+
+if(COTAN_TOOLS)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tools/*.cpp")
+  if(sources)
+    add_executable(cotan_tool ${sources})
+    set_target_properties(cotan_tool PROPERTIES OUTPUT_NAME cotan RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
+    target_link_libraries(cotan_tool PRIVATE cotan CLI11::CLI11)
+    cotan_compile(cotan_tool)
+  endif()
+endif()
+
+# cotan_program_folder(<folder> <lib>...): each <folder>/NAME.cpp becomes the program <folder>/NAME of the build folder, target cotan_<folder>_NAME.
+function(cotan_program_folder folder)
+  file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${folder}/*.cpp")
+  foreach(source IN LISTS sources)
+    get_filename_component(name "${source}" NAME_WE)
+    set(target cotan_${folder}_${name})
+    add_executable(${target} "${source}")
+    set_target_properties(${target} PROPERTIES OUTPUT_NAME "${name}" RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/${folder}")
+    target_compile_definitions(${target} PRIVATE COTAN_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    target_link_libraries(${target} PRIVATE cotan ${ARGN})
+    cotan_compile(${target})
+  endforeach()
+endfunction()
+
+if(COTAN_EXAMPLES)
+  cotan_program_folder(examples CLI11::CLI11)
+endif()
+if(COTAN_BENCH)
+  cotan_program_folder(bench benchmark::benchmark)
+endif()
