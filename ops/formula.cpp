@@ -1,0 +1,304 @@
+#include "ops/formula.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include "ops/error.h"
+#include "ops/hash.h"
+#include "ops/intern.h"
+
+namespace cotan {
+namespace {
+
+enum class Operands : std::uint8_t { number, floating, boolean, any };
+enum class Result : std::uint8_t { same, boolean };
+
+struct AtomInfo {
+  std::string_view name;
+  int arity;
+  Operands operands;
+  Result result;
+};
+
+constexpr AtomInfo atoms[] = {
+    {"operand", 0, Operands::any, Result::same},
+    {"constant", 0, Operands::any, Result::same},
+    {"where", 3, Operands::any, Result::same},
+    {"cast", 1, Operands::any, Result::same},
+#define ATOM(name, arity, operands, result, ...) {#name, arity, Operands::operands, Result::result},
+#include "ops/atoms.def"
+#undef ATOM
+};
+
+const AtomInfo& info(Atom atom) { return atoms[static_cast<std::size_t>(atom)]; }
+
+double remainder_of(double a, double b) { return std::fmod(a, b); }
+
+// Nodes of the formula under construction; equal nodes are one.
+class Builder {
+ public:
+  Builder() : outer_(current) { current = this; }
+  ~Builder() { current = outer_; }
+  Builder(const Builder&) = delete;
+  Builder& operator=(const Builder&) = delete;
+
+  Ex put(const FormulaNode& node) {
+    auto [it, fresh] = seen_.try_emplace(std::tuple(node.atom, node.dtype, node.a, node.b, node.c, std::bit_cast<std::uint64_t>(node.literal)),
+                                         static_cast<int>(nodes.size()));
+    if (fresh) nodes.push_back(node);
+    return Ex::node(it->second);
+  }
+
+  static Builder& open() {
+    if (current == nullptr) throw InternalError("a formula expression outside make_formula");
+    return *current;
+  }
+
+  std::vector<FormulaNode> nodes;
+
+ private:
+  std::map<std::tuple<Atom, DType, int, int, int, std::uint64_t>, int> seen_;
+  Builder* outer_;
+  static thread_local Builder* current;
+};
+
+thread_local Builder* Builder::current = nullptr;
+thread_local DType branch_dtype = DType::f32;
+
+const FormulaNode& node_of(Ex x) { return Builder::open().nodes[static_cast<std::size_t>(x.id())]; }
+
+Ex put(Atom atom, DType dtype, Ex a, Ex b = Ex(0), Ex c = Ex(0)) { return Builder::open().put({atom, dtype, a.id(), b.id(), c.id(), 0}); }
+
+bool fits(Operands wanted, DType dtype) {
+  switch (wanted) {
+    case Operands::number: return kind_of(dtype) != DTypeKind::boolean;
+    case Operands::floating: return is_floating(dtype);
+    case Operands::boolean: return dtype == DType::boolean;
+    case Operands::any: return true;
+  }
+  return false;
+}
+
+std::string_view wanted_text(Operands wanted) {
+  switch (wanted) {
+    case Operands::number: return "a number";
+    case Operands::floating: return "floating";
+    case Operands::boolean: return "bool";
+    case Operands::any: return "anything";
+  }
+  return "";
+}
+
+// The common type of operands of which some are literals; those become constants of it.
+DType unify(std::string_view what, std::span<Ex> operands) {
+  std::optional<DType> common;
+  for (const Ex& x : operands) {
+    if (x.is_literal()) continue;
+    if (!common) common = dtype_of(x);
+    if (*common != dtype_of(x))
+      fail(fmt::format("'{}' of {} and {}", what, name_of(*common), name_of(dtype_of(x))),
+           fmt::format("Types do not mix: write cast(x, {}) or cast(x, {})", name_of(*common), name_of(dtype_of(x))));
+  }
+  for (Ex& x : operands) x = typed(x, *common);
+  return *common;
+}
+
+std::optional<Ex> identity(Atom atom, Ex a, Ex b) {  // exact for every value, NaN and infinities included
+  if (atom == Atom::mul && b.is(1)) return a;
+  if (atom == Atom::mul && a.is(1)) return b;
+  if (atom == Atom::mul && b.is(-1)) return formula_language::neg(a);
+  if (atom == Atom::mul && a.is(-1)) return formula_language::neg(b);
+  if (atom == Atom::div && b.is(1)) return a;
+  if (atom == Atom::neg && !a.is_literal() && node_of(a).atom == Atom::neg) return Ex::node(node_of(a).a);
+  return std::nullopt;
+}
+
+}  // namespace
+
+LiteralScope::LiteralScope(DType dtype) : outer_(std::exchange(branch_dtype, dtype)) {}
+LiteralScope::~LiteralScope() { branch_dtype = outer_; }
+
+std::string_view name_of(Atom atom) { return info(atom).name; }
+int arity_of(Atom atom) { return info(atom).arity; }
+
+bool FormulaNode::operator==(const FormulaNode& o) const {
+  return atom == o.atom && dtype == o.dtype && a == o.a && b == o.b && c == o.c &&
+         std::bit_cast<std::uint64_t>(literal) == std::bit_cast<std::uint64_t>(o.literal);
+}
+
+std::uint64_t Formula::hash() const {
+  std::uint64_t h = mix(hash_of(row), attributes.hash());
+  for (DType d : operands) h = mix(h, static_cast<std::uint64_t>(d));
+  for (const FormulaNode& n : nodes) {
+    h = mix(mix(h, static_cast<std::uint64_t>(n.atom)), static_cast<std::uint64_t>(n.dtype));
+    h = mix(mix(mix(mix(h, static_cast<std::uint64_t>(n.a + 1)), static_cast<std::uint64_t>(n.b + 1)), static_cast<std::uint64_t>(n.c + 1)),
+            hash_of(n.literal));
+  }
+  return h;
+}
+
+bool Formula::operator==(const Formula& o) const {
+  return row == o.row && attributes == o.attributes && operands == o.operands && nodes == o.nodes && derivatives == o.derivatives;
+}
+
+bool Ex::is(double value) const {
+  if (is_literal()) return literal_ == value;
+  const FormulaNode& n = node_of(*this);
+  return n.atom == Atom::constant && n.literal == value;
+}
+
+DType dtype_of(Ex x) { return node_of(x).dtype; }
+
+Ex typed(Ex x, DType dtype) {
+  if (!x.is_literal()) return x;
+  const double v = round_to(dtype, x.literal());
+  if (!is_floating(dtype) && v != x.literal())
+    fail(fmt::format("the literal {} does not fit {}", x.literal(), name_of(dtype)), "Cast the operand to a floating type");
+  return Builder::open().put({Atom::constant, dtype, -1, -1, -1, v});
+}
+
+Ex apply(Atom atom, std::span<const Ex> given) {
+  std::vector<Ex> x(given.begin(), given.end());
+  if (static_cast<int>(x.size()) != arity_of(atom)) throw InternalError(fmt::format("atom {} with {} operands", name_of(atom), x.size()));
+  if (std::all_of(x.begin(), x.end(), [](const Ex& e) { return e.is_literal(); }))
+    return Ex(apply_atom(atom, DType::f64, x[0].literal(), x.size() > 1 ? x[1].literal() : 0, 0));
+  const DType dtype = unify(name_of(atom), x);
+  if (!fits(info(atom).operands, dtype))
+    fail(fmt::format("'{}' of {}: the operand must be {}", name_of(atom), name_of(dtype), wanted_text(info(atom).operands)),
+         "Cast it first, e.g. cast(x, f32)");
+  if (auto same = identity(atom, x[0], x.size() > 1 ? x[1] : Ex(0))) return *same;
+  const DType result = info(atom).result == Result::boolean ? DType::boolean : dtype;
+  if (atom == Atom::neg && node_of(x[0]).atom == Atom::constant) return typed(Ex(-node_of(x[0]).literal), dtype);
+  return put(atom, result, x[0], x.size() > 1 ? x[1] : Ex(0));
+}
+
+Ex where(Ex condition, Ex a, Ex b) {
+  if (condition.is_literal()) return condition.literal() != 0 ? a : b;
+  if (dtype_of(condition) != DType::boolean) fail(fmt::format("the condition of 'where' is {}", name_of(dtype_of(condition))), "Give a bool, such as x > 0");
+  if (a.is_literal() && b.is_literal()) {
+    if (a.literal() == b.literal()) return a;
+    a = typed(a, branch_dtype);
+  }
+  Ex branches[] = {a, b};
+  const DType dtype = unify("where", branches);
+  if (branches[0].id() == branches[1].id()) return branches[0];
+  return put(Atom::where, dtype, condition, branches[0], branches[1]);
+}
+
+Ex cast(Ex x, DType dtype) {
+  if (x.is_literal()) return typed(x, dtype);
+  if (dtype_of(x) == dtype) return x;
+  return put(Atom::cast, dtype, x);
+}
+
+FormulaRef make_formula(std::span<const DType> operands, const std::function<Ex(std::span<const Ex>)>& body, DType literal_dtype) {
+  Builder builder;
+  const LiteralScope literals(literal_dtype);
+  std::vector<Ex> in;
+  for (std::size_t k = 0; k < operands.size(); ++k) in.push_back(builder.put({Atom::operand, operands[k], static_cast<int>(k), -1, -1, 0}));
+  const Ex value = typed(body(in), literal_dtype);
+
+  // Keep what the value needs, in order.
+  std::vector<char> live(builder.nodes.size(), 0);
+  live[static_cast<std::size_t>(value.id())] = 1;
+  auto each_operand = [](auto& node, auto&& f) {
+    if (arity_of(node.atom) > 0) f(node.a);
+    if (arity_of(node.atom) > 1) f(node.b);
+    if (arity_of(node.atom) > 2) f(node.c);
+  };
+  for (std::size_t i = live.size(); i-- > 0;)
+    if (live[i]) each_operand(builder.nodes[i], [&](int o) { live[static_cast<std::size_t>(o)] = 1; });
+  Formula f;
+  f.operands.assign(operands.begin(), operands.end());
+  std::vector<int> at(live.size(), -1);
+  for (std::size_t i = 0; i <= static_cast<std::size_t>(value.id()); ++i) {
+    if (!live[i]) continue;
+    FormulaNode node = builder.nodes[i];
+    each_operand(node, [&](int& o) { o = at[static_cast<std::size_t>(o)]; });
+    at[i] = static_cast<int>(f.nodes.size());
+    f.nodes.push_back(node);
+  }
+  return interned(std::move(f));
+}
+
+FormulaRef constant_formula(double value, DType dtype) {
+  return make_formula(
+      std::span<const DType>{}, [&](auto) { return Ex(value); }, dtype);
+}
+
+Ex inlined(const Formula& f, std::span<const Ex> operands) {
+  std::vector<Ex> at;
+  auto in = [&](int i) { return at[static_cast<std::size_t>(i)]; };
+  for (const FormulaNode& n : f.nodes) {
+    switch (n.atom) {
+      case Atom::operand: at.push_back(typed(operands[static_cast<std::size_t>(n.a)], n.dtype)); break;
+      case Atom::constant: at.push_back(typed(Ex(n.literal), n.dtype)); break;
+      case Atom::where: at.push_back(where(in(n.a), in(n.b), in(n.c))); break;
+      case Atom::cast: at.push_back(cast(in(n.a), n.dtype)); break;
+      default: {
+        const Ex x[] = {in(n.a), arity_of(n.atom) > 1 ? in(n.b) : Ex(0)};
+        at.push_back(apply(n.atom, std::span(x, static_cast<std::size_t>(arity_of(n.atom)))));
+      }
+    }
+  }
+  return at.back();
+}
+
+double round_to(DType dtype, double v) {
+  switch (dtype) {
+    case DType::f32: return static_cast<double>(static_cast<float>(v));
+    case DType::f64: return v;
+    case DType::i32: return v != v ? 0.0 : std::trunc(std::clamp(v, -2147483648.0, 2147483647.0));
+    case DType::u8: return v != v ? 0.0 : std::trunc(std::clamp(v, 0.0, 255.0));
+    case DType::boolean: return v != 0 ? 1.0 : 0.0;
+  }
+  return v;
+}
+
+namespace {
+
+double raw_value(Atom atom, double a, double b, double c) {
+  switch (atom) {
+    case Atom::where: return a != 0 ? b : c;
+    case Atom::cast: return a;
+#define ATOM(name, arity, operands, result, value, ...) \
+  case Atom::name: return value;
+#include "ops/atoms.def"
+#undef ATOM
+    default: return 0;
+  }
+}
+
+}  // namespace
+
+double apply_atom(Atom atom, DType dtype, double a, double b, double c) {
+  if (atom == Atom::rem && !is_floating(dtype) && b == 0) return 0;
+  const double v = raw_value(atom, a, b, c);
+  if (dtype == DType::i32 && (v > 2147483647.0 || v < -2147483648.0) && atom != Atom::cast)  // integer arithmetic wraps, as two's complement does
+    return static_cast<double>(static_cast<std::int32_t>(static_cast<std::int64_t>(std::fmod(v, 4294967296.0))));
+  if (dtype == DType::u8 && atom != Atom::cast) return static_cast<double>(static_cast<std::uint8_t>(static_cast<std::int64_t>(v)));
+  return round_to(dtype, v);
+}
+
+double evaluate(const Formula& f, std::span<const double> operands, std::vector<double>& v, bool exact) {
+  v.resize(f.nodes.size());
+  auto in = [&](int i) { return i >= 0 ? v[static_cast<std::size_t>(i)] : 0.0; };
+  for (std::size_t i = 0; i < f.nodes.size(); ++i) {
+    const FormulaNode& n = f.nodes[i];
+    if (n.atom == Atom::operand)
+      v[i] = operands[static_cast<std::size_t>(n.a)];
+    else if (n.atom == Atom::constant)
+      v[i] = n.literal;
+    else
+      v[i] = apply_atom(n.atom, exact && n.dtype == DType::f32 ? DType::f64 : n.dtype, in(n.a), in(n.b), in(n.c));
+  }
+  return v.back();
+}
+
+}  // namespace cotan

@@ -1,0 +1,45 @@
+// Interning of immutable specifications: equal contents give one object, so that equality of pointers is equality of contents.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+namespace cotan {
+
+// A process-wide table of shared, immutable T. T has `std::uint64_t hash() const` and operator== (full equality). Entries that nobody else holds are dropped
+// when the table has doubled. Safe from any thread.
+template <class T>
+class Interner {
+ public:
+  [[nodiscard]] std::shared_ptr<const T> intern(T value) {
+    const std::uint64_t h = value.hash();
+    std::lock_guard lock(mutex_);
+    auto [first, last] = table_.equal_range(h);
+    for (auto it = first; it != last; ++it)
+      if (*it->second == value) return it->second;
+    if (table_.size() >= limit_) {
+      std::erase_if(table_, [](const auto& entry) { return entry.second.use_count() == 1; });
+      limit_ = 2 * table_.size() + 1024;
+    }
+    auto made = std::make_shared<const T>(std::move(value));
+    table_.emplace(h, made);
+    return made;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::unordered_multimap<std::uint64_t, std::shared_ptr<const T>> table_;
+  std::size_t limit_ = 1024;
+};
+
+// The one table of T. Never destroyed: handles in other statics may outlive it.
+template <class T>
+[[nodiscard]] std::shared_ptr<const T> interned(T value) {
+  static auto* table = new Interner<T>;
+  return table->intern(std::move(value));
+}
+
+}  // namespace cotan
