@@ -35,7 +35,7 @@ std::uint64_t Attributes::hash() const {
             for (std::int64_t x : v) h = mix(h, static_cast<std::uint64_t>(x));
           } else if constexpr (std::is_same_v<T, double>) {
             h = mix(h, hash_of(v));
-          } else {
+          } else if constexpr (!std::is_same_v<T, std::monostate>) {
             h = mix(h, static_cast<std::uint64_t>(v));
           }
         },
@@ -64,6 +64,8 @@ std::string Attributes::text() const {
             out += fmt::format("[{}]", fmt::join(v, ","));
           } else if constexpr (std::is_same_v<T, double>) {
             out += literal_text(v);
+          } else if constexpr (std::is_same_v<T, std::monostate>) {
+            out += "none";
           } else {
             out += fmt::format("{}", v);
           }

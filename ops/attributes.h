@@ -10,7 +10,8 @@
 
 namespace cotan {
 
-using Attribute = std::variant<bool, std::int64_t, double, std::vector<std::int64_t>>;
+// std::monostate: not given.
+using Attribute = std::variant<std::monostate, bool, std::int64_t, double, std::vector<std::int64_t>>;
 
 // Attributes in the order in which the row declares them.
 class Attributes {

@@ -55,6 +55,38 @@ void number_indices(SumSpec& s) {
   s.domain = std::move(domain);
 }
 
+// `numbers` says which given factor stands at each place, and is permuted alike.
+void order_factors(SumSpec& s, std::span<const std::uint64_t> hashes, std::vector<int>& numbers, bool by_access) {
+  std::vector<std::size_t> order(s.factors.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  auto key = [&](std::size_t i) { return std::pair(hashes[static_cast<std::size_t>(numbers[i])], by_access ? hash_of(s.factors[i]) : 0); };
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return key(a) < key(b); });
+  std::vector<Access> factors;
+  std::vector<int> moved;
+  for (std::size_t i : order) {
+    factors.push_back(std::move(s.factors[i]));
+    moved.push_back(numbers[i]);
+  }
+  s.factors = std::move(factors);
+  numbers = std::move(moved);
+}
+
+// Tables by first appearance, each once. `numbers` says which given table each one is; empty: not numbered before.
+void number_tables(SumSpec& s, std::vector<int>& numbers) {
+  std::vector<int> at, given;
+  for_each_expression(s, [&](const IndexExpr& e) {
+    for_each_table(e, [&](int t) {
+      const auto i = static_cast<std::size_t>(t);
+      if (i >= at.size()) at.resize(i + 1, -1);
+      if (at[i] >= 0) return;
+      at[i] = static_cast<int>(given.size());
+      given.push_back(numbers.empty() ? t : numbers[i]);
+    });
+  });
+  for_each_expression(s, [&](IndexExpr& e) { e = rename_tables(e, at); });
+  numbers = std::move(given);
+}
+
 }  // namespace
 
 std::uint64_t SumSpec::hash() const {
@@ -82,32 +114,14 @@ NormalSum normal_form(SumSpec s, std::span<const std::uint64_t> factor_hashes) {
   NormalSum result;
   result.factors.resize(s.factors.size());
   std::iota(result.factors.begin(), result.factors.end(), 0);
-  // Equal factors are told apart by their accesses, which depend on the numbering of the indices, which depends on the order: two rounds settle it.
-  for (int round = 0; round < 2; ++round) {
-    std::vector<std::size_t> order(s.factors.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    auto key = [&](std::size_t i) { return std::pair(factor_hashes[static_cast<std::size_t>(result.factors[i])], round > 0 ? hash_of(s.factors[i]) : 0); };
-    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return key(a) < key(b); });
-    std::vector<Access> factors;
-    std::vector<int> numbers;
-    for (std::size_t i : order) {
-      factors.push_back(std::move(s.factors[i]));
-      numbers.push_back(result.factors[i]);
-    }
-    s.factors = std::move(factors);
-    result.factors = std::move(numbers);
+  // Equal factors are told apart by their accesses, which depend on the numbering of the indices, which depends on the order: repeat until it settles.
+  for (int round = 0; round < 8; ++round) {
+    const SumSpec before = s;
+    order_factors(s, factor_hashes, result.factors, round > 0);
+    number_tables(s, result.tables);
     number_indices(s);
+    if (round > 0 && s == before) break;
   }
-  std::vector<int> table_at;
-  for_each_expression(s, [&](const IndexExpr& e) {
-    for_each_table(e, [&](int t) {
-      if (static_cast<std::size_t>(t) >= table_at.size()) table_at.resize(static_cast<std::size_t>(t) + 1, -1);
-      if (table_at[static_cast<std::size_t>(t)] >= 0) return;
-      table_at[static_cast<std::size_t>(t)] = static_cast<int>(result.tables.size());
-      result.tables.push_back(t);
-    });
-  });
-  for_each_expression(s, [&](IndexExpr& e) { e = rename_tables(e, table_at); });
   result.spec = std::move(s);
   return result;
 }

@@ -1,0 +1,42 @@
+#include "ops/options.h"
+
+#include <fmt/format.h>
+
+#include "ops/error.h"
+
+namespace cotan {
+
+std::int64_t resolve_dim(std::int64_t dim, std::size_t rank) {
+  const auto r = static_cast<std::int64_t>(rank);
+  if (dim < -r || dim >= r)
+    fail(fmt::format("dimension {} of a tensor with {} dimensions", dim, rank),
+         rank == 0 ? "A scalar has no dimensions" : fmt::format("Dimensions run from {} to {}", -r, r - 1));
+  return dim < 0 ? dim + r : dim;
+}
+
+std::vector<bool> Dims::among(std::size_t rank) const {
+  std::vector<bool> meant(rank, all_);
+  for (std::int64_t dim : dims_) {
+    const auto d = static_cast<std::size_t>(resolve_dim(dim, rank));
+    if (meant[d]) fail(fmt::format("dimension {} is named twice", d), "Name each dimension once");
+    meant[d] = true;
+  }
+  return meant;
+}
+
+Shape broadcast_shapes(const Shape& a, const Shape& b) {
+  const Shape& longer = a.rank() >= b.rank() ? a : b;
+  const Shape& shorter = a.rank() >= b.rank() ? b : a;
+  Shape out = longer;
+  for (std::size_t d = 0; d < shorter.rank(); ++d) {
+    std::int64_t& size = out[longer.rank() - shorter.rank() + d];
+    if (size == 1)
+      size = shorter[d];
+    else if (shorter[d] != 1 && shorter[d] != size)
+      fail(fmt::format("shapes {} and {} do not broadcast", a.text(), b.text()),
+           "Sizes, aligned at the last dimension, must be equal or 1: reshape or slice one of the tensors");
+  }
+  return out;
+}
+
+}  // namespace cotan
