@@ -13,7 +13,7 @@ if(COTAN_TOOLS OR COTAN_EXAMPLES)
   find_package(CLI11 REQUIRED)    # libcli11-dev
 endif()
 if(COTAN_TESTS)
-  find_package(GTest REQUIRED)    # libgtest-dev
+  find_package(GTest REQUIRED)    # libgtest-dev, libgmock-dev
 endif()
 if(COTAN_BENCH)
   find_package(benchmark REQUIRED)  # libbenchmark-dev

@@ -12,10 +12,10 @@ install(TARGETS cotan EXPORT cotan_targets ARCHIVE DESTINATION "${CMAKE_INSTALL_
 install(EXPORT cotan_targets NAMESPACE cotan:: FILE cotan-targets.cmake DESTINATION "${cotan_package_folder}")
 
 foreach(folder ops graph autograd training)
-  install(DIRECTORY "${PROJECT_SOURCE_DIR}/${folder}" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/cotan" FILES_MATCHING PATTERN "*.h" PATTERN "*.def"
+  install(DIRECTORY "${PROJECT_SOURCE_DIR}/${folder}" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/cotan" FILES_MATCHING PATTERN "*.h" PATTERN "*.def" PATTERN "*.inl"
           PATTERN "training/cotan" EXCLUDE)
 endforeach()
-install(DIRECTORY "${PROJECT_SOURCE_DIR}/backends" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/cotan" FILES_MATCHING PATTERN "*.h" PATTERN "backends/onednn" EXCLUDE)
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/backends" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/cotan" FILES_MATCHING PATTERN "*.h" PATTERN "*.inl" PATTERN "backends/onednn" EXCLUDE)
 # The umbrella header stands at the root of the installed tree: <cotan/cotan.h>.
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/training/cotan/" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/cotan" OPTIONAL)
 

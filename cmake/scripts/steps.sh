@@ -18,7 +18,7 @@ die() {
 has_command() { command -v "$1" >/dev/null 2>&1; }
 
 # has_header HEADER: whether the C++ compiler finds it.
-has_header() { printf '#include <%s>\n' "$1" | "${CXX:-g++}" -std=c++20 -E -x c++ - >/dev/null 2>&1; }
+has_header() { "${CXX:-g++}" -std=c++20 -E -x c++ - >/dev/null 2>&1 <<<"#include <$1>"; }
 
 # apt_install PACKAGE...: by apt, as root or through sudo. Lists are refreshed only here, where something is missing.
 apt_install() {
