@@ -5,10 +5,10 @@
 
 set(cotan_layers "")
 
-# cotan_layer(<name> FOLDER <folder> [FLAT] [LIBRARIES <lib>...] [<options of cotan_compile>...]): cotan_<name> from the folder's sources; FLAT leaves
-# subfolders out. A folder without sources becomes an interface library, so that linking it is no error.
+# cotan_layer(<name> FOLDER <folder> [FLAT] [LIBRARIES <lib>...] [OPTIMIZE] [NO_THREAD_SANITIZER]): cotan_<name> from the folder's sources; FLAT leaves
+# subfolders out; the last two are cotan_compile's. A folder without sources becomes an interface library, so that linking it is no error.
 function(cotan_layer name)
-  cmake_parse_arguments(arg "FLAT" "FOLDER" "LIBRARIES" ${ARGN})
+  cmake_parse_arguments(arg "FLAT;OPTIMIZE;NO_THREAD_SANITIZER" "FOLDER" "LIBRARIES" ${ARGN})
   set(mode GLOB_RECURSE)
   if(arg_FLAT)
     set(mode GLOB)
@@ -23,7 +23,13 @@ function(cotan_layer name)
     foreach(library IN LISTS arg_LIBRARIES)
       target_link_libraries(${target} INTERFACE $<LINK_ONLY:${library}>)
     endforeach()
-    cotan_compile(${target} ${arg_UNPARSED_ARGUMENTS})
+    set(options "")
+    foreach(option OPTIMIZE NO_THREAD_SANITIZER)
+      if(arg_${option})
+        list(APPEND options ${option})
+      endif()
+    endforeach()
+    cotan_compile(${target} ${options})
     set(cotan_layers ${cotan_layers} ${target} PARENT_SCOPE)
   else()
     add_library(${target} INTERFACE)

@@ -80,7 +80,7 @@ TEST_F(InstalledPackage, IsFoundCompiledAgainstAndLinked) {
                                         "  }\n"
                                         "  return 1;\n"
                                         "}\n");
-  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  ASSERT_EQ(outcome.status, 0) << outcome.output;
   EXPECT_EQ(outcome.output, "load_mnist\n");
 }
 
@@ -104,7 +104,7 @@ TEST_F(InstalledPackage, BuildsAndRunsTheProgramOfTheReadme) {
   const std::string program = first_cpp_block(content_of(fs::path(COTAN_SOURCE_DIR) / "README.md"));
   ASSERT_NE(program, "") << "README.md has no block marked cpp";
   const Outcome outcome = build_and_run("readme", program);
-  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  ASSERT_EQ(outcome.status, 0) << outcome.output;
   EXPECT_NE(outcome.output, "");
 }
 
