@@ -1,0 +1,131 @@
+// Matrix products. oneDNN wants the result's n contiguous; where m is instead, the transposed product c' = b' a' is the same computation.
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "backends/onednn/program.h"
+
+namespace cotan::onednn {
+namespace {
+
+using Dims = dnnl::memory::dims;
+
+// Rows and columns of one matrix and its strides.
+struct Matrix {
+  std::int64_t rows, columns, row_stride, column_stride;
+
+  [[nodiscard]] Matrix transposed() const { return {columns, rows, column_stride, row_stride}; }
+
+  // The stride of a dimension of size 1 says nothing; the library still reads it when it looks for a fast implementation. Gives it the value that makes the
+  // matrix look dense.
+  [[nodiscard]] Matrix tidied() const {
+    Matrix tidy = *this;
+    if (columns == 1) tidy.column_stride = 1;
+    if (rows == 1) tidy.row_stride = tidy.column_stride == 1 ? columns : 1;
+    return tidy;
+  }
+};
+
+Matrix matrix_of(std::int64_t rows, std::int64_t columns, const Shape& strides) {
+  const std::size_t rank = strides.rank();
+  return {rows, columns, strides[rank - 2], strides[rank - 1]};
+}
+
+// The library's layout of a matrix under batch dimensions. A stride of 0 repeats the operand along that dimension: its size there becomes 1, which the library
+// broadcasts.
+Layout layout_of(const Shape& batch, const Shape& strides, const Matrix& matrix) {
+  Dims sizes, steps;
+  for (std::size_t i = 0; i < batch.rank(); ++i) {
+    sizes.push_back(strides[i] == 0 ? 1 : batch[i]);
+    steps.push_back(strides[i]);
+  }
+  const Matrix tidy = matrix.tidied();
+  sizes.insert(sizes.end(), {tidy.rows, tidy.columns});
+  steps.insert(steps.end(), {tidy.row_stride, tidy.column_stride});
+  std::int64_t dense = tidy.rows * tidy.columns;  // a stride for the dimensions of size 1
+  for (std::size_t i = batch.rank(); i-- > 0;) {
+    if (sizes[i] == 1) steps[i] = dense;
+    dense *= sizes[i];
+  }
+  return {sizes, dnnl::memory::data_type::f32, steps};
+}
+
+// Sizes and strides without the batch dimensions of size 1: fewer dimensions reach more of the library's fast paths.
+MatmulProblem without_units(const MatmulProblem& problem) {
+  MatmulProblem lean = problem;
+  for (std::size_t i = lean.batch.rank(); i-- > 0;) {
+    if (lean.batch[i] != 1) continue;
+    lean.batch.erase(i);
+    lean.a_strides.erase(i);
+    lean.b_strides.erase(i);
+    lean.c_strides.erase(i);
+  }
+  return lean;
+}
+
+// The first fault in the problem's strides.
+Made refuse_strides(const MatmulProblem& problem) {
+  for (const auto& [name, strides] : {std::pair("a", &problem.a_strides), {"b", &problem.b_strides}, {"c", &problem.c_strides}}) {
+    if (strides->rank() != problem.batch.rank() + 2) {
+      return refuse(Refusal::malformed, fmt::format("{} has {} strides where {} are due", name, strides->rank(), problem.batch.rank() + 2));
+    }
+    for (std::int64_t stride : *strides) {
+      if (stride < 0) return refuse(Refusal::layout, fmt::format("{} has a negative stride ({})", name, stride));
+    }
+  }
+  for (std::size_t i = 0; i < problem.batch.rank(); ++i) {
+    if (problem.batch[i] > 1 && problem.c_strides[i] == 0) return refuse(Refusal::layout, "the result repeats along a batch dimension (stride 0)");
+  }
+  return {};
+}
+
+// The fault of a matrix that no fast implementation reads.
+Made refuse_matrix(const char* name, const Matrix& matrix) {
+  const Matrix tidy = matrix.tidied();
+  if (tidy.row_stride == 0 || tidy.column_stride == 0) return refuse(Refusal::layout, fmt::format("{} repeats its elements (stride 0)", name));
+  if (tidy.row_stride != 1 && tidy.column_stride != 1) {
+    return refuse(Refusal::layout,
+                  fmt::format("{} has neither rows nor columns contiguous (strides {} and {})", name, matrix.row_stride, matrix.column_stride));
+  }
+  return {};
+}
+
+}  // namespace
+
+Made Primitive::make(const MatmulProblem& given) {
+  if (Made refused = refuse_common(given.dtype, {given.batch, Shape{given.m, given.n, given.k}}); refused.refusal != Refusal::none) return refused;
+  if (Made refused = refuse_strides(given); refused.refusal != Refusal::none) return refused;
+  const MatmulProblem problem = without_units(given);
+
+  Matrix a = matrix_of(problem.m, problem.k, problem.a_strides);
+  Matrix b = matrix_of(problem.k, problem.n, problem.b_strides);
+  Matrix c = matrix_of(problem.m, problem.n, problem.c_strides);
+  for (const auto& [name, matrix] : {std::pair("a", &a), {"b", &b}, {"c", &c}}) {
+    if (Made refused = refuse_matrix(name, *matrix); refused.refusal != Refusal::none) return refused;
+  }
+  const bool transposed = c.tidied().column_stride != 1;
+  Shape a_strides = problem.a_strides, b_strides = problem.b_strides;
+  if (transposed) {
+    std::swap(a, b);
+    std::swap(a_strides, b_strides);
+    a = a.transposed();
+    b = b.transposed();
+    c = c.transposed();
+  }
+
+  return make_held([&]() -> Made {
+    const Layout a_layout = layout_of(problem.batch, a_strides, a);
+    const Layout b_layout = layout_of(problem.batch, b_strides, b);
+    const Layout c_layout = layout_of(problem.batch, problem.c_strides, c);
+    const Descriptor descriptor = describe_matmul(a_layout, b_layout, c_layout, problem.accumulate);
+    if (is_reference(descriptor)) return refuse_reference(descriptor, "a matrix product of these sizes and strides");
+    auto program = std::make_unique<Program>();
+    program->append(descriptor, {{DNNL_ARG_SRC, a_layout, {Place::In::input, transposed ? 1u : 0u}},
+                                 {DNNL_ARG_WEIGHTS, b_layout, {Place::In::input, transposed ? 0u : 1u}},
+                                 {DNNL_ARG_DST, c_layout, {Place::In::output}}});
+    program->set_implementation(fmt::format("{}{}", descriptor.impl_info_str(), transposed ? ", transposed product" : ""));
+    return {.primitive = std::make_shared<const Primitive>(std::move(program)), .refusal = Refusal::none, .reason = {}};
+  });
+}
+
+}  // namespace cotan::onednn

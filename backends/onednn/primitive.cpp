@@ -1,0 +1,35 @@
+#include "backends/onednn/primitive.h"
+
+#include <utility>
+
+#include "backends/onednn/program.h"
+
+namespace cotan::onednn {
+
+const char* name_of(Refusal refusal) {
+  switch (refusal) {
+    case Refusal::none: return "none";
+    case Refusal::dtype: return "dtype";
+    case Refusal::empty: return "empty";
+    case Refusal::malformed: return "malformed";
+    case Refusal::layout: return "layout";
+    case Refusal::slow_reference: return "slow_reference";
+    case Refusal::library_refused: return "library_refused";
+    case Refusal::thread_runtime: return "thread_runtime";
+  }
+  __builtin_unreachable();
+}
+
+Primitive::Primitive(std::unique_ptr<const Program> program) : program_(std::move(program)) {}
+
+Primitive::~Primitive() = default;
+
+const std::string& Primitive::implementation() const { return program_->implementation(); }
+
+std::size_t Primitive::scratch_bytes() const { return program_->scratch_bytes(); }
+
+bool Primitive::exact_at_nonfinite() const { return program_->exact_at_nonfinite(); }
+
+void Primitive::run(std::span<const void* const> inputs, void* output, void* scratch) const { program_->run(inputs, output, scratch); }
+
+}  // namespace cotan::onednn

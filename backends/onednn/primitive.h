@@ -1,0 +1,167 @@
+// oneDNN's primitives as the rest of the backends see them: no type of the library appears here.
+//
+//   a Problem        says what is to be computed: MatmulProblem, ConvolutionProblem, SoftmaxProblem. Sizes and strides are in elements, never in bytes.
+//   Primitive::make  gives a Primitive, or a Refusal with its reason. It never throws for a problem that the library cannot or should not do.
+//   Primitive::run   computes. It keeps no state between calls: any number of threads may run one primitive at once, each with its own scratch.
+//
+// Everything runs on the calling thread alone, whichever thread runtime the library was built for (one_thread.h).
+//
+// What each primitive does with values that are not finite, and where that differs from the mathematics of the same graph. The tests check each line; the
+// primitives of the lines that differ answer false to Primitive::exact_at_nonfinite().
+//
+//   primitive             situation                               result                                     mathematics
+//   matmul                NaN or infinity in a or b, 0 * inf      propagates                                 the same
+//   matmul                NaN in c before the call                overwritten; propagates with accumulate    the same
+//   convolution           NaN or infinity inside a window         propagates                                 the same
+//   convolution, jit      infinite factor that meets padding      contributes nothing                        the same
+//   convolution, others   infinite factor that meets padding      forward, backward_weights: may give NaN    contributes nothing
+//   softmax               -inf beside finite values               0 there                                    the same
+//   softmax               a row of -inf only                      NaN                                        the same
+//   softmax               NaN or +inf in a row                    NaN there, elsewhere NaN or 0              the whole row is NaN
+//   log_softmax           -inf beside finite values               -inf there                                 the same
+//   log_softmax           NaN or +inf in a row                    NaN there, elsewhere NaN or -inf           the whole row is NaN
+//   softmax backward      NaN in y or in the cotangent            the whole row is NaN                       the same
+//   log_softmax backward  NaN in the cotangent                    the whole row is NaN                       the same
+//   log_softmax backward  NaN in y                                NaN or infinite there                      NaN there
+//
+// Accuracy, measured on AVX-512: softmax has a relative error up to 4e-6. log_softmax has an absolute error up to 8e-6, which near 0 is an unbounded relative
+// one: a probability of nearly 1 may have a logarithm slightly above 0. Where that matters, let a loop kernel do it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "ops/dtype.h"
+#include "ops/shape.h"
+
+namespace cotan::onednn {
+
+// c[batch, m, n] = sum over k of a[batch, m, k] * b[batch, k, n], or c += that with `accumulate`.
+// Inputs of run: {a, b}; output: c.
+struct MatmulProblem {
+  DType dtype = f32;
+  Shape batch;  // sizes of the batch dimensions, outermost first; may be empty; at most 6
+  std::int64_t m = 0, n = 0, k = 0;
+  Shape a_strides;          // one for each batch dimension (0: a is the same for all of it), then m, then k
+  Shape b_strides;          // one for each batch dimension (0: b is the same for all of it), then k, then n
+  Shape c_strides;          // one for each batch dimension, then m, then n
+  bool accumulate = false;  // adds to what c holds
+};
+
+// What a convolution computes, as indexed sums with input position = stride * output position + dilation * kernel position - padding; a position outside
+// the input contributes nothing.
+enum class ConvolutionDirection : std::uint8_t {
+  forward,           // inputs {source, weights}; output: result
+  backward_data,     // inputs {cotangent of the result, weights}; output: cotangent of the source
+  backward_weights,  // inputs {source, cotangent of the result}; output: cotangent of the weights
+};
+
+// Which memory layouts the library's kernel works on. A layout other than the caller's is reached by reorders inside run.
+enum class ConvolutionLayout : std::uint8_t {
+  automatic,  // whichever is expected to be faster for the sizes at hand
+  plain,      // the caller's layouts, no reorders
+  blocked,    // the kernel's choice, reorders where it differs from the caller's layouts
+};
+
+// A convolution of one to three spatial dimensions, with groups, in one of three directions.
+struct ConvolutionProblem {
+  ConvolutionDirection direction = ConvolutionDirection::forward;
+  DType dtype = f32;
+  std::int64_t batch = 0;
+  std::int64_t groups = 1;
+  std::int64_t in_channels = 0, out_channels = 0;  // of the whole tensors; both divisible by groups
+  Shape input, kernel, output;                     // spatial sizes, 1 to 3 each
+  Shape stride, dilation;                          // one for each spatial dimension, at least 1; dilation 1 is a dense kernel
+  Shape padding;                                   // zeros before the first input position; those after the last follow from the output's size
+  Shape source_strides;                            // batch, channel, spatial
+  Shape weights_strides;                           // group, out channel in the group, in channel in the group, spatial
+  Shape result_strides;                            // batch, channel, spatial
+  ConvolutionLayout layout = ConvolutionLayout::automatic;
+
+  // Zeros after the last input position of spatial dimension i; negative where the last windows do not reach the end of the input.
+  [[nodiscard]] std::int64_t padding_after(std::size_t i) const {
+    return (output[i] - 1) * stride[i] + (kernel[i] - 1) * dilation[i] + 1 - input[i] - padding[i];
+  }
+};
+
+enum class SoftmaxDirection : std::uint8_t {
+  forward,   // inputs {x}; output: y
+  backward,  // inputs {y, cotangent of y}; output: cotangent of x
+};
+
+// softmax or log_softmax along one axis.
+struct SoftmaxProblem {
+  SoftmaxDirection direction = SoftmaxDirection::forward;
+  bool log = false;  // log_softmax
+  DType dtype = f32;
+  Shape shape;
+  std::size_t axis = 0;
+  Shape x_strides, y_strides;  // one for each dimension; the cotangents have the strides of their tensors
+};
+
+// Why no primitive was made.
+enum class Refusal : std::uint8_t {
+  none,             // there is a primitive
+  dtype,            // not float32
+  empty,            // a size is 0
+  malformed,        // sizes or strides that do not belong together
+  layout,           // strides that oneDNN cannot describe
+  slow_reference,   // only the library's reference implementation would do it
+  library_refused,  // the library has no implementation, or failed to create one
+  thread_runtime,   // the library's threads cannot be held to one
+};
+
+// The name of a refusal's kind: "slow_reference".
+[[nodiscard]] const char* name_of(Refusal refusal);
+
+class Primitive;
+
+// What make gives: a primitive, or a refusal and its text ("oneDNN 2.6.3 has only its reference implementation ref:any for ...").
+struct Made {
+  std::shared_ptr<const Primitive> primitive;
+  Refusal refusal = Refusal::none;
+  std::string reason;
+
+  explicit operator bool() const { return primitive != nullptr; }
+};
+
+class Program;
+
+// A oneDNN primitive, with the reorders it needs, ready to run.
+class Primitive {
+ public:
+  [[nodiscard]] static Made make(const MatmulProblem& problem);
+  [[nodiscard]] static Made make(const ConvolutionProblem& problem);
+  [[nodiscard]] static Made make(const SoftmaxProblem& problem);
+
+  // Internal to this folder.
+  explicit Primitive(std::unique_ptr<const Program> program);
+  ~Primitive();
+  Primitive(const Primitive&) = delete;
+  Primitive& operator=(const Primitive&) = delete;
+
+  // What does the work, in the library's words, then what was done around it: "jit:avx512_core, reorders: source, weights, result".
+  [[nodiscard]] const std::string& implementation() const;
+
+  // Bytes that run needs as scratch; 0 where it needs none.
+  [[nodiscard]] std::size_t scratch_bytes() const;
+
+  // Whether results agree with the mathematics of the graph where NaN or infinities occur: no line of the table above that differs applies.
+  [[nodiscard]] bool exact_at_nonfinite() const;
+
+  // Computes. `inputs` in the order that the problem's comment gives; `scratch` holds scratch_bytes(), 64-byte aligned, of no content, used by no other
+  // thread meanwhile. The output overlaps neither inputs nor scratch, except that softmax may write over an input of the same strides. A wrong number of
+  // inputs, and a failure inside the library, are InternalErrors.
+  void run(std::span<const void* const> inputs, void* output, void* scratch) const;
+
+ private:
+  std::unique_ptr<const Program> program_;
+};
+
+// "oneDNN 2.6.3": the library that is linked.
+[[nodiscard]] std::string library_name();
+
+}  // namespace cotan::onednn

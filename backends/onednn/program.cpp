@@ -1,0 +1,139 @@
+#include "backends/onednn/program.h"
+
+#include <fmt/format.h>
+#include <oneapi/dnnl/dnnl_debug.h>
+
+#include <algorithm>
+#include <string_view>
+
+#include "ops/error.h"
+
+namespace cotan::onednn {
+namespace {
+
+constexpr std::size_t alignment = 64;
+
+constexpr std::size_t aligned(std::size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
+
+// A small number of the calling thread, for spreading threads over slots.
+std::size_t thread_number() {
+  static std::atomic<std::size_t> next{0};
+  thread_local const std::size_t number = next.fetch_add(1, std::memory_order_relaxed);
+  return number;
+}
+
+void expect_success(dnnl_status_t status, const char* what) {
+  if (status != dnnl_success) throw InternalError(fmt::format("{}: {} failed with status {}", library_name(), what, dnnl_status2str(status)));
+}
+
+}  // namespace
+
+// One thread's memory objects for all arguments of all steps, in order.
+struct Program::Bound {
+  dnnl::stream stream{cpu_engine()};
+  std::vector<dnnl::memory> memories;
+  std::vector<void*> pointers;
+  std::vector<dnnl_exec_arg_t> arguments;
+
+  explicit Bound(const std::vector<Step>& steps) {
+    for (const Step& step : steps) {
+      for (const Argument& argument : step.arguments) {
+        const dnnl::memory& memory = memories.emplace_back(argument.layout, cpu_engine(), static_cast<void*>(DNNL_MEMORY_NONE));
+        arguments.push_back({argument.name, memory.get()});
+        pointers.push_back(nullptr);
+      }
+    }
+  }
+
+  void point(std::size_t argument, void* data) {
+    if (pointers[argument] == data) return;
+    expect_success(dnnl_memory_set_data_handle(arguments[argument].memory, data), "setting a memory object's data");
+    pointers[argument] = data;
+  }
+};
+
+Program::~Program() {
+  for (Slot& slot : slots_) delete slot.kept.load(std::memory_order_acquire);
+}
+
+Place Program::reserve(std::size_t bytes) {
+  const Place place{Place::In::scratch, reserved_};
+  reserved_ += aligned(bytes);
+  return place;
+}
+
+void Program::append(const Descriptor& descriptor, std::vector<Argument> arguments) {
+  for (const Argument& argument : arguments) {
+    if (argument.place.in == Place::In::input) inputs_ = std::max(inputs_, argument.place.at + 1);
+  }
+  const Layout scratchpad = descriptor.scratchpad_desc();
+  // Every scratchpad is the same room after the reserved one, whose final size is not known yet: run adds it.
+  if (scratchpad.get_size() > 0) arguments.push_back({DNNL_ARG_SCRATCHPAD, scratchpad, {Place::In::scratch, 0}});
+  scratchpad_ = std::max(scratchpad_, scratchpad.get_size());
+  steps_.push_back({dnnl::primitive(descriptor.get()), std::move(arguments)});
+}
+
+std::unique_ptr<Program::Bound> Program::take_bound() const {
+  Slot& slot = slots_[thread_number() % slots_.size()];
+  if (Bound* kept = slot.kept.exchange(nullptr, std::memory_order_acquire)) return std::unique_ptr<Bound>(kept);
+  try {
+    return std::make_unique<Bound>(steps_);
+  } catch (const dnnl::error& error) {
+    throw InternalError(text_of(error));
+  }
+}
+
+void Program::keep_bound(std::unique_ptr<Bound> bound) const {
+  Slot& slot = slots_[thread_number() % slots_.size()];
+  Bound* empty = nullptr;
+  if (slot.kept.compare_exchange_strong(empty, bound.get(), std::memory_order_release, std::memory_order_relaxed)) static_cast<void>(bound.release());
+}
+
+void Program::run(std::span<const void* const> inputs, void* output, void* scratch) const {
+  if (inputs.size() != inputs_) throw InternalError(fmt::format("a oneDNN primitive of {} inputs was run with {}", inputs_, inputs.size()));
+  if (scratch_bytes() > 0 && scratch == nullptr) throw InternalError("a oneDNN primitive that needs scratch was run without");
+  on_one_thread([&] {
+    std::unique_ptr<Bound> bound = take_bound();
+    std::size_t next = 0;
+    for (const Step& step : steps_) {
+      const std::size_t first = next;
+      for (const Argument& argument : step.arguments) {
+        void* data = output;
+        if (argument.place.in == Place::In::input) data = const_cast<void*>(inputs[argument.place.at]);  // the library's memory objects know no const
+        if (argument.place.in == Place::In::scratch) {
+          data = static_cast<std::byte*>(scratch) + (argument.name == DNNL_ARG_SCRATCHPAD ? reserved_ : argument.place.at);
+        }
+        bound->point(next++, data);
+      }
+      expect_success(dnnl_primitive_execute(step.primitive.get(), bound->stream.get(), static_cast<int>(next - first), bound->arguments.data() + first),
+                     "executing a primitive");
+    }
+    expect_success(dnnl_stream_wait(bound->stream.get()), "waiting for a stream");
+    keep_bound(std::move(bound));
+  });
+}
+
+std::string text_of(const dnnl::error& error) { return fmt::format("{}: {} ({})", library_name(), error.what(), dnnl_status2str(error.status)); }
+
+bool is_reference(const Descriptor& descriptor) {
+  const std::string_view name = descriptor.impl_info_str();
+  return name.starts_with("ref") || name.find(":ref") != std::string_view::npos;
+}
+
+Made refuse_reference(const Descriptor& descriptor, const char* what) {
+  return refuse(Refusal::slow_reference, fmt::format("{} has only its reference implementation {} for {}", library_name(), descriptor.impl_info_str(), what));
+}
+
+Made refuse_common(DType dtype, std::initializer_list<std::span<const std::int64_t>> sizes) {
+  if (dtype != f32) return refuse(Refusal::dtype, fmt::format("oneDNN is used for f32 only, not for {}", name_of(dtype)));
+  for (std::span<const std::int64_t> some : sizes) {
+    for (std::int64_t size : some) {
+      if (size < 0) return refuse(Refusal::malformed, fmt::format("a size is negative ({})", size));
+      if (size == 0) return refuse(Refusal::empty, "a size is 0: there is nothing for oneDNN to compute");
+    }
+  }
+  if (!unheld_reason().empty()) return refuse(Refusal::thread_runtime, unheld_reason());
+  return {};
+}
+
+}  // namespace cotan::onednn

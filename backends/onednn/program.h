@@ -1,0 +1,109 @@
+// What a Primitive runs: one or more library primitives in order, each argument of which is a buffer of the caller's or a part of the scratch.
+//
+// The library's memory objects are mutable (a pointer is put into them before each call), so each running thread needs its own set. A Program keeps the sets
+// of earlier calls in a few slots; a thread takes the set of its slot, or makes one, and puts it back. No lock is taken, and a thread that finds its own set
+// again has few pointers to change.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "backends/onednn/one_thread.h"
+#include "backends/onednn/version.h"
+
+namespace cotan::onednn {
+
+// Where an argument's data is: in the caller's input number `at`, in the caller's output, or `at` bytes into the scratch.
+struct Place {
+  enum class In : std::uint8_t { input, output, scratch } in;
+  std::size_t at = 0;
+};
+
+class Program {
+ public:
+  struct Argument {
+    int name;  // DNNL_ARG_...
+    Layout layout;
+    Place place;
+  };
+
+  Program() = default;
+  ~Program();
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  // Room in the scratch that lives through the whole run.
+  [[nodiscard]] Place reserve(std::size_t bytes);
+
+  // Appends a primitive; its own scratchpad is added to its arguments. Throws dnnl::error.
+  void append(const Descriptor& descriptor, std::vector<Argument> arguments);
+
+  void set_implementation(std::string text) { implementation_ = std::move(text); }
+  [[nodiscard]] const std::string& implementation() const { return implementation_; }
+
+  void set_exact_at_nonfinite(bool exact) { exact_at_nonfinite_ = exact; }
+  [[nodiscard]] bool exact_at_nonfinite() const { return exact_at_nonfinite_; }
+
+  // The reserved room, then one scratchpad that the primitives share, one after the other.
+  [[nodiscard]] std::size_t scratch_bytes() const { return reserved_ + scratchpad_; }
+
+  // Runs all primitives in order on the calling thread.
+  void run(std::span<const void* const> inputs, void* output, void* scratch) const;
+
+ private:
+  struct Step {
+    dnnl::primitive primitive;
+    std::vector<Argument> arguments;
+  };
+  struct Bound;
+  struct alignas(64) Slot {
+    std::atomic<Bound*> kept{nullptr};
+  };
+
+  std::unique_ptr<Bound> take_bound() const;
+  void keep_bound(std::unique_ptr<Bound> bound) const;
+
+  std::vector<Step> steps_;
+  std::string implementation_;
+  bool exact_at_nonfinite_ = true;
+  std::size_t inputs_ = 0;
+  std::size_t reserved_ = 0, scratchpad_ = 0;
+  mutable std::array<Slot, 16> slots_;
+};
+
+// The text of a refusal for what the library threw: the library's name, its words and its status.
+[[nodiscard]] std::string text_of(const dnnl::error& error);
+
+// Whether this is a reference implementation, thousands of times slower than a loop of our own.
+[[nodiscard]] bool is_reference(const Descriptor& descriptor);
+
+// The refusal of a descriptor whose implementation is a reference one.
+[[nodiscard]] Made refuse_reference(const Descriptor& descriptor, const char* what);
+
+// A refusal, with its text.
+[[nodiscard]] inline Made refuse(Refusal refusal, std::string reason) { return {.primitive = nullptr, .refusal = refusal, .reason = std::move(reason)}; }
+
+// The first of the faults that all kinds of problem share, or a Made with Refusal::none: a dtype that is not f32, a library that cannot be held to one thread,
+// a size of 0 or less.
+[[nodiscard]] Made refuse_common(DType dtype, std::initializer_list<std::span<const std::int64_t>> sizes);
+
+// Runs `build` (which returns Made) held to one thread; what the library throws becomes a refusal.
+template <class Build>
+Made make_held(Build&& build) {
+  Made made;
+  on_one_thread([&] {
+    try {
+      made = build();
+    } catch (const dnnl::error& error) {
+      made = refuse(Refusal::library_refused, text_of(error));
+    }
+  });
+  return made;
+}
+
+}  // namespace cotan::onednn

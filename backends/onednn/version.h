@@ -1,0 +1,49 @@
+// The one place that knows which oneDNN it is compiled against: 2.x makes a primitive's descriptor from an operation descriptor, 3.x from the arguments
+// themselves, and the two name softmax differently. Everything else in this folder uses only what both have in common.
+//
+// Every function returns a descriptor from which the primitive, its implementation's name and its memory layouts are read, or throws dnnl::error. Call them
+// with the library held to one thread (one_thread.h): the number of threads is fixed here.
+#pragma once
+
+#include <oneapi/dnnl/dnnl.hpp>
+#include <string>
+
+#include "backends/onednn/primitive.h"
+
+namespace cotan::onednn {
+
+using Descriptor = dnnl::primitive_desc_base;
+using Layout = dnnl::memory::desc;
+
+// The CPU engine, shared by all and never destroyed: primitives held by static objects may outlive any order of destruction.
+[[nodiscard]] const dnnl::engine& cpu_engine();
+
+// c = a * b over layouts of equal rank; `accumulate` adds to c.
+[[nodiscard]] Descriptor describe_matmul(const Layout& a, const Layout& b, const Layout& c, bool accumulate);
+
+// Window parameters as oneDNN counts them: dilation 0 is a dense kernel.
+struct Windows {
+  dnnl::memory::dims stride, dilation, padding_before, padding_after;
+};
+
+// One direction of a convolution. `source`, `weights`, `result` are the layouts of the tensors or, for the direction's output and its cotangent, of their
+// cotangents.
+[[nodiscard]] Descriptor describe_convolution(ConvolutionDirection direction, const Layout& source, const Layout& weights, const Layout& result,
+                                              const Windows& windows);
+
+// The layouts that a convolution's descriptor settled on.
+struct ConvolutionLayouts {
+  Layout source, weights, result;
+};
+[[nodiscard]] ConvolutionLayouts layouts_of(const Descriptor& convolution, ConvolutionDirection direction);
+
+// y = softmax(x) or log_softmax(x) along `axis`.
+[[nodiscard]] Descriptor describe_softmax_forward(bool log, const Layout& x, const Layout& y, int axis);
+
+// The cotangent of x, laid out like x, from y and its cotangent.
+[[nodiscard]] Descriptor describe_softmax_backward(bool log, const Layout& x, const Layout& y, int axis);
+
+// A copy from one layout to another.
+[[nodiscard]] Descriptor describe_reorder(const Layout& from, const Layout& to);
+
+}  // namespace cotan::onednn
