@@ -86,3 +86,11 @@ void summon(int helpers) noexcept {
 }
 
 }  // namespace cotan::parallel
+
+// When threads that called into TBB end, it clears memory that it hands from one to the other by means the thread sanitizer does not see, and the memset is
+// reported. What libtbb itself calls is therefore ignored; bodies are not, for it is our code that calls them. Here and not in a file of its own, so that no
+// linker leaves it out of a program that uses the arena.
+#ifdef COTAN_TSAN
+extern "C" const char* __tsan_default_suppressions();
+extern "C" const char* __tsan_default_suppressions() { return "called_from_lib:libtbb.so\n"; }
+#endif
