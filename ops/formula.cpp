@@ -232,7 +232,11 @@ FormulaRef constant_formula(double value, DType dtype) {
       std::span<const DType>{}, [&](auto) { return Ex(value); }, dtype);
 }
 
-Ex inlined(const Formula& f, std::span<const Ex> operands) {
+FormulaNode node_at(Ex x) { return node_of(x); }
+
+Ex inlined(const Formula& f, std::span<const Ex> operands) { return inlined_nodes(f, operands).back(); }
+
+std::vector<Ex> inlined_nodes(const Formula& f, std::span<const Ex> operands) {
   std::vector<Ex> at;
   auto in = [&](int i) { return at[static_cast<std::size_t>(i)]; };
   for (const FormulaNode& n : f.nodes) {
@@ -247,7 +251,7 @@ Ex inlined(const Formula& f, std::span<const Ex> operands) {
       }
     }
   }
-  return at.back();
+  return at;
 }
 
 double round_to(DType dtype, double v) {

@@ -145,6 +145,11 @@ inline Ex operator!(Ex a) { return eq(a, 0); }
 // Copies f into the formula being built, its operands replaced.
 [[nodiscard]] Ex inlined(const Formula& f, std::span<const Ex> operands);
 
+// The same, giving the expression of every node of f.
+[[nodiscard]] std::vector<Ex> inlined_nodes(const Formula& f, std::span<const Ex> operands);
+// The node behind an expression that is not a literal.
+[[nodiscard]] FormulaNode node_at(Ex x);
+
 // The partial derivative of f by operand k as a formula over (operands..., value of f), or null where it is structurally zero (integers and booleans, floor,
 // comparisons, an unused operand). The row's stated derivative where there is one. Memoised.
 [[nodiscard]] FormulaRef derivative(const FormulaRef& f, int k);

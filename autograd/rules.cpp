@@ -1,0 +1,339 @@
+#include "autograd/rules.h"
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "autograd/differentiate.h"
+#include "graph/builder.h"
+#include "ops/error.h"
+
+namespace cotan::rules {
+namespace {
+
+using namespace formula_language;
+
+bool is_zero(Ex x) { return x.is(0); }
+
+// g * d, multiplied inside the branches that d does not take: where(c, p, 0) * g is where(c, p * g, 0), so that an infinite or NaN factor of the branch not
+// taken never meets the zero.
+Ex times(Ex g, Ex d) {
+  if (!d.is_literal()) {
+    const FormulaNode n = node_at(d);
+    if (n.atom == Atom::where && is_zero(Ex::node(n.c))) return where(Ex::node(n.a), times(g, Ex::node(n.b)), typed(Ex(0), n.dtype));
+    if (n.atom == Atom::where && is_zero(Ex::node(n.b))) return where(Ex::node(n.a), typed(Ex(0), n.dtype), times(g, Ex::node(n.c)));
+    if (n.atom == Atom::div && Ex::node(n.a).is(1)) return g / Ex::node(n.b);
+  }
+  return g * d;
+}
+
+// The product of a derivative with a cotangent or tangent g that may itself be such a branch: then the product goes inside it, too.
+Ex times_healed(const std::vector<Ex>& g_nodes, Ex d) {
+  const Ex g = g_nodes.back();
+  if (!g.is_literal()) {
+    const FormulaNode n = node_at(g);
+    if (n.atom == Atom::where && is_zero(Ex::node(n.c))) return where(Ex::node(n.a), times(Ex::node(n.b), d), typed(Ex(0), n.dtype));
+    if (n.atom == Atom::where && is_zero(Ex::node(n.b))) return where(Ex::node(n.a), typed(Ex(0), n.dtype), times(Ex::node(n.c), d));
+  }
+  return times(g, d);
+}
+
+bool is_branch(const Ref& g) {
+  if (g->kind != Kind::map || g->operand_count == 0) return false;
+  const FormulaNode& top = g->formula().nodes.back();
+  if (top.atom != Atom::where) return false;
+  auto zero = [&](int i) {
+    const FormulaNode& n = g->formula().nodes[static_cast<std::size_t>(i)];
+    return n.atom == Atom::constant && n.literal == 0;
+  };
+  return zero(top.b) || zero(top.c);
+}
+
+// A formula of which only some operands are read: `reads` lists them.
+struct Product {
+  FormulaRef formula;
+  std::vector<std::size_t> reads;
+};
+
+Product pruned(const FormulaRef& f) {
+  Product p;
+  std::vector<int> at(f->operands.size(), -1);
+  std::vector<DType> types;
+  for (const FormulaNode& n : f->nodes) {
+    if (n.atom != Atom::operand) continue;
+    at[static_cast<std::size_t>(n.a)] = static_cast<int>(p.reads.size());
+    p.reads.push_back(static_cast<std::size_t>(n.a));
+    types.push_back(n.dtype);
+  }
+  p.formula = make_formula(
+      types,
+      [&](std::span<const Ex> x) {
+        std::vector<Ex> in;
+        for (int k : at) in.push_back(k < 0 ? Ex(0) : x[static_cast<std::size_t>(k)]);
+        return inlined(*f, in);
+      },
+      f->dtype());
+  return p;
+}
+
+// (d formula / d operand k) * g over (operands..., value, operands of g or g itself). Null formula: a structural zero.
+const Product& product_with(const FormulaRef& f, std::size_t k, const FormulaRef& g_formula, DType g_dtype) {
+  using Key = std::tuple<const Formula*, std::size_t, const Formula*, DType>;
+  struct Entry {
+    FormulaRef f, g;  // kept, so that their addresses stay theirs
+    Product product;
+  };
+  thread_local std::map<Key, Entry> memo;
+  if (memo.size() > 4096) memo.clear();
+  auto [it, fresh] = memo.try_emplace(Key(f.get(), k, g_formula.get(), g_dtype));
+  if (!fresh) return it->second.product;
+  it->second = {f, g_formula, {}};
+  const FormulaRef d = derivative(f, static_cast<int>(k));
+  if (!d) return it->second.product;
+  std::vector<DType> types = d->operands;
+  const std::size_t own = types.size();
+  if (g_formula)
+    types.insert(types.end(), g_formula->operands.begin(), g_formula->operands.end());
+  else
+    types.push_back(g_dtype);
+  it->second.product = pruned(make_formula(
+      types,
+      [&](std::span<const Ex> x) {
+        const std::vector<Ex> g = g_formula ? inlined_nodes(*g_formula, x.subspan(own)) : std::vector<Ex>{x.back()};
+        return times_healed(g, inlined(*d, x.first(own)));
+      },
+      d->dtype()));
+  return it->second.product;
+}
+
+Ref map_product(const Ref& node, std::size_t k, const Ref& g) {
+  const bool branch = is_branch(g);
+  const Product& product = product_with(node->shared<Formula>(), k, branch ? g->shared<Formula>() : nullptr, g.dtype());
+  if (!product.formula) return {};
+  std::vector<Ref> all;
+  for (const Edge& e : node->operands()) all.emplace_back(e);
+  all.push_back(node);
+  if (branch) {
+    for (const Edge& e : g->operands()) all.emplace_back(e);
+  } else {
+    all.push_back(g);
+  }
+  std::vector<Ref> read;
+  for (std::size_t i : product.reads) read.push_back(all[i]);
+  return graph::map(product.formula, read, node->shape);
+}
+
+std::vector<Ref> tables_of(const Ref& node) {
+  std::vector<Ref> tables;
+  for (std::size_t i = node->as<SumSpec>().factors.size(); i < node->operand_count; ++i) tables.push_back(node->operand(i));
+  return tables;
+}
+
+std::vector<Ref> factors_of(const Ref& node) {
+  std::vector<Ref> factors;
+  for (std::size_t i = 0; i < node->as<SumSpec>().factors.size(); ++i) factors.push_back(node->operand(i));
+  return factors;
+}
+
+// The sum that reads x where a max or min found its extreme: out[o] = x[access at (o, argmax[o])], as a specification with one table.
+struct Extreme {
+  SumSpec gather;
+  Ref positions;
+};
+
+Extreme extreme_of(const Ref& node) {
+  ReduceSpec at = node->as<ReduceSpec>();
+  at.reduction = at.reduction == Reduction::max ? Reduction::argmax : Reduction::argmin;
+  Extreme e{{}, graph::reduce(at, node->operand(0))};
+  std::vector<IndexExpr> to, outputs;
+  for (int i = 0; i < at.outputs; ++i) outputs.push_back(index_of(i));
+  to = outputs;
+  for (std::size_t i = to.size(); i < at.domain.size(); ++i) {
+    std::vector<IndexExpr> entry = outputs;
+    entry.emplace_back(static_cast<std::int64_t>(i) - at.outputs);
+    to.push_back(entry_of(0, std::move(entry)));
+  }
+  e.gather.domain.assign(at.domain.begin(), at.domain.begin() + at.outputs);
+  e.gather.output = outputs;
+  Access access;
+  for (const IndexExpr& x : at.access) access.push_back(substitute(x, to));
+  e.gather.factors = {std::move(access)};
+  return e;
+}
+
+// x moved by one along the axis, 0 coming in: shifted(x)[i] = x[i - by].
+Ref shifted(const Ref& x, int axis, std::int64_t by) {
+  SumSpec s;
+  s.domain.assign(x.shape().begin(), x.shape().end());
+  for (std::size_t d = 0; d < x.shape().rank(); ++d) s.output.push_back(index_of(static_cast<int>(d)));
+  Access in = s.output;
+  in[static_cast<std::size_t>(axis)] = in[static_cast<std::size_t>(axis)] - by;
+  s.factors = {in};
+  const Ref factors[] = {x};
+  return graph::sum(std::move(s), x.shape(), factors);
+}
+
+std::vector<Ref> results_of(const Ref& node) {
+  std::vector<Ref> results;
+  for (std::uint32_t r = 0; r < node->result_count(); ++r) results.emplace_back(node.node(), r);
+  return results;
+}
+
+// The operands of a derived call: the call's operands, its results, then what is given (cotangents or tangents).
+std::vector<Ref> derived_operands(const Ref& node, std::span<const Ref> given) {
+  std::vector<Ref> operands;
+  for (const Edge& e : node->operands()) operands.emplace_back(e);
+  for (const Ref& r : results_of(node)) operands.push_back(r);
+  for (const Ref& r : given)
+    if (r) operands.push_back(r);
+  return operands;
+}
+
+std::vector<std::int64_t> present(std::span<const Ref> given) {
+  std::vector<std::int64_t> which;
+  for (std::size_t i = 0; i < given.size(); ++i)
+    if (given[i]) which.push_back(static_cast<std::int64_t>(i));
+  return which;
+}
+
+// Reads a derived body's results of the original body from the call's own results instead of computing them again.
+std::vector<Ref> reading_results(std::vector<Ref> roots, const CallSpec& original, std::span<const Ref> result_parameters) {
+  std::vector<std::pair<Ref, Ref>> replace;
+  for (std::size_t r = 0; r < original.body->results.size(); ++r) {
+    const Ref& result = original.body->results[r];
+    if (result->kind != Kind::leaf) replace.emplace_back(result, result_parameters[r]);
+  }
+  return graph::substitute(roots, replace);
+}
+
+}  // namespace
+
+Ref plus(const Ref& a, const Ref& b) { return a && b ? graph::add(a, b) : a ? a : b; }
+
+Ref map_adjoint(const Ref& node, std::size_t k, const Ref& g) { return map_product(node, k, g); }
+
+Ref map_tangent(const Ref& node, std::span<const Ref> tangents) {
+  Ref total;
+  for (std::size_t k = 0; k < tangents.size(); ++k)
+    if (tangents[k]) total = plus(total, map_product(node, k, tangents[k]));
+  return total;
+}
+
+Ref sum_adjoint(const Ref& node, std::size_t k, const Ref& g) {
+  const auto& s = node->as<SumSpec>();
+  if (k >= s.factors.size()) return {};
+  std::vector<Ref> factors = factors_of(node);
+  const Shape shape = factors[k].shape();
+  factors[k] = g;
+  return graph::sum(adjoint(s, k), shape, factors, tables_of(node));
+}
+
+Ref sum_tangent(const Ref& node, std::span<const Ref> tangents) {
+  const auto& s = node->as<SumSpec>();
+  Ref total;
+  for (std::size_t k = 0; k < s.factors.size(); ++k) {
+    if (!tangents[k]) continue;
+    std::vector<Ref> factors = factors_of(node);
+    factors[k] = tangents[k];
+    total = plus(total, graph::sum(s, node->shape, factors, tables_of(node)));
+  }
+  return total;
+}
+
+Ref reduce_adjoint(const Ref& node, const Ref& g) {
+  const Extreme e = extreme_of(node);
+  const Ref factors[] = {g}, tables[] = {e.positions};
+  return graph::sum(adjoint(e.gather, 0), node->operand(0).shape(), factors, tables);
+}
+
+Ref reduce_tangent(const Ref& node, const Ref& tangent) {
+  const Extreme e = extreme_of(node);
+  const Ref factors[] = {tangent}, tables[] = {e.positions};
+  return graph::sum(e.gather, node->shape, factors, tables);
+}
+
+Ref scan_adjoint(const Ref& node, std::size_t k, const Ref& g) {
+  const ScanSpec s = node->as<ScanSpec>();
+  const std::int64_t step = s.reverse ? -1 : 1;
+  // The cotangent of b obeys the same recurrence backwards: l[i] = g[i] + a[i + 1] * l[i + 1]; that of a is l[i] * s[i - 1].
+  const Ref l = graph::scan(shifted(node->operand(0), s.axis, -step), g, s.axis, !s.reverse);
+  return k == 1 ? l : graph::mul(l, shifted(node, s.axis, step));
+}
+
+Ref scan_tangent(const Ref& node, std::span<const Ref> tangents) {
+  const ScanSpec s = node->as<ScanSpec>();
+  Ref drive = tangents[1];
+  if (tangents[0]) drive = plus(graph::mul(tangents[0], shifted(node, s.axis, s.reverse ? -1 : 1)), drive);
+  return drive ? graph::scan(node->operand(0), drive, s.axis, s.reverse) : Ref{};
+}
+
+Ref cast_adjoint(const Ref& node, const Ref& g) {
+  const Ref x = node->operand(0);
+  return is_floating(x.dtype()) ? graph::cast(g, x.dtype()) : Ref{};
+}
+
+Ref cast_tangent(const Ref& node, const Ref& tangent) { return is_floating(node->dtype) ? graph::cast(tangent, node->dtype) : Ref{}; }
+
+std::vector<Ref> call_adjoint(const Ref& node, std::span<const Ref> cotangents, const std::vector<bool>& wanted) {
+  const auto& c = node->as<CallSpec>();
+  const std::vector<Ref> operands = derived_operands(node, cotangents);
+  std::vector<std::int64_t> wrt;  // those with a gradient that is not structurally zero
+  const auto body = graph::make_function(c.name + ".vjp", operands, [&](std::span<const Ref> p) {
+    const std::size_t results = c.body->results.size();
+    std::vector<Ref> outputs, seeds, parameters;
+    std::size_t next = node->operand_count + results;
+    for (std::size_t r = 0; r < results; ++r) {
+      if (!cotangents[r]) continue;
+      outputs.push_back(c.body->results[r]);
+      seeds.push_back(p[next++]);
+    }
+    for (std::size_t k = 0; k < wanted.size(); ++k)
+      if (wanted[k]) parameters.push_back(c.body->parameters[k]);
+    const std::vector<Ref> all = vjp(outputs, seeds, parameters);
+    std::vector<Ref> found;
+    std::size_t next_wanted = 0;
+    for (std::size_t k = 0; k < wanted.size(); ++k) {
+      if (!wanted[k]) continue;
+      const Ref& d = all[next_wanted++];
+      if (!d) continue;
+      wrt.push_back(static_cast<std::int64_t>(k));
+      found.push_back(d);
+    }
+    return reading_results(found, c, p.subspan(node->operand_count, results));
+  });
+  std::vector<Ref> gradients(wanted.size());
+  if (wrt.empty()) return gradients;
+  Attributes attributes = c.attributes;
+  attributes.set("wrt", wrt);
+  attributes.set("cotangents", present(cotangents));
+  const std::vector<Ref> results = graph::call(c.name + ".vjp", std::move(attributes), operands, body);
+  for (std::size_t i = 0; i < wrt.size(); ++i) gradients[static_cast<std::size_t>(wrt[i])] = results[i];
+  return gradients;
+}
+
+std::vector<Ref> call_tangent(const Ref& node, std::span<const Ref> tangents) {
+  const auto& c = node->as<CallSpec>();
+  const std::vector<Ref> operands = derived_operands(node, tangents);
+  const auto body = graph::make_function(c.name + ".jvp", operands, [&](std::span<const Ref> p) {
+    std::vector<Ref> wrt, directions;
+    std::size_t next = node->operand_count + c.body->results.size();
+    for (std::size_t k = 0; k < tangents.size(); ++k) {
+      if (!tangents[k]) continue;
+      wrt.push_back(c.body->parameters[k]);
+      directions.push_back(p[next++]);
+    }
+    std::vector<Ref> floating;
+    for (const Ref& r : c.body->results)
+      if (is_floating(r.dtype())) floating.push_back(r);
+    return reading_results(jvp(floating, wrt, directions), c, p.subspan(node->operand_count, c.body->results.size()));
+  });
+  Attributes attributes = c.attributes;
+  attributes.set("tangents", present(tangents));
+  const std::vector<Ref> results = graph::call(c.name + ".jvp", std::move(attributes), operands, body);
+  std::vector<Ref> all;
+  std::size_t next = 0;
+  for (std::uint32_t r = 0; r < node->result_count(); ++r) all.push_back(is_floating(node->dtype_of(r)) ? results[next++] : Ref{});
+  return all;
+}
+
+}  // namespace cotan::rules
