@@ -1,0 +1,178 @@
+// Programs: plans that run on the team of workers, and functions that run on the reference.
+#include "graph/executor.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cstring>
+
+#include "backends/parallel/parallel.h"
+#include "backends/reference/reference.h"
+#include "graph/plan.h"
+
+namespace cotan {
+namespace {
+
+constexpr double worth_a_fork = 2e-5;  // seconds of work on one core below which the calling thread does it alone
+constexpr std::size_t slot_bytes = 64;
+
+class CompiledProgram final : public Program {
+ public:
+  CompiledProgram(const Function& function, std::span<Node* const> order, const CompileOptions& options)
+      : kept_(function), plan_(lower(function, order, options)) {
+    schedule(plan_, options);
+    verify_plan(plan_);
+    for (const auto& phase : plan_.phases) {
+      std::int64_t total = 0;
+      for (int s : phase) {
+        starts_.push_back({total, s});
+        total += plan_.steps[static_cast<std::size_t>(s)].kernel->chunks();
+      }
+      chunks_.push_back(total);
+      ends_.push_back(starts_.size());
+    }
+    for (const Step& step : plan_.steps) {
+      first_slot_.push_back(slots_);
+      slots_ += step.slots.size();
+    }
+  }
+
+  std::vector<StorageRef> run(std::span<const InputValue> inputs) const override {
+    std::vector<StorageRef> storage(plan_.buffers.size());
+    bind_inputs(inputs, storage);
+    const StorageRef arena = allocate(plan_.arena_bytes);
+    for (std::size_t b = 0; b < plan_.buffers.size(); ++b)
+      if (plan_.buffers[b].kind == BufferKind::result && used_result(b)) storage[b] = allocate(plan_.buffers[b].bytes);
+
+    std::vector<void*> addresses(slots_);
+    for (std::size_t s = 0; s < plan_.steps.size(); ++s)
+      for (std::size_t k = 0; k < plan_.steps[s].slots.size(); ++k) {
+        const Slot& slot = plan_.steps[s].slots[k];
+        const Buffer& b = plan_.buffers[static_cast<std::size_t>(slot.buffer)];
+        std::byte* base = b.kind == BufferKind::arena ? static_cast<std::byte*>(arena->data()) + b.offset
+                                                      : static_cast<std::byte*>(storage[static_cast<std::size_t>(slot.buffer)]->data());
+        addresses[first_slot_[s] + k] = base + slot.byte_offset;
+      }
+
+    const bool serial = plan_.seconds < worth_a_fork;
+    const std::size_t workers = serial ? 1 : static_cast<std::size_t>(parallel::worker_count());
+    const StorageRef scratch = allocate(plan_.scratch_bytes * workers);
+    auto body = [&](std::int64_t phase, std::int64_t chunk, int worker) {
+      // The step whose chunks this one falls among.
+      const std::size_t from = phase == 0 ? 0 : ends_[static_cast<std::size_t>(phase) - 1], to = ends_[static_cast<std::size_t>(phase)];
+      std::size_t at = from;
+      while (at + 1 < to && starts_[at + 1].chunk <= chunk) ++at;
+      const auto s = static_cast<std::size_t>(starts_[at].step);
+      const Step& step = plan_.steps[s];
+      try {
+        step.kernel->run(chunk - starts_[at].chunk, std::span(addresses).subspan(first_slot_[s], step.slots.size()),
+                         static_cast<std::byte*>(scratch->data()) + plan_.scratch_bytes * static_cast<std::size_t>(worker));
+      } catch (const CheckFailure& failure) {
+        throw CheckFailed{step.node, step.check.what, step.check.below, failure};
+      }
+    };
+    parallel::run_phases(chunks_, body, serial);
+
+    std::vector<StorageRef> results;
+    for (int b : plan_.result_buffers) results.push_back(storage[static_cast<std::size_t>(b)]);
+    return results;
+  }
+
+  [[nodiscard]] const ProgramReport& report() const override { return plan_.report; }
+
+ private:
+  struct Start {
+    std::int64_t chunk;
+    int step;
+  };
+
+  [[nodiscard]] bool used_result(std::size_t buffer) const {
+    return std::find(plan_.result_buffers.begin(), plan_.result_buffers.end(), static_cast<int>(buffer)) != plan_.result_buffers.end();
+  }
+
+  [[nodiscard]] bool updated_in_place(int parameter) const {
+    return std::any_of(plan_.in_place.begin(), plan_.in_place.end(), [&](const Update& u) { return u.parameter == parameter; });
+  }
+
+  void bind_inputs(std::span<const InputValue> inputs, std::vector<StorageRef>& storage) const {
+    for (std::size_t b = 0; b < plan_.buffers.size(); ++b) {
+      const Buffer& buffer = plan_.buffers[b];
+      if (buffer.kind != BufferKind::parameter) continue;
+      const auto p = static_cast<std::size_t>(buffer.index);
+      const InputValue& in = inputs[p];
+      switch (plan_.parameter_roles[p]) {
+        case LeafRole::scalar:
+          storage[b] = allocate(slot_bytes);
+          visit_dtype(plan_.parameter_types[p], [&](auto zero) {
+            const auto v = static_cast<decltype(zero)>(in.scalar);
+            std::memcpy(storage[b]->data(), &v, sizeof v);
+          });
+          break;
+        case LeafRole::random:
+          storage[b] = allocate(slot_bytes);
+          std::memcpy(storage[b]->data(), &in.random, sizeof in.random);
+          break;
+        default:
+          storage[b] = in.storage;
+          // Two references: the caller's, and the binding's. Anybody else still wants the old value.
+          if (updated_in_place(buffer.index) && in.storage.use_count() > 3) {
+            storage[b] = allocate(buffer.bytes);
+            std::memcpy(storage[b]->data(), in.storage->data(), buffer.bytes);
+          }
+      }
+    }
+  }
+
+  Function kept_;  // its nodes hold the specifications that the cache's keys point to
+  Plan plan_;
+  std::vector<Start> starts_;            // steps of all phases, each with its first chunk in the phase
+  std::vector<std::size_t> ends_;        // where each phase's steps end in starts_
+  std::vector<std::int64_t> chunks_;     // of each phase
+  std::vector<std::size_t> first_slot_;  // of each step in the addresses
+  std::size_t slots_ = 0;
+};
+
+class ReferenceProgram final : public Program {
+ public:
+  ReferenceProgram(const Function& function, std::span<Node* const> order) : function_(function) {
+    for (std::size_t i = 0; i < order.size(); ++i)
+      if (order[i]->operand_count > 0) report_.kernels.push_back({fmt::format("reference {}", name_of(order[i]->kind)), {static_cast<int>(i)}, 0, 1, 0, 0});
+  }
+
+  std::vector<StorageRef> run(std::span<const InputValue> inputs) const override {
+    std::vector<reference::Array> in;
+    Function f = function_;
+    std::vector<std::pair<Ref, Ref>> random;
+    for (std::size_t p = 0; p < inputs.size(); ++p) {
+      const Ref& parameter = function_.parameters[p];
+      const LeafRole role = parameter->as<LeafSpec>().role;
+      if (role == LeafRole::scalar)
+        in.push_back({parameter.dtype(), {}, {round_to(parameter.dtype(), inputs[p].scalar)}});
+      else if (role == LeafRole::random)
+        in.push_back(reference::random_array(inputs[p].random.key, inputs[p].random.counter, parameter.dtype(), parameter.shape()));
+      else
+        in.push_back(reference::from_buffer(parameter.dtype(), parameter.shape(), inputs[p].storage->data()));
+    }
+    std::vector<StorageRef> results;
+    for (const reference::Array& a : reference::evaluate(f, in)) {
+      results.push_back(allocate(a.values.size() * size_of(a.dtype)));
+      reference::to_buffer(a, results.back()->data());
+    }
+    return results;
+  }
+
+  [[nodiscard]] const ProgramReport& report() const override { return report_; }
+
+ private:
+  Function function_;
+  ProgramReport report_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Program> compile_program(const Function& function, std::span<Node* const> order, const CompileOptions& options) {
+  if (options.mode == ExecutionMode::reference) return std::make_shared<ReferenceProgram>(function, order);
+  return std::make_shared<CompiledProgram>(function, order, options);
+}
+
+}  // namespace cotan

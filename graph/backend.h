@@ -1,0 +1,74 @@
+// What the compiler asks of a backend: does it take this node, and if so, a kernel for it.
+//
+// A backend answers with a claim or with a reason. A claim covers the node (and, later, a connected set around it), names what the kernel reads, and makes the
+// kernel once the views of its operands are known. A view that a primitive cannot take is again a reason: the compiler then copies that operand, or asks the
+// next backend. The last backend, the loops, takes everything.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "graph/kernel.h"
+#include "graph/node.h"
+
+namespace cotan {
+
+// Why something was not done: one closed list for reports, logs, tests and errors.
+enum class ReasonCode : std::uint8_t {
+  not_recognised,     // the node is not of a form that the primitive computes
+  dtype,              // the primitive does not know the type
+  layout,             // a view that the primitive cannot describe
+  primitive_refused,  // the library has no good implementation; the detail is its message
+  nonfinite,          // the primitive differs at NaN or infinity, and strict_nan is on
+  not_profitable,     // the other way costs less
+  result_is_view,     // a result of the evaluation must be dense memory of its own
+  operand_in_use,     // not in place: somebody else reads the old value
+};
+[[nodiscard]] std::string_view name_of(ReasonCode code);
+
+struct Reason {
+  ReasonCode code = ReasonCode::not_recognised;
+  std::string detail;
+};
+
+// A kernel, or why there is none for these views. `copy_operand` >= 0: it would work on a dense copy of that input.
+struct Made {
+  KernelRef kernel;
+  Reason reason;
+  int copy_operand = -1;
+};
+
+struct Claim {
+  std::vector<Ref> inputs;   // what the kernel reads, in its order
+  std::vector<Ref> results;  // what it writes, in its order: some of the node's results
+  // `threads`: how many workers the chunks are meant for.
+  std::function<Made(std::span<const View> inputs, std::span<const View> outputs, int threads)> compile;
+  bool in_place = false;  // an output may share memory with an input of the same view
+};
+
+using Match = std::variant<Claim, Reason>;
+
+struct BackendOptions {
+  bool strict_nan = false;  // refuse primitives that differ from the reference at NaN or infinity
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  [[nodiscard]] virtual std::string_view name() const = 0;
+  [[nodiscard]] virtual Match match(const Ref& node, const BackendOptions& options) const = 0;
+};
+
+// The backends in order of preference; the last one takes every node except calls, whose bodies are inlined where nobody claims them. Defined in backends/.
+[[nodiscard]] std::span<const Backend* const> backends();
+
+// Kernels that the compiler itself asks for. Defined in backends/loops.
+[[nodiscard]] KernelRef compile_copy(const View& from, const View& to);          // one input, one output of the same shape and type
+[[nodiscard]] KernelRef compile_check(const CheckSpec& spec, const View& view);  // one input, no output; throws CheckFailure when run
+[[nodiscard]] KernelRef compile_random(const View& to);                          // one input: a RandomState
+
+}  // namespace cotan

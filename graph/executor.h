@@ -1,0 +1,89 @@
+// Where autograd and the backends meet: a closed function goes in, a program comes out, and a program runs on buffers.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "graph/backend.h"
+#include "graph/node.h"
+#include "graph/storage.h"
+#include "ops/error.h"
+
+namespace cotan {
+
+// Result `result` is the next value of parameter `parameter`: its buffer may be written in place.
+struct Update {
+  int result = 0;
+  int parameter = 0;
+  bool operator==(const Update&) const = default;
+};
+
+enum class ExecutionMode : std::uint8_t {
+  compiled,   // oneDNN primitives and loop kernels on the team of workers
+  reference,  // plain loops; float32 rounded after every operation
+};
+
+struct CompileOptions {
+  ExecutionMode mode = ExecutionMode::compiled;
+  BackendOptions backends;
+  int threads = 1;
+  std::vector<Update> updates;
+  bool operator==(const CompileOptions& o) const {
+    return mode == o.mode && backends.strict_nan == o.backends.strict_nan && threads == o.threads && updates == o.updates;
+  }
+};
+
+// What is bound to a parameter, by its role.
+struct InputValue {
+  StorageRef storage;  // a tensor, dense
+  double scalar = 0;   // a scalar operand
+  RandomState random;  // a random leaf
+};
+
+// One step of a program, as reports show it. `nodes` are positions in the order of the function's nodes (topological(results) of the function compiled).
+struct KernelReport {
+  std::string name;
+  std::vector<int> nodes;
+  std::int64_t phase = 0, chunks = 0;
+  double flops = 0, bytes = 0;
+};
+
+// Something that was not done, and why.
+struct MissReport {
+  std::string what;  // "oneDNN", "view", "in place"
+  int node = 0;
+  Reason reason;
+};
+
+struct ProgramReport {
+  std::vector<KernelReport> kernels;
+  std::vector<MissReport> misses;
+  std::int64_t phases = 0;
+  std::size_t temporary_bytes = 0;  // of intermediates, known before the run
+  std::size_t in_place_updates = 0;
+};
+
+// A check node found an entry out of range. Thrown by Program::run before any buffer that outlives the run was written.
+struct CheckFailed {
+  int node = 0;  // position of the node in the function's order
+  std::string what;
+  std::int64_t below = 0;
+  CheckFailure failure;
+};
+
+// A compiled function. Immutable; may run in several threads at once.
+class Program {
+ public:
+  virtual ~Program() = default;
+  // Computes the results. An update written in place returns the parameter's own buffer; a buffer that somebody else holds too is left alone and a new one
+  // returned, so callers hand over the reference they want written (no other reference left but theirs and `inputs`').
+  [[nodiscard]] virtual std::vector<StorageRef> run(std::span<const InputValue> inputs) const = 0;
+  [[nodiscard]] virtual const ProgramReport& report() const = 0;
+};
+
+// Compiles `function`; `order` gives its nodes' positions for reports (the images of the recorded nodes).
+[[nodiscard]] std::shared_ptr<const Program> compile_program(const Function& function, std::span<Node* const> order, const CompileOptions& options);
+
+}  // namespace cotan

@@ -1,0 +1,301 @@
+// From nodes to steps.
+#include <fmt/format.h>
+
+#include <unordered_map>
+
+#include "graph/builder.h"
+#include "graph/plan.h"
+#include "graph/views.h"
+#include "ops/error.h"
+
+namespace cotan {
+namespace {
+
+// A result of a node as memory: a view of a buffer, and the steps that must have ended before it may be read.
+struct Value {
+  View view;
+  int buffer = 0;
+  std::vector<int> after;
+  bool fresh = false;  // the whole of a buffer that a step writes, in row-major order
+};
+
+class Lowering {
+ public:
+  Lowering(const Function& function, std::span<Node* const> order, const CompileOptions& options) : function_(function), options_(options) {
+    for (std::size_t i = 0; i < order.size(); ++i) positions_.try_emplace(order[i], static_cast<int>(i));
+  }
+
+  Plan run() {
+    const std::vector<Ref> roots = inline_calls();
+    for (std::size_t i = 0; i < function_.parameters.size(); ++i) add_parameter(function_.parameters[i], static_cast<int>(i));
+    for (Node* n : topological(roots)) {
+      position_ = position_of(n);
+      add_node(Ref(n));
+    }
+    add_results(roots);
+    return std::move(plan_);
+  }
+
+ private:
+  int position_of(const Node* n) const {
+    auto found = positions_.find(n);
+    return found != positions_.end() ? found->second : position_;
+  }
+
+  // ---- calls
+
+  bool claimed(const Ref& call) const {
+    for (const Backend* b : backends())
+      if (std::holds_alternative<Claim>(b->match(call, options_.backends))) return true;
+    return false;
+  }
+
+  // The roots with every call that nobody claims replaced by its body. Bodies nest only as deep as composites are written.
+  std::vector<Ref> inline_calls() {
+    std::unordered_map<Edge, Ref, RefHash> to;
+    inline_into(function_.results, to);
+    return mapped(function_.results, to);
+  }
+
+  static std::vector<Ref> mapped(std::span<const Ref> refs, const std::unordered_map<Edge, Ref, RefHash>& to) {
+    std::vector<Ref> out;
+    for (const Ref& r : refs) {
+      auto found = to.find(r.edge());
+      out.push_back(found != to.end() ? found->second : r);
+    }
+    return out;
+  }
+
+  void inline_into(std::span<const Ref> roots, std::unordered_map<Edge, Ref, RefHash>& to) {
+    for (Node* n : topological(roots)) {
+      if (n->operand_count == 0) continue;
+      const int outer = position_;
+      position_ = position_of(n);
+      std::vector<Ref> operands;
+      bool same = true;
+      for (const Edge& e : n->operands()) {
+        operands.push_back(mapped(std::vector{Ref(e)}, to)[0]);
+        same &= operands.back().edge() == e;
+      }
+      std::vector<Ref> made;
+      if (!same)
+        made = graph::rebuild(*n, operands);
+      else
+        for (std::uint32_t r = 0; r < n->result_count(); ++r) made.emplace_back(n, r);
+      if (made[0]->kind == Kind::call && !claimed(made[0])) {
+        const CallSpec& c = made[0]->as<CallSpec>();
+        std::unordered_map<Edge, Ref, RefHash> inside;
+        for (std::size_t k = 0; k < operands.size(); ++k) inside.try_emplace(c.body->parameters[k].edge(), operands[k]);
+        const auto body = c.body;
+        inline_into(body->results, inside);
+        made = mapped(body->results, inside);
+      }
+      for (std::uint32_t r = 0; r < made.size(); ++r) {
+        positions_.try_emplace(made[r].node(), position_);
+        to.try_emplace(Edge{n, r}, made[r]);
+      }
+      position_ = outer;
+    }
+  }
+
+  // ---- buffers and steps
+
+  int add_buffer(BufferKind kind, int index, std::size_t bytes) {
+    plan_.buffers.push_back({kind, index, bytes, 0, 0, 0});
+    return static_cast<int>(plan_.buffers.size()) - 1;
+  }
+
+  static std::size_t bytes_of(DType dtype, const Shape& shape) { return static_cast<std::size_t>(shape.elements()) * size_of(dtype); }
+
+  void add_parameter(const Ref& p, int index) {
+    const auto& leaf = p->as<LeafSpec>();
+    plan_.parameter_roles.push_back(leaf.role);
+    plan_.parameter_types.push_back(p.dtype());
+    Value v{View::dense(p.dtype(), p.shape()), add_buffer(BufferKind::parameter, index, bytes_of(p.dtype(), p.shape())), {}, false};
+    if (leaf.role == LeafRole::random)
+      random_state_[p.node()] = v.buffer;
+    else
+      values_[p.edge()] = v;
+  }
+
+  Slot slot_of(const Value& v) const { return {v.buffer, static_cast<std::size_t>(v.view.offset) * size_of(v.view.dtype)}; }
+
+  static void merge(std::vector<int>& into, const std::vector<int>& from) {
+    for (int s : from)
+      if (std::find(into.begin(), into.end(), s) == into.end()) into.push_back(s);
+  }
+
+  int add_step(KernelRef kernel, std::span<const Value> inputs, std::span<const Value> outputs, bool in_place) {
+    Step step;
+    step.kernel = std::move(kernel);
+    step.node = position_;
+    step.in_place = in_place;
+    step.inputs = static_cast<int>(inputs.size());
+    for (const Value& v : inputs) {
+      step.slots.push_back(slot_of(v));
+      merge(step.after, v.after);
+    }
+    for (const Value& v : outputs) step.slots.push_back(slot_of(v));
+    plan_.steps.push_back(std::move(step));
+    return static_cast<int>(plan_.steps.size()) - 1;
+  }
+
+  Value fresh_value(const ResultType& type) {
+    return {View::dense(type.dtype, type.shape), add_buffer(BufferKind::arena, 0, bytes_of(type.dtype, type.shape)), {}, true};
+  }
+
+  const Value& value_of(const Edge& e) const {
+    auto found = values_.find(e);
+    if (found == values_.end()) throw InternalError(fmt::format("a {} node has no value yet", name_of(e.node->kind)));
+    return found->second;
+  }
+
+  void add_node(const Ref& node) {
+    if (values_.contains(node.edge())) return;
+    switch (node->kind) {
+      case Kind::stop_gradient: values_[node.edge()] = value_of(node->operands()[0]); return;
+      case Kind::check: add_check(node); return;
+      case Kind::leaf:
+        if (node->as<LeafSpec>().role == LeafRole::random) {
+          add_random(node);
+          return;
+        }
+        break;
+      case Kind::sum:
+        if (node->operand_count == 1) {
+          const Value& x = value_of(node->operands()[0]);
+          if (auto view = view_through(*node.node(), x.view)) {
+            values_[node.edge()] = {*view, x.buffer, x.after, false};
+            return;
+          }
+        }
+        break;
+      default: break;
+    }
+    add_claimed(node);
+  }
+
+  void add_claimed(const Ref& node) {
+    for (const Backend* backend : backends()) {
+      Match match = backend->match(node, options_.backends);
+      if (const auto* why = std::get_if<Reason>(&match)) {
+        note_miss(*backend, *why);
+        continue;
+      }
+      const Claim& claim = std::get<Claim>(match);
+      if (compile_claim(*backend, claim)) return;
+    }
+    throw InternalError(fmt::format("no backend takes a {} node", name_of(node->kind)));
+  }
+
+  void note_miss(const Backend& backend, const Reason& why) {
+    if (why.code != ReasonCode::not_recognised) plan_.report.misses.push_back({std::string(backend.name()), position_, why});
+  }
+
+  bool compile_claim(const Backend& backend, const Claim& claim) {
+    std::vector<Value> inputs, outputs;
+    std::vector<View> in, out;
+    for (const Ref& r : claim.inputs) {
+      inputs.push_back(value_of(r.edge()));
+      in.push_back(inputs.back().view);
+    }
+    for (const Ref& r : claim.results) out.push_back(View::dense(r.dtype(), r.shape()));
+    Made made = claim.compile(in, out, options_.threads);
+    for (std::size_t tries = 0; !made.kernel && made.copy_operand >= 0 && tries < in.size(); ++tries) {
+      const auto k = static_cast<std::size_t>(made.copy_operand);
+      plan_.report.misses.push_back({fmt::format("{}: operand {} copied", backend.name(), k), position_, made.reason});
+      inputs[k] = dense_copy(inputs[k], {in[k].dtype, in[k].shape});
+      in[k] = inputs[k].view;
+      made = claim.compile(in, out, options_.threads);
+    }
+    if (!made.kernel) {
+      note_miss(backend, made.reason);
+      return false;
+    }
+    for (const View& v : out) outputs.push_back(fresh_value({v.dtype, v.shape}));
+    const int step = add_step(std::move(made.kernel), inputs, outputs, claim.in_place);
+    for (std::size_t r = 0; r < outputs.size(); ++r) {
+      outputs[r].after = {step};
+      values_[claim.results[r].edge()] = outputs[r];
+    }
+    return true;
+  }
+
+  Value dense_copy(const Value& from, const ResultType& type) {
+    Value to = fresh_value(type);
+    const Value in[] = {from}, out[] = {to};
+    to.after = {add_step(compile_copy(from.view, to.view), in, out, false)};
+    return to;
+  }
+
+  void add_check(const Ref& node) {
+    const Value& x = value_of(node->operands()[0]);
+    const Value in[] = {x};
+    const auto& spec = node->as<CheckSpec>();
+    const int step = add_step(compile_check(spec, x.view), in, {}, false);
+    plan_.steps.back().is_check = true;
+    plan_.steps.back().check = spec;
+    Value checked = x;
+    checked.fresh = false;
+    checked.after.push_back(step);
+    values_[node.edge()] = checked;
+  }
+
+  void add_random(const Ref& node) {
+    const Value state{View{}, random_state_.at(node.node()), {}, false};
+    Value out = fresh_value({node.dtype(), node.shape()});
+    const Value in[] = {state}, outs[] = {out};
+    out.after = {add_step(compile_random(out.view), in, outs, false)};
+    values_[node.edge()] = out;
+  }
+
+  // ---- results
+
+  void add_results(std::span<const Ref> roots) {
+    std::unordered_map<int, int> taken;  // buffers that are results already
+    std::unordered_map<Edge, int, RefHash> done;
+    for (std::size_t r = 0; r < roots.size(); ++r) {
+      auto [it, first] = done.try_emplace(roots[r].edge(), 0);
+      if (!first) {
+        plan_.result_buffers.push_back(it->second);
+        continue;
+      }
+      Value v = value_of(roots[r].edge());
+      position_ = position_of(roots[r].node());
+      const Buffer& b = plan_.buffers[static_cast<std::size_t>(v.buffer)];
+      const bool whole = v.view.is_dense() && v.view.offset == 0 && b.bytes == bytes_of(v.view.dtype, v.view.shape);
+      const bool returned_parameter = whole && b.kind == BufferKind::parameter && is_tensor(b.index);
+      if (!returned_parameter && (!whole || b.kind != BufferKind::arena || taken.contains(v.buffer))) {
+        plan_.report.misses.push_back({"view", position_, {ReasonCode::result_is_view, "copied into memory of its own"}});
+        v = dense_copy(v, {v.view.dtype, v.view.shape});
+      }
+      Buffer& mine = plan_.buffers[static_cast<std::size_t>(v.buffer)];
+      if (mine.kind == BufferKind::arena) {
+        mine.kind = BufferKind::result;
+        mine.index = static_cast<int>(r);
+      }
+      taken.emplace(v.buffer, static_cast<int>(r));
+      it->second = v.buffer;
+      plan_.result_buffers.push_back(v.buffer);
+    }
+  }
+
+  [[nodiscard]] bool is_tensor(int parameter) const {
+    const LeafRole role = plan_.parameter_roles[static_cast<std::size_t>(parameter)];
+    return role != LeafRole::scalar && role != LeafRole::random;
+  }
+
+  const Function& function_;
+  const CompileOptions& options_;
+  Plan plan_;
+  std::unordered_map<const Node*, int> positions_;
+  std::unordered_map<Edge, Value, RefHash> values_;
+  std::unordered_map<const Node*, int> random_state_;
+  int position_ = 0;
+};
+
+}  // namespace
+
+Plan lower(const Function& function, std::span<Node* const> order, const CompileOptions& options) { return Lowering(function, order, options).run(); }
+
+}  // namespace cotan

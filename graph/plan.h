@@ -1,0 +1,60 @@
+// The plan of an evaluation: buffers, steps and phases.
+//
+// lower() turns nodes into steps: views cost nothing, claims become kernels, calls that nobody claims are inlined. schedule() orders the steps into phases of
+// independent work, decides which updates happen in place (every reader of the old value comes in an earlier phase, and every check before any write), and
+// lays intermediates out in one arena by their lifetimes. verify_plan() proves all of that on the finished plan.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "graph/executor.h"
+
+namespace cotan {
+
+enum class BufferKind : std::uint8_t { parameter, arena, result };
+
+struct Buffer {
+  BufferKind kind = BufferKind::arena;
+  int index = 0;  // of the parameter or of the result
+  std::size_t bytes = 0;
+  std::size_t offset = 0;  // in the arena
+  int first_phase = 0, last_phase = 0;
+};
+
+struct Slot {
+  int buffer = 0;
+  std::size_t byte_offset = 0;
+};
+
+struct Step {
+  KernelRef kernel;
+  std::vector<Slot> slots;  // the kernel's inputs, then its outputs
+  int inputs = 0;
+  std::vector<int> after;  // steps that must have ended before
+  int phase = 0;
+  int node = 0;           // position for reports
+  bool in_place = false;  // an output may share an input's memory
+  bool is_check = false;
+  CheckSpec check;
+};
+
+struct Plan {
+  std::vector<Buffer> buffers;
+  std::vector<Step> steps;               // in an order in which they could run one by one
+  std::vector<std::vector<int>> phases;  // steps by phase
+  std::vector<int> result_buffers;       // for each result; of kind result, or parameter (returned or updated in place)
+  std::vector<LeafRole> parameter_roles;
+  std::vector<DType> parameter_types;
+  std::size_t arena_bytes = 0, scratch_bytes = 0;
+  std::vector<Update> in_place;  // those updates that happen in place
+  ProgramReport report;
+  double seconds = 0;  // a rough estimate of the whole work on one core
+};
+
+[[nodiscard]] Plan lower(const Function& function, std::span<Node* const> order, const CompileOptions& options);
+void schedule(Plan& plan, const CompileOptions& options);
+// Throws InternalError where a buffer is read after it is overwritten or reused, or a phase has steps that depend on each other.
+void verify_plan(const Plan& plan);
+
+}  // namespace cotan
