@@ -17,10 +17,12 @@ namespace {
 std::atomic<int> setting{0};
 
 int find_default() {
-  // A main thread bound by OpenMP has a mask of one CPU: the default would be one thread and nobody would know why, so it is said here too.
+  const char* variable = std::getenv("COTAN_THREADS");
+  const int found = parallel::default_threads(variable, parallel::affinity_count(), parallel::cgroup_cpu_quota());
+  // A main thread that OpenMP bound has a mask of one CPU: the default would be one thread and nobody would know why.
   const int online = static_cast<int>(std::clamp(sysconf(_SC_NPROCESSORS_ONLN), 1L, long{parallel::kMaxThreads}));
-  parallel::warn_if_bound(online);
-  return parallel::default_threads(std::getenv("COTAN_THREADS"), parallel::affinity_count(), parallel::cgroup_cpu_quota());
+  parallel::warn_if_bound(variable != nullptr && *variable != '\0' ? found : online);
+  return found;
 }
 
 }  // namespace

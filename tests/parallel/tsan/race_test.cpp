@@ -46,23 +46,23 @@ TEST(ThreadSanitizer, FindsNothingWherePhasesOrderTheWork) {
 
 #ifdef COTAN_TEST_TSAN
 
-// Runs phases of two chunks until two threads had one each at the same time, then ends the process well: a race that was seen ends it otherwise.
+// Runs phases of two chunks until two threads had one each in every phase, some times over, then ends the process well (1: they never did): a race that was
+// seen ends it otherwise. Whoever has a chunk waits for the helper to come to that phase. All of it relaxed, so that the waiting orders nothing.
 template <class Body>
 [[noreturn]] void run_until_shared(std::int64_t phases, Body body) {
   set_threads(2);
   const std::vector<std::int64_t> shape(static_cast<std::size_t>(phases), 2);
-  std::atomic<int> shared{0};
-  for (int turn = 0; turn < 2000 && shared.load(std::memory_order_relaxed) < 20; ++turn) {
-    std::atomic<int> helper{0};
+  int shared = 0;
+  for (int turn = 0; turn < 500 && shared < 20; ++turn) {
+    std::atomic<std::int64_t> helped{0};  // phases up to here had the helper
     run_phases(shape, [&](std::int64_t phase, std::int64_t chunk, int worker) {
       body(phase, chunk);
-      // Relaxed, so that the waiting orders nothing.
-      if (worker != 0) helper.store(1, std::memory_order_relaxed);
-      for (int k = 0; k < 1000 && helper.load(std::memory_order_relaxed) == 0; ++k) std::this_thread::yield();
+      if (worker != 0 && helped.load(std::memory_order_relaxed) == phase) helped.store(phase + 1, std::memory_order_relaxed);
+      for (int k = 0; k < 1000 && helped.load(std::memory_order_relaxed) == phase; ++k) std::this_thread::yield();
     });
-    if (helper.load(std::memory_order_relaxed) == 1) shared.fetch_add(1, std::memory_order_relaxed);
+    shared += helped.load(std::memory_order_relaxed) == phases;
   }
-  std::exit(shared.load(std::memory_order_relaxed) > 0 ? 0 : 1);
+  std::exit(shared > 0 ? 0 : 1);
 }
 
 class ThreadSanitizerDeathTest : public testing::Test {
