@@ -9,6 +9,7 @@
 #include "backends/parallel/parallel.h"
 #include "backends/reference/reference.h"
 #include "graph/plan.h"
+#include "ops/philox.h"
 
 namespace cotan {
 namespace {
@@ -132,6 +133,12 @@ class CompiledProgram final : public Program {
   std::size_t slots_ = 0;
 };
 
+reference::Array random_array(const RandomState& state, const Ref& leaf) {
+  reference::Array a = reference::Array::zeros(leaf.dtype(), leaf.shape());
+  for (std::size_t i = 0; i < a.values.size(); ++i) a.values[i] = philox::uniform(state.key, state.counter, i, leaf.dtype());
+  return a;
+}
+
 class ReferenceProgram final : public Program {
  public:
   ReferenceProgram(const Function& function, std::span<Node* const> order) : function_(function) {
@@ -141,22 +148,20 @@ class ReferenceProgram final : public Program {
 
   std::vector<StorageRef> run(std::span<const InputValue> inputs) const override {
     std::vector<reference::Array> in;
-    Function f = function_;
-    std::vector<std::pair<Ref, Ref>> random;
     for (std::size_t p = 0; p < inputs.size(); ++p) {
       const Ref& parameter = function_.parameters[p];
       const LeafRole role = parameter->as<LeafSpec>().role;
       if (role == LeafRole::scalar)
         in.push_back({parameter.dtype(), {}, {round_to(parameter.dtype(), inputs[p].scalar)}});
       else if (role == LeafRole::random)
-        in.push_back(reference::random_array(inputs[p].random.key, inputs[p].random.counter, parameter.dtype(), parameter.shape()));
+        in.push_back(random_array(inputs[p].random, parameter));
       else
-        in.push_back(reference::from_buffer(parameter.dtype(), parameter.shape(), inputs[p].storage->data()));
+        in.push_back(reference::from_buffer(inputs[p].storage->data(), View::dense(parameter.dtype(), parameter.shape())));
     }
     std::vector<StorageRef> results;
-    for (const reference::Array& a : reference::evaluate(f, in)) {
+    for (const reference::Array& a : reference::evaluate(function_, in)) {
       results.push_back(allocate(a.values.size() * size_of(a.dtype)));
-      reference::to_buffer(a, results.back()->data());
+      reference::to_buffer(a, results.back()->data(), View::dense(a.dtype, a.shape));
     }
     return results;
   }

@@ -114,13 +114,17 @@ NormalSum normal_form(SumSpec s, std::span<const std::uint64_t> factor_hashes) {
   NormalSum result;
   result.factors.resize(s.factors.size());
   std::iota(result.factors.begin(), result.factors.end(), 0);
-  // Equal factors are told apart by their accesses, which depend on the numbering of the indices, which depends on the order: repeat until it settles.
-  for (int round = 0; round < 8; ++round) {
-    const SumSpec before = s;
+  // Equal factors are told apart by their accesses, which depend on the numbering of the indices, which depends on the order: repeat until it settles. Where
+  // it goes round in a circle instead, the least of the circle is taken, so that the normal form of a normal form is itself.
+  std::vector<NormalSum> seen;
+  for (int round = 0; round < 16; ++round) {
     order_factors(s, factor_hashes, result.factors, round > 0);
     number_tables(s, result.tables);
     number_indices(s);
-    if (round > 0 && s == before) break;
+    const auto circle = std::find_if(seen.begin(), seen.end(), [&](const NormalSum& n) { return n.spec == s; });
+    if (circle != seen.end())
+      return std::move(*std::min_element(circle, seen.end(), [](const NormalSum& a, const NormalSum& b) { return a.spec.hash() < b.spec.hash(); }));
+    seen.push_back({s, result.factors, result.tables});
   }
   result.spec = std::move(s);
   return result;

@@ -32,6 +32,7 @@ class FormulaPrinter {
     }
     pieces_.resize(f.nodes.size());
     placed_.resize(f.nodes.size(), 0);
+    inline_.resize(f.nodes.size(), 0);
     depth_.resize(f.nodes.size(), 0);
   }
 
@@ -61,6 +62,7 @@ class FormulaPrinter {
       operation(last, literals);
       value = pieces_.back().text;
     }
+    roots_.push_back(last);
     return fmt::format("{}{{ {}{} }}", order_prefix(), locals_, value);
   }
 
@@ -81,6 +83,7 @@ class FormulaPrinter {
   }
 
   void give_name(int i) {
+    roots_.push_back(i);
     std::string name;
     do name = fmt::format("t{}", next_local_++);
     while (names_.is_taken(name));
@@ -120,7 +123,10 @@ class FormulaPrinter {
       std::erase(inside, first);
     }
     waiting_.resize(waiting_.size() - inside.size());
-    for (int k : inside) depth_[at(i)] = std::max(depth_[at(i)], depth_[at(k)]);
+    for (int k : inside) {
+      inline_[at(k)] = 1;
+      depth_[at(i)] = std::max(depth_[at(i)], depth_[at(k)]);
+    }
     ++depth_[at(i)];
     pieces_[at(i)] = written(n, args);
   }
@@ -137,8 +143,7 @@ class FormulaPrinter {
     if (is_literal(k)) {
       const bool typed_by_peer = std::any_of(peers.begin(), peers.end(), [&](int p) { return !is_literal(p); });
       if (!typed_by_peer) return typed_literal(k);
-      std::string text = literal_of(f_.nodes[at(k)].literal, f_.nodes[at(k)].dtype);
-      return text[0] == '-' && least > unary ? fmt::format("({})", text) : text;
+      return literal_of(f_.nodes[at(k)].literal, f_.nodes[at(k)].dtype);  // "-2" binds as tightly as any argument needs
     }
     const Piece& p = pieces_[at(k)];
     return p.level < least ? fmt::format("({})", p.text) : p.text;
@@ -155,7 +160,10 @@ class FormulaPrinter {
       case Atom::div: return binary(args, "/", multiplicative, multiplicative, unary);
       case Atom::lt: return binary(args, "<", comparison, additive, additive);
       case Atom::le: return binary(args, "<=", comparison, additive, additive);
-      case Atom::eq: return binary(args, "==", comparison, additive, additive);
+      case Atom::eq:
+        if (is_literal(args[1]) && !is_literal(args[0]) && f_.nodes[at(args[1])].dtype == DType::boolean && f_.nodes[at(args[1])].literal == 0)
+          return {fmt::format("!{}", argument(args[0], args, unary)), unary};
+        return binary(args, "==", comparison, additive, additive);
       case Atom::and_: return binary(args, "&&", and_level, and_level, comparison);
       case Atom::or_: return binary(args, "||", or_level, or_level, and_level);
       case Atom::neg:
@@ -182,26 +190,37 @@ class FormulaPrinter {
     if (is_literal(args[1]) && !is_literal(args[0]) && std::signbit(b.literal) && !std::isnan(b.literal))
       return {fmt::format("{} - {}", argument(args[0], args, additive), literal_of(-b.literal, b.dtype)), additive};
     const Piece& negated = pieces_[at(args[1])];
-    if (b.atom == Atom::neg && negated.level == unary && !is_literal(args[0]))
-      return {fmt::format("{} - {}", argument(args[0], args, additive), std::string_view(negated.text).substr(1)), additive};
     if (b.atom == Atom::neg && negated.level == unary)
       return {fmt::format("{} - {}", argument(args[0], args, additive), std::string_view(negated.text).substr(1)), additive};
     return binary(args, "+", additive, additive, multiplicative);
   }
 
-  // "map(a, b) " where the operands do not first appear in their order.
-  std::string order_prefix() {
+  // "map(a, b) " where the operands do not first appear in their order, as the text stands.
+  std::string order_prefix() const {
     std::vector<int> seen;
-    std::vector<int> stack{static_cast<int>(f_.nodes.size()) - 1};
-    (void)stack;
-    return "";
+    std::vector<int> stack(roots_.rbegin(), roots_.rend());
+    while (!stack.empty()) {
+      const int i = stack.back();
+      stack.pop_back();
+      const FormulaNode& n = f_.nodes[at(i)];
+      if (n.atom == Atom::operand) {
+        if (std::find(seen.begin(), seen.end(), n.a) == seen.end()) seen.push_back(n.a);
+        continue;
+      }
+      for (int k : {n.c, n.b, n.a})
+        if (k >= 0 && (inline_[at(k)] || f_.nodes[at(k)].atom == Atom::operand)) stack.push_back(k);
+    }
+    bool in_order = seen.size() == f_.operands.size();
+    for (std::size_t k = 0; k < seen.size(); ++k) in_order = in_order && seen[k] == static_cast<int>(k);
+    return in_order ? "" : fmt::format("map({}) ", fmt::join(operands_, ", "));
   }
 
   const Formula& f_;
   const std::vector<std::string>& operands_;
   const Names& names_;
   std::vector<int> uses_, depth_;
-  std::vector<char> placed_;
+  std::vector<char> placed_, inline_;  // has a node by now; stands inside its reader
+  std::vector<int> roots_;             // what the text's statements compute, in order
   std::vector<Piece> pieces_;
   std::vector<int> waiting_;
   std::string locals_;
@@ -209,5 +228,11 @@ class FormulaPrinter {
 };
 
 }  // namespace
+
+std::string formula_text(const Formula& f, const std::vector<std::string>& operands, const Names& names) {
+  if (operands.size() != f.operands.size()) return "<a formula of other operands>";
+  if (std::string fault = fault_of(f); !fault.empty()) return fmt::format("<{}>", fault);
+  return FormulaPrinter(f, operands, names).print();
+}
 
 }  // namespace cotan::text_form

@@ -1,0 +1,58 @@
+// Clusters: what a fused loop computes, the one thing that loop backends see.
+//
+//     cluster relu [2] (a: f32, b: f32) {
+//       %0: f32 = load a
+//       %1: f32 = load b
+//       %2: f32 = add(%0, %1)
+//       store %2 -> out0: f32
+//     }
+//
+// A cluster is a scalar formula run for every point of a domain: loads bring elements of the inputs, stores take values to the outputs. It holds no extents
+// and no strides: those are the views that it is compiled for. All views have the domain's shape; a broadcast input has strides of zero.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "graph/node.h"
+#include "ops/formula.h"
+
+namespace cotan {
+
+struct ClusterLoad {
+  int input = 0;  // whose view is read
+  DType dtype = DType::f32;
+  bool operator==(const ClusterLoad&) const = default;
+};
+
+struct ClusterStore {
+  int node = 0;    // the value, in Cluster::nodes
+  int output = 0;  // whose view is written; each output once
+  DType dtype = DType::f32;
+  bool operator==(const ClusterStore&) const = default;
+};
+
+struct Cluster {
+  std::string name;                // for reports: the row, or what was fused
+  std::size_t rank = 0;            // dimensions of the domain
+  std::vector<ClusterLoad> loads;  // what an operand node's `a` names
+  std::vector<FormulaNode> nodes;  // in order; operands are loads
+  std::vector<ClusterStore> stores;
+
+  [[nodiscard]] int inputs() const;   // one more than the greatest input that is loaded
+  [[nodiscard]] int outputs() const;  // one more than the greatest output that is stored
+  [[nodiscard]] std::uint64_t hash() const;
+  bool operator==(const Cluster&) const = default;
+
+  // As above; one line for each node.
+  [[nodiscard]] std::string text() const;
+};
+
+// The cluster of one map: input k is the formula's operand k.
+[[nodiscard]] Cluster map_cluster(const Formula& formula, std::size_t rank);
+// The cluster of one cast; of equal types, a copy.
+[[nodiscard]] Cluster cast_cluster(DType from, DType to, std::size_t rank);
+// The cluster of one map or cast node (a fault for any other kind).
+[[nodiscard]] Cluster cluster_of(const Node& node);
+
+}  // namespace cotan

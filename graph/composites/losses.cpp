@@ -1,0 +1,56 @@
+// Softmax, its logarithm, and losses on them.
+#include <fmt/format.h>
+
+#include "graph/composites/bodies.h"
+#include "ops/error.h"
+
+namespace cotan::graph {
+namespace {
+
+// x less its largest entry along the dimension; the shift carries no gradient, since softmax does not depend on it.
+Ref shifted_down(const Ref& x, std::int64_t dim, std::string_view name) {
+  if (!is_floating(x.dtype())) fail(fmt::format("{} of {}", name, name_of(x.dtype())), "Cast it to f32 first");
+  const auto along = static_cast<std::size_t>(resolve_dim(dim, x.shape().rank()));
+  if (x.shape()[along] == 0) fail(fmt::format("{} of no elements in dimension {} of {}", name, along, x.shape().text()), "Give at least one");
+  Shape kept = x.shape();
+  kept[along] = 1;
+  const Ref largest = nested_reshape(stop_gradient(max(x, {.dim = dim})), {.shape = Sizes(kept.begin(), kept.end())});
+  return sub(x, largest);
+}
+
+}  // namespace
+
+std::vector<Ref> softmax_body(std::span<const Ref> operands, const SoftmaxOptions& options) {
+  const Ref e = exp(shifted_down(operands[0], options.dim, "softmax"));
+  return {div(e, sum(e, {.dim = options.dim, .keepdim = true}))};
+}
+
+std::vector<Ref> log_softmax_body(std::span<const Ref> operands, const LogSoftmaxOptions& options) {
+  const Ref z = shifted_down(operands[0], options.dim, "log_softmax");
+  return {sub(z, log(sum(exp(z), {.dim = options.dim, .keepdim = true})))};
+}
+
+std::vector<Ref> cross_entropy_body(std::span<const Ref> operands, const CrossEntropyOptions&) {
+  const Ref &logits = operands[0], &target = operands[1];
+  if (logits.shape().rank() != 2)
+    fail(fmt::format("logits of shape {}, which has {} dimensions, not 2", logits.shape().text(), logits.shape().rank()), "Logits are (rows, classes)");
+  if (target.shape() != Shape{logits.shape()[0]})
+    fail(fmt::format("a target of shape {} for logits of shape {}", target.shape().text(), logits.shape().text()),
+         "The target has one class index for each row");
+  if (kind_of(target.dtype()) != DTypeKind::integer)
+    fail(fmt::format("a target of type {}", name_of(target.dtype())), "Class indices are integers: cast them to i32");
+  if (logits.shape()[0] == 0) fail("a mean over no rows", "Skip empty batches");
+  return {neg(mean(pick(log_softmax(logits, {.dim = 1}), target)))};
+}
+
+Ref normal(std::uint64_t key, std::uint64_t counter, DType dtype, const Shape& shape, double mean, double std) {
+  if (!(std >= 0)) fail(fmt::format("a standard deviation of {}", std), "It is at least 0");
+  // Two streams: the second one starts beyond any counter that the first can reach.
+  const Ref radius = random(key, counter, dtype, shape), angle = random(key, counter + (std::uint64_t{1} << 62), dtype, shape);
+  return formula({radius, angle, scalar(mean, dtype), scalar(std, dtype)}, [](std::span<const Ex> x) {
+    using namespace formula_language;
+    return x[2] + x[3] * (formula_language::sqrt(-2 * formula_language::log(1 - x[0])) * formula_language::cos(6.283185307179586 * x[1]));
+  });
+}
+
+}  // namespace cotan::graph
