@@ -1,0 +1,194 @@
+// Tensor: a value-like handle on a result of the recorded graph.
+//
+// Operations on tensors record nodes and compute nothing; evaluate(), item(), to_vector(), printing and optimizer.step() compute. A handle is cheap to copy;
+// copies are one tensor. What was computed is kept, and once computed, a tensor that no gradient can be asked of forgets how it was made, so that a loop which
+// reads its result each turn runs in constant memory.
+//
+// Recording belongs to a thread. A computed tensor may be used in any thread; one that is not computed yet only in the thread that recorded it.
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ops/dtype.h"
+#include "ops/error.h"
+#include "ops/shape.h"
+
+namespace cotan {
+
+class Ref;
+class Variable;
+struct TensorState;
+
+class Tensor {
+ public:
+  // No tensor. Using it is an Error.
+  Tensor() = default;
+
+  // A tensor of these values, row-major. T is float, double, std::int32_t, std::uint8_t or bool and decides the dtype. Throws Error where the count does not
+  // fit.
+  template <class T>
+  [[nodiscard]] static Tensor from(std::span<const T> values, const Shape& shape, std::source_location where = std::source_location::current()) {
+    return from_buffer(values.data(), static_cast<std::int64_t>(values.size()), dtype_of<T>(), shape, where);
+  }
+  template <class T>
+  [[nodiscard]] static Tensor from(const std::vector<T>& values, const Shape& shape, std::source_location where = std::source_location::current()) {
+    return from(std::span<const T>(values), shape, where);
+  }
+  // The same from untyped memory of `count` elements, which is copied.
+  [[nodiscard]] static Tensor from_buffer(const void* data, std::int64_t count, DType dtype, const Shape& shape, const SourceLine& where);
+
+  // False for a default-constructed handle.
+  [[nodiscard]] bool defined() const { return state_ != nullptr; }
+  // The sizes of the dimensions.
+  [[nodiscard]] const Shape& shape() const;
+  // The element type.
+  [[nodiscard]] DType dtype() const;
+  // The number of elements.
+  [[nodiscard]] std::int64_t numel() const { return shape().elements(); }
+  // True once the value is there.
+  [[nodiscard]] bool is_evaluated() const;
+
+  // The one element, computed now if need be. Throws Error where there is not exactly one element, or T is not the dtype's C++ type.
+  template <class T = float>
+  [[nodiscard]] T item(std::source_location where = std::source_location::current()) const {
+    T value;
+    read(&value, 1, dtype_of<T>(), "item", where);
+    return value;
+  }
+  // All elements in row-major order, computed now if need be. Throws Error where T is not the dtype's C++ type.
+  template <class T = float>
+  [[nodiscard]] std::vector<T> to_vector(std::source_location where = std::source_location::current()) const;
+  // Copies all elements into `data`, which has room for them.
+  void copy_to(void* data, std::source_location where = std::source_location::current()) const;
+
+  // The same values as a tensor through which no gradient flows.
+  [[nodiscard]] Tensor detach(std::source_location where = std::source_location::current()) const;
+  // Asks for (or no longer for) gradients by this tensor: then history that leads here is kept, and backward() accumulates into grad(). Only a floating tensor
+  // that is not computed from others, or is computed already, can be marked; otherwise an Error.
+  Tensor& requires_grad_(bool on = true, std::source_location where = std::source_location::current());
+  // Whether requires_grad_() was asked.
+  [[nodiscard]] bool requires_grad() const;
+
+  // Accumulates the gradient of this scalar into the grad() of every variable and marked tensor that it depends on. Nothing is computed yet.
+  // Throws Error for a tensor that is not a floating scalar, or that depends on nothing that wants a gradient.
+  void backward(std::source_location where = std::source_location::current()) const;
+  // The accumulated gradient of a marked tensor; an Error where there is none.
+  [[nodiscard]] Tensor grad(std::source_location where = std::source_location::current()) const;
+
+  // For the library: a handle on a recorded result, and back.
+  [[nodiscard]] static Tensor wrap(const Ref& ref, const SourceLine& line);
+  explicit Tensor(std::shared_ptr<TensorState> state) : state_(std::move(state)) {}
+  [[nodiscard]] const std::shared_ptr<TensorState>& state() const { return state_; }
+
+ private:
+  void read(void* data, std::int64_t count, DType dtype, const char* function, const SourceLine& where) const;
+  std::shared_ptr<TensorState> state_;
+};
+
+// An argument of an operation: a tensor, a variable or a C++ number, with the line where it was written. Numbers take the type of the tensors beside them and
+// are read at run time: another value compiles nothing anew. The exceptions are 0, 1 and -1, which are part of the graph.
+class Operand {
+ public:
+  Operand(const Tensor& tensor, std::source_location where = std::source_location::current());      // NOLINT: implicit, that is its purpose
+  Operand(const Variable& variable, std::source_location where = std::source_location::current());  // NOLINT
+  Operand(double number, std::source_location where = std::source_location::current()) : number_(number), line_(where) {}  // NOLINT
+  Operand(float number, std::source_location where = std::source_location::current()) : number_(number), line_(where) {}   // NOLINT
+  Operand(int number, std::source_location where = std::source_location::current()) : number_(number), line_(where) {}     // NOLINT
+  Operand(std::int64_t number, std::source_location where = std::source_location::current())                               // NOLINT
+      : number_(static_cast<double>(number)), line_(where) {}
+
+  [[nodiscard]] bool is_number() const { return !state_; }
+  [[nodiscard]] double number() const { return number_; }
+  [[nodiscard]] const SourceLine& line() const { return line_; }
+  [[nodiscard]] const std::shared_ptr<TensorState>& state() const { return state_; }
+
+ private:
+  std::shared_ptr<TensorState> state_;
+  double number_ = 0;
+  SourceLine line_;
+};
+
+// ---- making tensors
+
+// A tensor of these numbers in one dimension: tensor({1, 2, 3}).
+[[nodiscard]] Tensor tensor(std::initializer_list<double> values, DType dtype = f32, std::source_location where = std::source_location::current());
+// Row-major values in a shape.
+template <class T>
+[[nodiscard]] Tensor tensor(const std::vector<T>& values, const Shape& shape, std::source_location where = std::source_location::current()) {
+  return Tensor::from(values, shape, where);
+}
+// The same number everywhere.
+[[nodiscard]] Tensor full(const Shape& shape, double value, DType dtype = f32, std::source_location where = std::source_location::current());
+// Zeros.
+[[nodiscard]] Tensor zeros(const Shape& shape, DType dtype = f32, std::source_location where = std::source_location::current());
+// Ones.
+[[nodiscard]] Tensor ones(const Shape& shape, DType dtype = f32, std::source_location where = std::source_location::current());
+// 0, 1, ..., count - 1.
+[[nodiscard]] Tensor arange(std::int64_t count, DType dtype = i32, std::source_location where = std::source_location::current());
+
+// How normal() draws: the numbers are a pure function of key, counter and shape, whatever the thread count.
+struct NormalOptions {
+  double mean = 0;
+  double std = 1;
+  std::uint64_t key = 0;      // the seed
+  std::uint64_t counter = 0;  // where in the key's stream the draw starts; one step is four f32 or two f64 numbers
+  DType dtype = f32;
+};
+// Normally distributed numbers: Philox 4x32-10 through Box and Muller's transform.
+[[nodiscard]] Tensor normal(const Shape& shape, const NormalOptions& options = {}, std::source_location where = std::source_location::current());
+
+// Converts the element type: floating to integer cuts towards zero and clamps (NaN gives 0), to bool tests for nonzero.
+[[nodiscard]] Tensor cast(const Operand& x, DType dtype);
+
+// ---- operators, all elementwise with NumPy's broadcasting; comparisons give bool
+
+[[nodiscard]] Tensor operator+(const Operand& a, const Operand& b);
+[[nodiscard]] Tensor operator-(const Operand& a, const Operand& b);
+[[nodiscard]] Tensor operator*(const Operand& a, const Operand& b);
+[[nodiscard]] Tensor operator/(const Operand& a, const Operand& b);
+[[nodiscard]] Tensor operator-(const Operand& a);
+[[nodiscard]] Tensor operator==(const Operand& a, const Operand& b);
+[[nodiscard]] Tensor operator!=(const Operand& a, const Operand& b);
+[[nodiscard]] Tensor operator<(const Operand& a, const Operand& b);
+[[nodiscard]] Tensor operator<=(const Operand& a, const Operand& b);
+[[nodiscard]] Tensor operator>(const Operand& a, const Operand& b);
+[[nodiscard]] Tensor operator>=(const Operand& a, const Operand& b);
+Tensor& operator+=(Tensor& a, const Operand& b);
+Tensor& operator-=(Tensor& a, const Operand& b);
+Tensor& operator*=(Tensor& a, const Operand& b);
+Tensor& operator/=(Tensor& a, const Operand& b);
+
+// "tensor(f32, (2, 3)) [[1, 2, 3], [4, 5, 6]]", long dimensions cut in the middle. Computes.
+std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
+
+// While one lives, what this thread records carries no gradient.
+class NoGrad {
+ public:
+  NoGrad();
+  ~NoGrad();
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+
+ private:
+  bool outer_;
+};
+
+template <class T>
+std::vector<T> Tensor::to_vector(std::source_location where) const {
+  if constexpr (std::is_same_v<T, bool>) {  // std::vector<bool> has no buffer
+    auto bytes = std::make_unique<bool[]>(static_cast<std::size_t>(numel()));
+    read(bytes.get(), numel(), dtype_of<T>(), "to_vector", where);
+    return {bytes.get(), bytes.get() + numel()};
+  } else {
+    std::vector<T> values(static_cast<std::size_t>(numel()));
+    read(values.data(), numel(), dtype_of<T>(), "to_vector", where);
+    return values;
+  }
+}
+
+}  // namespace cotan
