@@ -29,9 +29,20 @@ apt_install() {
     as_root=(sudo)
   fi
   echo "installing: $*"
-  "${as_root[@]}" apt-get update -qq || die "apt-get update" "Check the network and the package sources, then run this again."
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" ||
+  run_logged packages "${as_root[@]}" apt-get update -qq || die "apt-get update" "Check the network and the package sources, then run this again."
+  run_logged packages "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" ||
     die "apt-get install $*" "Read apt's message above, install these packages by hand and run this again."
+}
+
+# run_logged NAME COMMAND...: keeps what the command prints in build/NAME.log, and shows its end only if it fails.
+run_logged() {
+  local log=$root/build/$1.log
+  shift
+  mkdir -p "$root/build"
+  "$@" >"$log" 2>&1 </dev/null || {
+    tail -40 "$log" >&2
+    return 1
+  }
 }
 
 # need_tools PROBE:PACKAGE...: installs the packages whose probe is not there. A probe with a dot in it is a header, any other a command. Headers are
@@ -63,10 +74,8 @@ need_compiler() {
 
 # configure PRESET [CMAKE-OPTION...]
 configure() {
-  (cd "$root" && cmake --preset "$@" -Wno-dev >"$root/build/$1-configure.log" 2>&1) || {
-    tail -40 "$root/build/$1-configure.log" >&2
+  (cd "$root" && run_logged "$1-configure" cmake --preset "$@" -Wno-dev) ||
     die "cmake could not configure build/$1" "Read the message above. After a change of compiler or libraries, remove build/$1 and run this again."
-  }
 }
 
 # compile PRESET [TARGET...]: all targets unless some are named.

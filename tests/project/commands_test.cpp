@@ -64,7 +64,7 @@ class PretendedCheckout : public ::testing::Test {
   }
 
   [[nodiscard]] Outcome call(const std::string& command, const std::string& variables = "") const {
-    return run(fmt::format("cd / && env -i PATH={0} HOME={0} TMPDIR=/tmp {1} {2}", quoted(home_.path() / "bin"), variables,
+    return run(fmt::format("cd / && env -i PATH={0} HOME={1} TMPDIR=/tmp {2} {3}", quoted(home_.path() / "bin"), quoted(home_.path()), variables,
                            quoted(home_.path() / "project" / command)));
   }
 
@@ -156,10 +156,11 @@ TEST_F(PretendedCheckout, QuickstartSaysWhatIsMissingWhereItCannotInstall) {
 TEST_F(PretendedCheckout, QuickstartInstallsWhatIsMissing) {
   write_data("project/data/mnist", "");
   fs::remove(home_.path() / "bin/ninja");
-  home_.write("bin/apt-get", "#!/bin/sh\necho \"apt-get $*\"\n");
+  home_.write("bin/apt-get", "#!/bin/sh\necho \"apt-get $*\" >>\"$HOME/apt\"\n");
   const Outcome outcome = call("quickstart");
   EXPECT_EQ(outcome.status, 0) << outcome.output;
-  expect_parts(outcome.output, {"apt-get update", "apt-get install -y -qq --no-install-recommends ninja-build", "training on 4 files"});
+  expect_parts(outcome.output, {"installing: ninja-build", "training on 4 files"});
+  EXPECT_EQ(content_of(home_.path() / "apt"), "apt-get update -qq\napt-get install -y -qq --no-install-recommends ninja-build\n");
 }
 
 // Writes what ctest leaves: one program with results, one that crashed, one that failed after all its cases passed, one that is no GoogleTest program.
