@@ -71,9 +71,8 @@ bool Names::is_taken(std::string_view name) const { return is_reserved(name) || 
 // ---- bodies
 
 bool Bodies::Less::operator()(const Content& a, const Content& b) const {
-  return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(), [](const Edge& x, const Edge& y) {
-    return x.node != y.node ? std::less<>{}(x.node, y.node) : x.result < y.result;
-  });
+  return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(),
+                                      [](const Edge& x, const Edge& y) { return x.node != y.node ? std::less<>{}(x.node, y.node) : x.result < y.result; });
 }
 
 Bodies::Content Bodies::content_of(const Function& f) {

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <limits>
 #include <map>
 
 #include "graph/builder.h"
@@ -78,7 +79,7 @@ class BlockReader {
         results.push_back(indexed(left[0]));
       } else {
         r_.expect("=");
-        results = r_.is("call") ? call(left) : std::vector{plain(left)};
+        results = r_.is("call") ? call() : std::vector{plain(left)};
       }
       check_types(left, results);
       for (std::size_t k = 0; k < values.size(); ++k) scope_.define(r_, values[k], r_.whole(values[k]), results[k]);
@@ -102,7 +103,9 @@ class BlockReader {
       r_.fail(left[0].at, fmt::format("{} results for {} name{}", results.size(), left.size(), left.size() == 1 ? "" : "s"), "Name every result");
     for (std::size_t k = 0; k < left.size(); ++k)
       if (results[k].dtype() != left[k].type.dtype || results[k].shape() != left[k].type.shape)
-        r_.fail(left[k].at, fmt::format("the statement says {}, its right side is {}", type_text(left[k].type.dtype, left[k].type.shape), type_text(results[k].dtype(), results[k].shape())),
+        r_.fail(left[k].at,
+                fmt::format("the statement says {}, its right side is {}", type_text(left[k].type.dtype, left[k].type.shape),
+                            type_text(results[k].dtype(), results[k].shape())),
                 "Correct the type");
   }
 
@@ -112,7 +115,8 @@ class BlockReader {
     const Token t = r_.peek();
     if (t.kind != TokenKind::name || !r_.is("(", 1)) {
       const bool access = TensorScope::begins_operand(r_) && r_.is("[", 1);
-      r_.expected("an operation, such as add(%0, %1), { exp(%0) } or call", access ? "A sum has its indices on the left too: %0: f32[3][i] = x[i]" : "docs/ir.md lists the statements");
+      r_.expected("an operation, such as add(%0, %1), { exp(%0) } or call",
+                  access ? "A sum has its indices on the left too: %0: f32[3][i] = x[i]" : "docs/ir.md lists the statements");
     }
     r_.take();
     const std::string_view name = r_.spelled(t);
@@ -163,7 +167,8 @@ class BlockReader {
     const auto done = [&](std::initializer_list<std::string_view> known) { attributes.finish(std::span(known.begin(), known.size())); };
     if (name == "scan") {
       need_operands(at, operands, 2);
-      if (operands[0].shape() != operands[1].shape() || operands[0].dtype() != operands[1].dtype()) r_.fail(at, "the operands of scan differ in type", "Broadcast or cast first");
+      if (operands[0].shape() != operands[1].shape() || operands[0].dtype() != operands[1].dtype())
+        r_.fail(at, "the operands of scan differ in type", "Broadcast or cast first");
       if (operands[0].dtype() == DType::boolean) r_.fail(at, "scan of bool", "Cast it to i32 first");
       const auto along = static_cast<int>(axis(attributes, at, operands[0].shape()));
       const bool reverse = attributes.boolean("reverse");
@@ -206,10 +211,11 @@ class BlockReader {
     std::vector<std::string_view> known(std::begin(kind_words), std::end(kind_words));
     for (const ElementwiseRow& row : elementwise_rows()) known.push_back(row.name);
     const std::string_view near = nearest(name, known);
-    r_.fail(at, fmt::format("no operation {}", name), near.empty() ? "docs/ir.md lists the operations; a composite stands behind 'call'" : fmt::format("Did you mean {}?", near));
+    r_.fail(at, fmt::format("no operation {}", name),
+            near.empty() ? "docs/ir.md lists the operations; a composite stands behind 'call'" : fmt::format("Did you mean {}?", near));
   }
 
-  std::vector<Ref> call(const std::vector<LeftSide>& left) {
+  std::vector<Ref> call() {
     r_.take();
     const Token at = r_.peek();
     std::string name = r_.name("the name of a composite");
@@ -221,7 +227,8 @@ class BlockReader {
     }
     r_.expect(")");
     AttributeReader attributes(r_);
-    if (!r_.accept("using")) r_.fail(at, fmt::format("the call of {} names no body", name_text(name)), "Write the body before the function, and `using` its name after the call");
+    if (!r_.accept("using"))
+      r_.fail(at, fmt::format("the call of {} names no body", name_text(name)), "Write the body before the function, and `using` its name after the call");
     const Token at_body = r_.peek();
     const std::string label = r_.name("the name of a body");
     auto found = bodies_.find(label);
@@ -229,17 +236,19 @@ class BlockReader {
       std::vector<std::string_view> known;
       for (const auto& [k, v] : bodies_) known.push_back(k);
       const std::string_view near = nearest(label, known);
-      r_.fail(at_body, fmt::format("no body {}", name_text(label)), near.empty() ? "Write it above, before its first use" : fmt::format("Did you mean {}?", name_text(near)));
+      r_.fail(at_body, fmt::format("no body {}", name_text(label)),
+              near.empty() ? "Write it above, before its first use" : fmt::format("Did you mean {}?", name_text(near)));
     }
     const Function& body = *found->second;
     if (body.parameters.size() != operands.size())
       r_.fail(at, fmt::format("{} operands for a body of {} parameters", operands.size(), body.parameters.size()), "Correct the operands");
     for (std::size_t k = 0; k < operands.size(); ++k)
       if (operands[k].shape() != body.parameters[k].shape() || operands[k].dtype() != body.parameters[k].dtype())
-        r_.fail(at, fmt::format("operand {} is {}, the body takes {}", k, type_text(operands[k].dtype(), operands[k].shape()), type_text(body.parameters[k].dtype(), body.parameters[k].shape())),
+        r_.fail(at,
+                fmt::format("operand {} is {}, the body takes {}", k, type_text(operands[k].dtype(), operands[k].shape()),
+                            type_text(body.parameters[k].dtype(), body.parameters[k].shape())),
                 "Correct the operand or the body");
     if (body.results.empty()) r_.fail(at, "a body without results", "Return a value from it");
-    (void)left;
     return graph::call(std::move(name), attributes.all(), operands, found->second);
   }
 

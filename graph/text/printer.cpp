@@ -30,9 +30,7 @@ std::string leaf_text(const LeafSpec& leaf) {
 }
 
 // What a node without a specification of its kind prints as.
-std::string bare_text(const Node& n, const Names& names) {
-  return fmt::format("{}({})", name_of(n.kind), fmt::join(operand_texts(n, names), ", "));
-}
+std::string bare_text(const Node& n, const Names& names) { return fmt::format("{}({})", name_of(n.kind), fmt::join(operand_texts(n, names), ", ")); }
 
 std::string plain_text(const Node& n, const Names& names, const Bodies* bodies) {
   const std::string operands = fmt::format("({})", fmt::join(operand_texts(n, names), ", "));

@@ -26,8 +26,8 @@ struct Value {
   [[nodiscard]] bool is_literal() const { return node == none; }
 };
 
-// Builds exactly the nodes that the text names, nothing folded or rearranged, so that what prints reads back as it was. Equal nodes are one. A literal's node is
-// made with the operation that uses it first.
+// Builds exactly the nodes that the text names, nothing folded or rearranged, so that what prints reads back as it was. Equal nodes are one. A literal's node
+// is made with the operation that uses it first.
 class FormulaReader {
  public:
   FormulaReader(Reader& reader, const TensorScope& scope, const LeftSide& left) : r_(reader), scope_(scope), left_(left) {}
@@ -93,7 +93,9 @@ class FormulaReader {
   Value comparison() {
     Value a = additive();
     const Token t = r_.peek();
-    const auto is_one_of = [&](std::initializer_list<std::string_view> signs) { return std::any_of(signs.begin(), signs.end(), [&](auto s) { return r_.is(s); }); };
+    const auto is_one_of = [&](std::initializer_list<std::string_view> signs) {
+      return std::any_of(signs.begin(), signs.end(), [&](auto s) { return r_.is(s); });
+    };
     if (!is_one_of({"<", "<=", ">", ">=", "==", "!="})) return a;
     const std::string_view sign = r_.spelled(r_.take());
     const Value b = additive();
@@ -198,7 +200,8 @@ class FormulaReader {
 
   static std::span<const std::string_view> atom_names() {
     static constexpr std::string_view names[] = {
-        "where", "cast",
+        "where",
+        "cast",
 #define ATOM(name, ...) #name,
 #include "ops/atoms.def"
 #undef ATOM
@@ -267,9 +270,11 @@ class FormulaReader {
 
   Value apply(Atom atom, const std::vector<Value>& values, const Token& at) {
     const auto arity = static_cast<std::size_t>(arity_of(atom));
-    if (values.size() != arity) r_.fail(at, fmt::format("'{}' takes {} operand{}, not {}", name_of(atom), arity, arity == 1 ? "" : "s", values.size()), "Correct the operands");
+    if (values.size() != arity)
+      r_.fail(at, fmt::format("'{}' takes {} operand{}, not {}", name_of(atom), arity, arity == 1 ? "" : "s", values.size()), "Correct the operands");
     const DType dtype = common(values, name_of(atom), at);
-    if (!atom_takes(atom, dtype)) r_.fail(at, fmt::format("'{}' of {}: it takes {}", name_of(atom), name_of(dtype), atom_wants(atom)), "Cast the operand first: cast(x, f32)");
+    if (!atom_takes(atom, dtype))
+      r_.fail(at, fmt::format("'{}' of {}: it takes {}", name_of(atom), name_of(dtype), atom_wants(atom)), "Cast the operand first: cast(x, f32)");
     FormulaNode n{atom, atom_gives(atom, dtype), -1, -1, -1, 0};
     n.a = placed(values[0], dtype);
     if (arity > 1) n.b = placed(values[1], dtype);
@@ -280,7 +285,8 @@ class FormulaReader {
     if (values.size() != 3) r_.fail(at, "where takes a condition and two values", "Write where(x > 0, x, 0)");
     const DType dtype = common(std::span(values).subspan(1), "where", at);
     const int condition = placed(values[0], DType::boolean);
-    if (type_of(condition) != DType::boolean) r_.fail(values[0].at, fmt::format("the condition of where is {}", name_of(type_of(condition))), "Give a bool, such as x > 0");
+    if (type_of(condition) != DType::boolean)
+      r_.fail(values[0].at, fmt::format("the condition of where is {}", name_of(type_of(condition))), "Give a bool, such as x > 0");
     const int a = placed(values[1], dtype);
     return node(put({Atom::where, dtype, condition, a, placed(values[2], dtype), 0}), at);
   }

@@ -81,7 +81,8 @@ IndexExpr IndexedStatement::read_table() {
 
 void IndexedStatement::infer(const std::vector<IndexExpr>& access, const Shape& shape, const Token& at) {
   if (access.size() != shape.rank())
-    r_.fail(at, fmt::format("{} ind{} for a tensor of shape {}", access.size(), access.size() == 1 ? "ex" : "ices", shape.text()), "Give one for each dimension");
+    r_.fail(at, fmt::format("{} ind{} for a tensor of shape {}", access.size(), access.size() == 1 ? "ex" : "ices", shape.text()),
+            "Give one for each dimension");
   for (std::size_t d = 0; d < access.size(); ++d) {
     const int i = access[d].plain();
     if (i < 0) continue;
@@ -152,7 +153,9 @@ Domain IndexedStatement::domain() const {
   __int128 points = 1;
   for (const Index& i : indices_) {
     const std::optional<std::int64_t> size = i.stated ? i.stated : i.inferred;
-    if (!size) r_.fail(i.at, fmt::format("the size of the index {} is not known", i.name), fmt::format("No dimension is indexed by {} alone: state its size, ; {}<14", i.name, i.name));
+    if (!size)
+      r_.fail(i.at, fmt::format("the size of the index {} is not known", i.name),
+              fmt::format("No dimension is indexed by {} alone: state its size, ; {}<14", i.name, i.name));
     sizes.push_back(*size);
     points *= std::max<std::int64_t>(*size, 1);
     if (points > farthest) r_.fail(i.at, "the domain of the sum is too large", "Check the sizes");
@@ -219,13 +222,15 @@ Ref IndexedStatement::read_reduce(const LeftSide& left) {
   spec.access = read_access();
   infer(spec.access, x.shape(), t);
   read_conditions(false);
-  if (listed && *listed != indices_.size()) r_.fail(t, fmt::format("the list after {} lacks the index {}", word, indices_.back().name), "List every reduced index");
+  if (listed && *listed != indices_.size())
+    r_.fail(t, fmt::format("the list after {} lacks the index {}", word, indices_.back().name), "List every reduced index");
   if (!tables_.empty()) r_.fail(t, fmt::format("{} over a tensor-valued index", word), "Gather first, in a sum of its own");
   spec.domain = domain();
   for (const IndexExpr& e : spec.access) check_reach(e, spec.domain, left.at);
 
   const DType dtype = positions ? DType::i32 : x.dtype();
-  if (dtype != left.type.dtype) r_.fail(left.at, fmt::format("{} of {} gives {}", word, name_of(x.dtype()), name_of(dtype)), fmt::format("Write {}", name_of(dtype)));
+  if (dtype != left.type.dtype)
+    r_.fail(left.at, fmt::format("{} of {} gives {}", word, name_of(x.dtype()), name_of(dtype)), fmt::format("Write {}", name_of(dtype)));
   const auto reduced = static_cast<std::int64_t>(spec.domain.size()) - spec.outputs;
   if (positions && shape.back() != reduced)
     r_.fail(left.at, fmt::format("{} over {} indices gives a last dimension of {}, not {}", word, reduced, reduced, shape.back()), "Correct the shape");

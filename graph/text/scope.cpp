@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <limits>
+
 #include "graph/text/words.h"
 
 namespace cotan::text_form {
@@ -40,7 +42,8 @@ Ref TensorScope::operand(Reader& reader) const {
   for (const auto& [k, v] : names_) known.push_back(k);
   std::sort(known.begin(), known.end());
   const std::string_view near = nearest(name, known);
-  reader.fail(t, fmt::format("no parameter {}", name_text(name)), near.empty() ? "Name it among the function's parameters" : fmt::format("Did you mean {}?", name_text(near)));
+  reader.fail(t, fmt::format("no parameter {}", name_text(name)),
+              near.empty() ? "Name it among the function's parameters" : fmt::format("Did you mean {}?", name_text(near)));
 }
 
 ResultType read_type(Reader& reader) {

@@ -1,6 +1,7 @@
 // What the parser of a function's block knows while it reads: which tensors have names, and how statements ask for them.
 #pragma once
 
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -38,11 +39,6 @@ struct LeftSide {
 
 // "{ t0 = exp(x); t0 / (1 + t0) }", with or without "map(x) " before it.
 [[nodiscard]] Ref read_map(Reader& reader, const TensorScope& scope, const LeftSide& left);
-
-// Sums and reductions: the access on the left is read first, the rest once the kind is known.
-class IndexedStatement;
-[[nodiscard]] Ref read_sum(Reader& reader, IndexedStatement& statement, const LeftSide& left);
-[[nodiscard]] Ref read_reduce(Reader& reader, IndexedStatement& statement, const LeftSide& left);
 
 // "{axis=1, reverse=true}", in the order of the text; absent: empty.
 class AttributeReader {
