@@ -47,8 +47,20 @@ StorageRef TensorState::storage() const {
 }
 
 const std::shared_ptr<Tape>& Tape::current() {
-  thread_local std::shared_ptr<Tape> tape = std::make_shared<Tape>();
-  return tape;
+  // What the tape holds may point back to it: emptied when the thread ends. Tensors that live on keep the empty tape.
+  struct Owner {
+    std::shared_ptr<Tape> tape = std::make_shared<Tape>();
+    ~Owner() { tape->clear(); }
+  };
+  thread_local Owner owner;
+  return owner.tape;
+}
+
+void Tape::clear() {
+  gradients.clear();
+  leaf_gradients.clear();
+  pending.clear();
+  leaves_.clear();
 }
 
 std::shared_ptr<Value> Tape::value_of(const Node* node) const {

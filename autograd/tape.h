@@ -105,6 +105,7 @@ class Tape : public std::enable_shared_from_this<Tape> {
   ExecutionOptions options;
 
   [[nodiscard]] std::shared_ptr<Value> value_of(const Node* node) const;
+  void clear();
 
  private:
   struct Leaf {
@@ -122,9 +123,14 @@ class Tape : public std::enable_shared_from_this<Tape> {
 [[nodiscard]] Ref data_leaf(StorageRef storage, DType dtype, const Shape& shape, std::shared_ptr<const Forgotten> forgotten = nullptr);
 
 // Computes states and runs the pending assignments (evaluate.cpp).
+enum class History : std::uint8_t {
+  keep,      // of what a gradient could be asked of: it depends on variables or marked tensors, none of them overwritten
+  keep_all,  // of everything that depends on variables or marked tensors
+  drop,
+};
 struct EvaluationRequest {
   std::vector<std::shared_ptr<TensorState>> wanted;
-  bool retain = true;       // false: what is computed drops its history
+  History history = History::keep;
   bool with_lines = false;  // the report names kernels' lines
 };
 void run_evaluation(Tape& tape, const EvaluationRequest& request, const SourceLine& where);

@@ -170,17 +170,22 @@ void NodeTable::add_origin(Node& node, const Origin& origin) {
 
 void release(Node* node) {
   if (node->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  thread_local std::vector<Node*> dying;
+  // The list runs through the nodes' own links, which are free once a node is out of its table: plain data that outlives every other thread-local object.
+  thread_local Node* dying = nullptr;
   thread_local bool draining = false;
-  dying.push_back(node);
+  auto push = [](Node* n) {
+    n->table->unlink(n);
+    n->next = dying;
+    dying = n;
+  };
+  push(node);
   if (draining) return;  // a call's body, released below, joins the list
   draining = true;
-  while (!dying.empty()) {
-    Node* d = dying.back();
-    dying.pop_back();
-    d->table->unlink(d);
+  while (dying != nullptr) {
+    Node* d = dying;
+    dying = d->next;
     for (const Edge& e : d->operands())
-      if (e.node->references.fetch_sub(1, std::memory_order_acq_rel) == 1) dying.push_back(e.node);
+      if (e.node->references.fetch_sub(1, std::memory_order_acq_rel) == 1) push(e.node);
     NodeTable* table = d->table;
     d->~Node();
     ::operator delete(d);

@@ -101,18 +101,36 @@ Structure structure_of_order(std::span<const Ref> roots, std::vector<Node*> orde
   return s;
 }
 
-Function close(const Structure& structure, std::span<const Ref> roots) {
+Function close(const Structure& structure, std::span<const Ref> roots, std::vector<Node*>& images) {
   Function f;
-  std::vector<std::pair<Ref, Ref>> replace;
+  std::unordered_map<Edge, Ref, RefHash> to;
   for (const Edge& e : structure.inputs) {
-    const bool leaf = e.node->kind == Kind::leaf;
-    if (leaf && e.node->as<LeafSpec>().role == LeafRole::random)
-      f.parameters.push_back(graph::random(0, 0, e.node->dtype, e.node->shape));
+    const LeafRole role = e.node->kind == Kind::leaf ? e.node->as<LeafSpec>().role : LeafRole::data;
+    const DType dtype = e.node->dtype_of(e.result);
+    if (role == LeafRole::random)
+      f.parameters.push_back(graph::random(0, 0, dtype, e.node->shape));
+    else if (role == LeafRole::scalar)
+      f.parameters.push_back(graph::scalar(0, dtype));
     else
-      f.parameters.push_back(graph::parameter(fmt::format("p{}", f.parameters.size()), e.node->dtype_of(e.result), e.node->shape_of(e.result)));
-    replace.emplace_back(Ref(e), f.parameters.back());
+      f.parameters.push_back(graph::parameter(fmt::format("p{}", f.parameters.size()), dtype, e.node->shape_of(e.result)));
+    to.emplace(e, f.parameters.back());
   }
-  f.results = graph::substitute(roots, replace);
+  for (Node* n : structure.order) {
+    auto known = to.find({n, 0});
+    if (known == to.end()) {
+      std::vector<Ref> operands;
+      for (const Edge& e : n->operands()) operands.push_back(to.at(e));
+      if (n->operand_count == 0) {  // a fill or a range: the same node
+        to.emplace(Edge{n, 0}, Ref(n));
+      } else {
+        const std::vector<Ref> made = graph::rebuild(*n, operands);
+        for (std::uint32_t r = 0; r < made.size(); ++r) to.emplace(Edge{n, r}, made[r]);
+      }
+      known = to.find({n, 0});
+    }
+    images.push_back(known->second.node());
+  }
+  for (const Ref& r : roots) f.results.push_back(to.at(r.edge()));
   return f;
 }
 

@@ -43,7 +43,8 @@ Structure structure_of(std::span<const Ref> roots, Known&& known) {
   return structure_of_order(roots, std::move(order), values);
 }
 
-// The graph as a closed function: inputs become parameters p0, p1, ... (random leaves stay random), results are the roots.
-[[nodiscard]] Function close(const Structure& structure, std::span<const Ref> roots);
+// The graph as a closed function: inputs become parameters p0, p1, ... (scalar and random leaves keep their roles), results are the roots. `images` receives
+// the function's node for each node of the structure's order.
+[[nodiscard]] Function close(const Structure& structure, std::span<const Ref> roots, std::vector<Node*>& images);
 
 }  // namespace cotan

@@ -1,0 +1,71 @@
+#include "autograd/ops.h"
+
+#include <fmt/format.h>
+
+#include "autograd/record.h"
+#include "graph/composites/composites.h"
+#include "ops/error.h"
+
+namespace cotan {
+namespace {
+
+Ref number(double value, DType dtype) {
+  if (value == 0 || value == 1 || value == -1) return graph::fill(value, dtype, {});
+  if (!is_floating(dtype) && round_to(dtype, value) != value)
+    fail(fmt::format("the number {} beside a tensor of {}", value, name_of(dtype)), "Cast the tensor to f32 first, or give a whole number in range");
+  return graph::scalar(value, dtype);
+}
+
+}  // namespace
+
+void resolve(std::span<const Operand> operands, OperandRefs& refs) {
+  DType dtype = DType::f32;
+  bool found = false;
+  for (std::size_t k = 0; k < operands.size(); ++k) {
+    if (operands[k].is_number()) continue;
+    refs[k] = use(operands[k].state());
+    if (!found || dtype == DType::boolean) dtype = refs[k].dtype();  // a condition does not decide
+    found = true;
+  }
+  for (std::size_t k = 0; k < operands.size(); ++k)
+    if (operands[k].is_number()) refs[k] = number(operands[k].number(), dtype);
+}
+
+Tensor record_row(ElementwiseId row, std::initializer_list<Operand> operands, SourceLine line, std::span<const double> parameters) {
+  if (line.line == 0) line = operands.begin()->line();
+  return record(elementwise_rows()[static_cast<std::size_t>(row)].name.data(), operands, line,
+                [&](std::span<const Ref> in) { return graph::elementwise(row, in, parameters); });
+}
+
+#define COTAN_OPERAND(name) const Operand& name
+#define COTAN_PARAMETERS(...) __VA_OPT__(, COTAN_LIST(COTAN_PARAMETER, __VA_ARGS__))
+#define COTAN_PARAMETER(p) COTAN_PARAMETER_##p
+#define COTAN_PARAMETER_P(name, standard) double name
+#define COTAN_VALUES(...) __VA_OPT__(, {}, std::array{COTAN_LIST(COTAN_VALUE, __VA_ARGS__)})
+#define COTAN_VALUE(p) COTAN_VALUE_##p
+#define COTAN_VALUE_P(name, standard) name
+#define ELEMENTWISE(name_, operands_, parameters_, ...)                                                        \
+  Tensor name_(COTAN_LIST(COTAN_OPERAND, COTAN_UNWRAP operands_) COTAN_PARAMETERS(COTAN_UNWRAP parameters_)) { \
+    return record_row(ElementwiseId::name_, {COTAN_UNWRAP operands_} COTAN_VALUES(COTAN_UNWRAP parameters_));  \
+  }
+#include "ops/elementwise.def"
+#undef ELEMENTWISE
+
+#define SUM(name_, Options_, operands_, ...)                                                 \
+  Tensor name_(COTAN_LIST(COTAN_OPERAND, COTAN_UNWRAP operands_), const Options_& options) { \
+    const std::initializer_list<Operand> operands{COTAN_UNWRAP operands_};                   \
+    return record(#name_, operands, operands.begin()->line(), [&](std::span<const Ref> in) { \
+      const auto [COTAN_UNWRAP operands_] = first_of<COTAN_COUNT operands_>(in);             \
+      return graph::name_(COTAN_UNWRAP operands_, options);                                  \
+    });                                                                                      \
+  }
+#define REDUCE SUM
+#define COMPOSITE(form_, name_, Options_, operands_, ...) SUM(name_, Options_, operands_)
+#include "graph/composites/composites.def"
+#include "ops/reductions.def"
+#include "ops/sums.def"
+#undef COMPOSITE
+#undef REDUCE
+#undef SUM
+
+}  // namespace cotan

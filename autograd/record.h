@@ -1,0 +1,31 @@
+// From operands to recorded tensors. Internal to autograd.
+#pragma once
+
+#include <array>
+#include <initializer_list>
+#include <span>
+
+#include "autograd/tape.h"
+#include "autograd/tensor.h"
+#include "graph/builder.h"
+#include "ops/elementwise.h"
+
+namespace cotan {
+
+// The operands as nodes of this thread's graph: numbers take the type of the first tensor (f32 without one).
+using OperandRefs = std::array<Ref, 6>;
+void resolve(std::span<const Operand> operands, OperandRefs& refs);
+
+// Runs `body` on the operands' nodes under the user's line and wraps what it gives.
+template <class Body>
+Tensor record(const char* name, std::initializer_list<Operand> operands, const SourceLine& line, Body&& body) {
+  const CallSite site(name, line);
+  OperandRefs refs;
+  resolve(std::span(operands.begin(), operands.size()), refs);
+  return Tensor::wrap(body(std::span<const Ref>(refs.data(), operands.size())), line);
+}
+
+// An elementwise row; the line is the first operand's.
+Tensor record_row(ElementwiseId row, std::initializer_list<Operand> operands, SourceLine line = {}, std::span<const double> parameters = {});
+
+}  // namespace cotan
