@@ -258,8 +258,9 @@ double round_to(DType dtype, double v) {
   switch (dtype) {
     case DType::f32: return static_cast<double>(static_cast<float>(v));
     case DType::f64: return v;
-    case DType::i32: return v != v ? 0.0 : std::trunc(std::clamp(v, -2147483648.0, 2147483647.0));
-    case DType::u8: return v != v ? 0.0 : std::trunc(std::clamp(v, 0.0, 255.0));
+    // Adding 0 turns -0 into 0: an integer has one zero.
+    case DType::i32: return v != v ? 0.0 : std::trunc(std::clamp(v, -2147483648.0, 2147483647.0)) + 0.0;
+    case DType::u8: return v != v ? 0.0 : std::trunc(std::clamp(v, 0.0, 255.0)) + 0.0;
     case DType::boolean: return v != 0 ? 1.0 : 0.0;
   }
   return v;
