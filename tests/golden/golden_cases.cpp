@@ -1,0 +1,104 @@
+#include "tests/golden/golden_cases.h"
+
+#include "tests/support/elementwise_points.h"
+#include "tests/support/row_cases.h"
+
+namespace cotan::testing {
+namespace {
+
+using nlohmann::json;
+
+// Cotangents for the floating results, tangents for the floating operands.
+void add_directions(GoldenCase& c) {
+  Random random(c.name, 8);
+  const std::vector<Ref> wrt = c.inputs.floating();
+  for (std::size_t i = 0; i < c.results.size(); ++i) {
+    const Ref& r = c.results[i];
+    c.cotangents.push_back(
+        is_floating(r.dtype()) ? c.inputs.add(fmt::format("cotangent{}", i), r.dtype(), r.shape(), random_values(random, r.shape().elements())) : Ref());
+  }
+  for (std::size_t i = 0; i < wrt.size(); ++i)
+    c.tangents.push_back(c.inputs.add(fmt::format("tangent{}", i), wrt[i].dtype(), wrt[i].shape(), random_values(random, wrt[i].shape().elements())));
+}
+
+GoldenCase row_case(const RowTestCase& row) {
+  GoldenCase c{row.table, row.row, row.name(), std::string(row.oracle), row.attributes, {}, {}, {}, {}, {}};
+  Random random(c.name, 7);
+  std::vector<Ref> operands;
+  for (std::size_t k = 0; k < row.operands.size(); ++k) {
+    c.operand_names.emplace_back(row.names[k]);
+    operands.push_back(c.inputs.add_random(c.operand_names.back(), row.operands[k], random));
+  }
+  c.results = row.record(operands);
+  add_directions(c);
+  return c;
+}
+
+// A vector of random and special points, ties and zeros included: PyTorch decides the conventions there.
+GoldenCase elementwise_case(const ElementwiseRow& row) {
+  GoldenCase c{"elementwise", std::string(row.name), std::string(row.name), "", {}, {}, {}, {}, {}, {}};
+  const std::vector<DType> types = signature_of(row).value();
+  std::vector<Point> points = sample_points(row, types, 16);
+  for (const Point& p : special_points(row, types)) points.push_back(p);
+  const auto n = static_cast<std::int64_t>(points.size());
+  std::vector<Ref> operands;
+  for (std::size_t k = 0; k < types.size(); ++k) {
+    std::vector<double> column;
+    for (const Point& p : points) column.push_back(p[k]);
+    c.operand_names.emplace_back(row.operands[k]);
+    operands.push_back(c.inputs.add(c.operand_names.back(), types[k], {n}, std::move(column)));
+  }
+  const std::vector<double> parameters = standard_parameters(row);
+  for (std::size_t i = 0; i < parameters.size(); ++i) c.attributes.set(std::string(row.parameters[i].name), parameters[i]);
+  c.results = {graph::elementwise(static_cast<ElementwiseId>(&row - elementwise_rows().data()), operands, parameters)};
+  add_directions(c);
+  return c;
+}
+
+json attribute_json(const Attribute& a) {
+  return std::visit(
+      [](const auto& v) -> json {
+        if constexpr (std::is_same_v<std::decay_t<decltype(v)>, std::monostate>)
+          return nullptr;
+        else
+          return v;
+      },
+      a);
+}
+
+json array_json(const Inputs& inputs, const Ref& parameter) {
+  for (std::size_t i = 0; i < inputs.parameters().size(); ++i) {
+    if (!(inputs.parameters()[i] == parameter)) continue;
+    const reference::Array& a = inputs.arrays()[i];
+    return {{"dtype", std::string(name_of(a.dtype))}, {"shape", std::vector<std::int64_t>(a.shape.begin(), a.shape.end())}, {"values", a.values}};
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::vector<GoldenCase> golden_cases() {
+  std::vector<GoldenCase> all;
+  for (const ElementwiseRow& row : elementwise_rows()) all.push_back(elementwise_case(row));
+  for (const RowTestCase& row : row_test_cases()) all.push_back(row_case(row));
+  return all;
+}
+
+json described(const GoldenCase& c) {
+  json j{{"table", c.table}, {"row", c.row}, {"name", c.name}, {"oracle", c.oracle}, {"options", json::object()}};
+  for (const auto& [name, value] : c.attributes) j["options"][name] = attribute_json(value);
+  j["operands"] = json::array();
+  for (std::size_t k = 0; k < c.operand_names.size(); ++k) {
+    json operand = array_json(c.inputs, c.inputs.parameters()[k]);
+    operand["name"] = c.operand_names[k];
+    j["operands"].push_back(std::move(operand));
+  }
+  for (const Ref& r : c.cotangents) j["cotangents"].push_back(r ? array_json(c.inputs, r) : json());
+  j["tangents"] = json::array();
+  for (const Ref& r : c.tangents) j["tangents"].push_back(array_json(c.inputs, r));
+  return j;
+}
+
+std::string fingerprint(const GoldenCase& c) { return fmt::format("{:016x}", hash_of(std::string_view(described(c).dump()))); }
+
+}  // namespace cotan::testing

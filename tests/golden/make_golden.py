@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""Computes with PyTorch, in float64, the numbers that the tests in tests/golden compare with, and stores them beside this file.
+
+    pip install torch numpy
+    tests/golden/make_golden.py build/tests/cotan_golden_tests
+
+The test program writes the cases with their inputs (--cases). Each row's PyTorch expression is evaluated over its operands and options by name; an elementwise
+row is the PyTorch function of its name. Stored for each case: the results, the gradient of <cotangents, results> by each floating operand, and the gradient of
+<gradients, tangents> by each floating operand.
+"""
+import json
+import math
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import torch
+
+FOLDER = pathlib.Path(__file__).resolve().parent
+DTYPES = {"f64": torch.float64, "f32": torch.float32, "i32": torch.int32, "u8": torch.uint8, "bool": torch.bool}
+
+
+def tensor(array):
+    values = torch.tensor(np.array(array["values"], dtype=np.float64)).reshape(array["shape"])
+    return values.to(DTYPES[array["dtype"]])
+
+
+def number(value):
+    """A number as JSON can hold it; the shortest text that is accurate far below the tests' tolerance."""
+    if not math.isfinite(value):
+        return str(value)
+    return float(f"{value:.13g}")
+
+
+def stored(t):
+    t = t.detach().to(torch.float64)
+    return {"shape": list(t.shape), "values": [number(v) for v in t.reshape(-1).tolist()]}
+
+
+def option(name, value):
+    """A list of one dimension as the number that every function of PyTorch takes."""
+    return value[0] if name == "dim" and isinstance(value, list) and len(value) == 1 else value
+
+
+def function_of(case):
+    """The case's function of its operands, or None where PyTorch has none of an elementwise row's name."""
+    options = {name: option(name, value) for name, value in case["options"].items()}
+    if case["table"] != "elementwise":
+        return lambda operands: eval(case["oracle"], {"torch": torch, **options, **operands})
+    for module in (torch, torch.nn.functional, torch.special):
+        found = getattr(module, case["row"], None)
+        if found is not None:
+            return lambda operands: found(*operands.values(), **options)
+    return None
+
+
+def gradients(outputs, seeds, wrt):
+    """Zeros where an output does not depend on a tensor."""
+    pairs = [(o, s) for o, s in zip(outputs, seeds) if o.requires_grad]
+    if not pairs:
+        return [torch.zeros_like(w) for w in wrt]
+    found = torch.autograd.grad([o for o, _ in pairs], wrt, [s for _, s in pairs], create_graph=True, allow_unused=True)
+    return [torch.zeros_like(w) if g is None else g for g, w in zip(found, wrt)]
+
+
+def numbers(case):
+    function = function_of(case)
+    if function is None:
+        return {}
+    operands = {o["name"]: tensor(o) for o in case["operands"]}
+    wrt = [t.requires_grad_() for t in operands.values() if t.is_floating_point()]
+    results = function(operands)
+    results = list(results) if isinstance(results, (tuple, list)) else [results]
+    entry = {"values": [stored(r) for r in results]}
+    floating = [(r, tensor(c)) for r, c in zip(results, case["cotangents"]) if c is not None]
+    if not floating or not wrt:
+        return entry
+    first = gradients([r for r, _ in floating], [c for _, c in floating], wrt)
+    entry["gradients"] = [stored(g) for g in first]
+    second = gradients(first, [tensor(t) for t in case["tangents"]], wrt)
+    entry["hessian_products"] = [stored(g) for g in second]
+    return entry
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    lines = subprocess.run([sys.argv[1], "--cases"], check=True, capture_output=True, text=True).stdout.splitlines()
+    files = {}
+    for case in map(json.loads, lines):
+        entry = {"name": case["name"], "fingerprint": case["fingerprint"], "numbers": numbers(case)}
+        files.setdefault(case["table"], []).append(json.dumps(entry, separators=(",", ":")))
+    for table, entries in files.items():
+        (FOLDER / f"{table}.jsonl").write_text("\n".join(entries) + "\n")
+        print(f"{table}: {len(entries)} cases")
+
+
+if __name__ == "__main__":
+    main()
