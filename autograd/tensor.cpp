@@ -165,6 +165,12 @@ Tensor& operator-=(Tensor& a, const Operand& b) { return a = record_row(Elementw
 Tensor& operator*=(Tensor& a, const Operand& b) { return a = record_row(ElementwiseId::mul, {Operand(a), b}, b.line()); }
 Tensor& operator/=(Tensor& a, const Operand& b) { return a = record_row(ElementwiseId::div, {Operand(a), b}, b.line()); }
 
+std::size_t graph_size(const std::vector<Tensor>& tensors) {
+  std::vector<Ref> refs;
+  for (const Tensor& t : tensors) refs.push_back(ref_of(t.state(), "graph_size"));
+  return topological(refs).size();
+}
+
 namespace {
 
 template <class T>

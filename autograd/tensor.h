@@ -166,6 +166,9 @@ Tensor& operator/=(Tensor& a, const Operand& b);
 // "tensor(f32, (2, 3)) [[1, 2, 3], [4, 5, 6]]", long dimensions cut in the middle. Computes.
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
 
+// How many nodes the recorded graph of these tensors has.
+[[nodiscard]] std::size_t graph_size(const std::vector<Tensor>& tensors);
+
 // While one lives, what this thread records carries no gradient.
 class NoGrad {
  public:

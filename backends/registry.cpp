@@ -1,0 +1,20 @@
+// The backends, in order of preference.
+#include <array>
+
+#include "backends/loops/backend.h"
+#include "graph/backend.h"
+
+namespace cotan {
+
+std::span<const Backend* const> backends() {
+  static const std::array<const Backend*, 1> all{&loops::backend()};
+  return all;
+}
+
+std::string_view name_of(ReasonCode code) {
+  constexpr std::string_view names[] = {"not recognised",     "dtype",         "layout", "primitive refused", "differs at NaN or infinity", "not profitable",
+                                        "a result is a view", "operand in use"};
+  return names[static_cast<std::size_t>(code)];
+}
+
+}  // namespace cotan
