@@ -76,7 +76,10 @@ Ref NodeTable::make(Kind kind, const ResultType& type, std::uint64_t spec_hash, 
                     std::uint64_t identity) {
   std::uint64_t structure =
       mix(mix(static_cast<std::uint64_t>(kind) * 64 + static_cast<std::uint64_t>(type.dtype), spec_hash), hash_of(std::span<const std::int64_t>(type.shape)));
-  for (const Ref& r : operands) structure = mix(structure, r->structure + r.result());
+  for (const Ref& r : operands) {
+    if (r->table != this) throw InternalError("an operand of another thread's graph");
+    structure = mix(structure, r->structure + r.result());
+  }
   std::uint64_t key = mix(structure, identity);
   for (const Ref& r : operands) key = mix(key, reinterpret_cast<std::uintptr_t>(r.node()));
 
@@ -115,7 +118,6 @@ Ref NodeTable::make(Kind kind, const ResultType& type, std::uint64_t spec_hash, 
   n->spec = std::move(spec);
   Edge* edges = reinterpret_cast<Edge*>(n + 1);
   for (std::size_t i = 0; i < operands.size(); ++i) {
-    if (operands[i]->table != this) throw InternalError("an operand of another thread's graph");
     new (edges + i) Edge(operands[i].edge());
     operands[i]->references.fetch_add(1, std::memory_order_relaxed);
   }

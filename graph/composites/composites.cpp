@@ -80,8 +80,12 @@ std::shared_ptr<const Function> body_for(const char* name, Body<Options> body, s
 template <class Options>
 std::vector<Ref> record(Form form, const char* name, Body<Options> body, std::span<const Ref> operands, const Options& options) {
   const CallSite site(name, {});
-  if (form == Form::INLINE) return body(operands, options);
-  return graph::call(name, attributes_of(options), operands, body_for(name, body, operands, options));
+  try {
+    if (form == Form::INLINE) return body(operands, options);
+    return graph::call(name, attributes_of(options), operands, body_for(name, body, operands, options));
+  } catch (const Error& e) {  // an operation inside the body threw: the user wrote the composite's name
+    throw Error(name, e.problem(), e.remedy(), e.where());
+  }
 }
 
 template <class Options>
