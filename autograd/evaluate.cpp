@@ -142,6 +142,8 @@ class Evaluation {
       throw Error(std::string(CallSite::current_function()),
                   fmt::format("{} {} at position {} is outside 0..{}", failed.what, failed.failure.value, failed.failure.position, failed.below - 1),
                   "Indices count from 0 and stay below the size that they index", origins.empty() ? where_ : origins[0].line);
+    } catch (const Error& e) {  // from the reference, which knows no lines
+      throw Error(std::string(CallSite::current_function()), e.problem(), e.remedy(), CallSite::current_line());
     }
   }
 

@@ -48,7 +48,7 @@ void Tensor::read(void* data, std::int64_t count, DType wanted, const char* func
     fail(fmt::format("a tensor of {} read as {}", name_of(dtype()), name_of(wanted)), fmt::format("Name the type, {}<...>(), or cast the tensor", function));
   if (count != numel())
     fail(fmt::format("one element of a tensor of shape {}, which has {}", shape().text(), numel()), "Reduce it to one element, or read all with to_vector()");
-  copy_to(data);
+  copy_to(data, std::source_location{});  // the site above has the line
 }
 
 void Tensor::copy_to(void* data, std::source_location where) const {
@@ -202,10 +202,11 @@ void print(std::ostream& out, const T* values, const Shape& shape, std::size_t d
 
 std::ostream& operator<<(std::ostream& out, const Tensor& t) {
   if (!t.defined()) return out << "tensor(undefined)";
+  const CallSite site("operator<<", t.state()->line);  // a stream operator learns no line: the tensor's own
   out << fmt::format("tensor({}, {}) ", name_of(t.dtype()), t.shape().text());
   visit_dtype(t.dtype(), [&](auto zero) {
     auto values = std::make_unique<decltype(zero)[]>(static_cast<std::size_t>(t.numel()));
-    t.copy_to(values.get());
+    t.copy_to(values.get(), std::source_location{});
     print(out, values.get(), t.shape(), 0, t.numel());
   });
   return out;
