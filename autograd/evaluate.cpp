@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
+#include <set>
 #include <unordered_set>
 
 #include "autograd/cache.h"
@@ -32,8 +32,9 @@ class Evaluation {
     find_roots();
     if (roots_.empty()) return;
     structure_ = structure_of(roots_, [&](const Node& n) { return n.result_count() == 1 && tape_.value_of(&n) != nullptr; });
-    lock_written_cells();
+    lock_cells();
     const std::vector<InputValue> inputs = bind_inputs();
+    unlock_cells_only_read();
     CompileOptions options;
     options.mode = tape_.options.mode;
     options.backends.strict_nan = tape_.options.strict_nan;
@@ -89,14 +90,21 @@ class Evaluation {
 
   // ---- what it reads
 
-  void lock_written_cells() {
-    std::vector<Cell*> cells;
-    for (const Tape::Assignment& a : tape_.pending) cells.push_back(a.cell.get());
-    std::sort(cells.begin(), cells.end());  // one order for all threads
-    for (Cell* c : cells) {
-      locked_.insert(c);
-      locks_.emplace_back(c->mutex);
+  // All cells that are read or written, in one order for all threads. Those written stay locked to the end.
+  void lock_cells() {
+    std::set<Cell*> cells;
+    for (const Tape::Assignment& a : tape_.pending) {
+      cells.insert(a.cell.get());
+      written_.insert(a.cell.get());
     }
+    for (const Edge& e : structure_.inputs)
+      if (const CellVersion* version = version_of(*e.node)) cells.insert(version->cell.get());
+    for (Cell* c : cells) locks_.emplace_back(c->mutex);
+  }
+
+  void unlock_cells_only_read() {
+    std::erase_if(locks_,
+                  [&](const auto& lock) { return std::none_of(written_.begin(), written_.end(), [&](const Cell* c) { return lock.mutex() == &c->mutex; }); });
   }
 
   std::vector<InputValue> bind_inputs() {
@@ -120,9 +128,7 @@ class Evaluation {
   }
 
   StorageRef read_cell(const CellVersion& version, int input) {
-    Cell& cell = *version.cell;
-    std::unique_lock<std::mutex> lock;
-    if (!locked_.contains(&cell)) lock = std::unique_lock(cell.mutex);
+    const Cell& cell = *version.cell;
     if (cell.version != version.version)
       fail(fmt::format("variable '{}' was overwritten at {} before this was computed", cell.name, cell.last_write.text()),
            "Evaluate before the step, in the thread that steps, or record it again");
@@ -151,7 +157,7 @@ class Evaluation {
   void mark_dependencies() {
     for (const Node* n : structure_.order) {
       const CellVersion* version = version_of(*n);
-      bool history = version != nullptr || tape_.marked.contains(n), overwritten = version != nullptr && locked_.contains(version->cell.get());
+      bool history = version != nullptr || tape_.marked.contains(n), overwritten = version != nullptr && written_.contains(version->cell.get());
       if (n->kind != Kind::leaf && tape_.value_of(n) != nullptr) history = true;
       for (const Edge& e : n->operands()) {
         history |= history_.contains(e.node);
@@ -170,8 +176,8 @@ class Evaluation {
     for (std::size_t i = 0; i < states_.size(); ++i) {
       TensorState& s = *states_[i];
       const Node* n = s.ref.node();
-      const bool keep = history_.contains(n) && !s.detached &&
-                        (request_.history == History::keep_all || (request_.history == History::keep && !overwritten_.contains(n)));
+      const bool keep =
+          history_.contains(n) && !s.detached && (request_.history == History::keep_all || (request_.history == History::keep && !overwritten_.contains(n)));
       std::lock_guard lock(tape_.mutex);
       if (keep) {
         s.value = std::make_shared<Value>(Value{results[i], {structure_.order.begin(), structure_.order.end()}, where_});
@@ -259,7 +265,7 @@ class Evaluation {
   std::vector<Ref> roots_;  // of states_, then the assigned values
   Structure structure_;
   std::vector<Update> updates_;
-  std::unordered_set<const Cell*> locked_;
+  std::unordered_set<const Cell*> written_;
   std::vector<std::unique_lock<std::mutex>> locks_;
   std::shared_ptr<const Program> program_;
   std::unordered_set<const Node*> history_, overwritten_;
