@@ -5,6 +5,7 @@
 #include <map>
 
 #include "graph/builder.h"
+#include "graph/composites/composites.h"
 #include "graph/text/read_indexed.h"
 #include "graph/text/text.h"
 #include "graph/text/words.h"
@@ -227,8 +228,7 @@ class BlockReader {
     }
     r_.expect(")");
     AttributeReader attributes(r_);
-    if (!r_.accept("using"))
-      r_.fail(at, fmt::format("the call of {} names no body", name_text(name)), "Write the body before the function, and `using` its name after the call");
+    if (!r_.accept("using")) return recorded(name, at, operands, attributes.all());
     const Token at_body = r_.peek();
     const std::string label = r_.name("the name of a body");
     auto found = bodies_.find(label);
@@ -250,6 +250,25 @@ class BlockReader {
                 "Correct the operand or the body");
     if (body.results.empty()) r_.fail(at, "a body without results", "Return a value from it");
     return graph::call(std::move(name), attributes.all(), operands, found->second);
+  }
+
+  // A composite of the table, its body made anew.
+  std::vector<Ref> recorded(const std::string& name, const Token& at, const std::vector<Ref>& operands, const Attributes& attributes) {
+    const CompositeRow* row = find_composite(name);
+    if (row == nullptr) {
+      std::vector<std::string_view> known;
+      for (const CompositeRow& other : composite_rows()) known.push_back(other.name);
+      const std::string_view near = nearest(name, known);
+      r_.fail(at, fmt::format("no composite {}", name_text(name)),
+              near.empty() ? "Write its body before the function, and `using` the body's name after the call" : fmt::format("Did you mean {}?", near));
+    }
+    need_operands(at, operands, row->operands.size());
+    std::vector<Ref> results = row->record(operands, attributes);
+    if (results[0]->kind == Kind::call)
+      for (const auto& [given, value] : attributes)
+        if (results[0]->as<CallSpec>().attributes.find(given) == nullptr)
+          r_.fail(at, fmt::format("{} has no attribute {}", name, given), fmt::format("It is {}{}", name, results[0]->as<CallSpec>().attributes.text()));
+    return results;
   }
 
   Reader& r_;
