@@ -24,6 +24,7 @@ class Ref;
 class Variable;
 struct TensorState;
 
+// A handle on a tensor; copies are one tensor.
 class Tensor {
  public:
   // No tensor. Using it is an Error.
@@ -102,9 +103,12 @@ class Operand {
   Operand(std::int64_t number, std::source_location where = std::source_location::current())                               // NOLINT
       : number_(static_cast<double>(number)), line_(where) {}
 
+  // Whether it is a C++ number; then number() is its value, and state() empty.
   [[nodiscard]] bool is_number() const { return !state_; }
   [[nodiscard]] double number() const { return number_; }
+  // Where it was written.
   [[nodiscard]] const SourceLine& line() const { return line_; }
+  // The tensor behind it.
   [[nodiscard]] const std::shared_ptr<TensorState>& state() const { return state_; }
 
  private:
