@@ -13,6 +13,9 @@ struct RandomSumOptions {
   std::int64_t most_size = 4;
   bool tables = true;
   bool guards = true;
+  // Tables are read alone, in dimensions that have room for every entry: what programs do after a check. Otherwise entries are shifted and scaled beyond the
+  // range, where the point counts for nothing.
+  bool entries_in_range = false;
 };
 
 // An affine expression of the domain's indices: often one plain index, else up to three terms and a constant.
@@ -38,17 +41,22 @@ struct RandomSumOptions {
 
 // A specification that reads factors of these shapes and writes a tensor of `shape`. Tables 0 and 1, where they occur, are vectors of `most_size` entries.
 [[nodiscard]] inline SumSpec random_spec(Random& random, std::span<const Shape> factors, const Shape& shape, const RandomSumOptions& options = {}) {
+  auto entry = [&](int indices, std::int64_t size) {
+    if (!options.entries_in_range) return random_entry(random, indices);
+    if (size < options.most_size || indices == 0) return random_expression(random, indices);
+    return entry_of(static_cast<int>(random.below(2)), {index_of(static_cast<int>(random.below(static_cast<std::size_t>(indices))))});
+  };
   SumSpec s;
   const int indices = static_cast<int>(random.integer(1, options.most_indices));
   for (int i = 0; i < indices; ++i) s.domain.push_back(random.integer(1, options.most_size));
   for (const Shape& f : factors) {
     Access access;
     for (std::size_t d = 0; d < f.rank(); ++d)
-      access.push_back(options.tables && random.chance(0.12) ? random_entry(random, indices) : random_expression(random, indices));
+      access.push_back(options.tables && random.chance(0.12) ? entry(indices, f[d]) : random_expression(random, indices));
     s.factors.push_back(std::move(access));
   }
   for (std::size_t d = 0; d < shape.rank(); ++d)
-    s.output.push_back(options.tables && random.chance(0.08) ? random_entry(random, indices) : random_expression(random, indices));
+    s.output.push_back(options.tables && random.chance(0.08) ? entry(indices, shape[d]) : random_expression(random, indices));
   if (options.guards)
     while (random.chance(0.3)) s.guards.push_back({random_expression(random, indices), random.integer(1, 4)});
   if (options.guards && !s.guards.empty() && random.chance(0.2)) s.guards.push_back(s.guards[0]);
