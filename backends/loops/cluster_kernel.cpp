@@ -4,19 +4,12 @@
 #include <cstring>
 
 #include "backends/loops/loops.h"
+#include "backends/loops/measure.h"
 #include "backends/loops/tile_program.h"
 #include "backends/loops/tiles.h"
 
 namespace cotan::loops {
 namespace {
-
-// Elements of a view that lie in memory: a broadcast's count once.
-double distinct_elements(const View& v) {
-  double n = 1;
-  for (std::size_t d = 0; d < v.shape.rank(); ++d)
-    if (v.strides[d] != 0 || v.shape[d] == 0) n *= static_cast<double>(v.shape[d]);
-  return n;
-}
 
 std::vector<View> all_views(std::span<const View> inputs, std::span<const View> outputs) {
   std::vector<View> all(inputs.begin(), inputs.end());
@@ -54,8 +47,8 @@ class ClusterKernel final : public Kernel {
 
     const auto elements = static_cast<double>(tiling_.elements());
     flops_ = elements * program_.operations;
-    for (const View& v : inputs) bytes_ += distinct_elements(v) * static_cast<double>(size_of(v.dtype));
-    for (const View& v : outputs) bytes_ += elements * static_cast<double>(size_of(v.dtype));
+    for (const View& v : inputs) bytes_ += bytes_of(v);
+    for (const View& v : outputs) bytes_ += bytes_of(v);
   }
 
   [[nodiscard]] std::string name() const override { return name_; }

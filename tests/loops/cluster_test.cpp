@@ -172,7 +172,7 @@ TEST(ClusterLoops, EveryInstructionSetGivesTheSameBits) {
   hwy::SetSupportedTargetsForTest(0);
   hwy::GetChosenTarget().DeInit();
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2")) EXPECT_GE(ran.size(), 2U);
+  EXPECT_TRUE(!__builtin_cpu_supports("avx2") || ran.size() >= 2);
 #endif
 }
 

@@ -1,0 +1,250 @@
+// This file is compiled once for each instruction set: foreach_target.h includes it again and again.
+#include "backends/loops/sum_runs.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backends/loops/sum_runs.cpp"
+#ifndef HWY_DISABLED_TARGETS
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
+#endif
+// clang-format off
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+// clang-format on
+
+#include <cstring>
+#include <type_traits>
+
+#include "ops/formula.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace cotan::loops::HWY_NAMESPACE {
+
+template <class T>
+using Wide = std::conditional_t<std::is_floating_point_v<T>, double, std::uint64_t>;
+
+// Integers are widened with their sign.
+template <class T>
+HWY_INLINE Wide<T> widened(T v) {
+  if constexpr (std::is_floating_point_v<T>)
+    return static_cast<double>(v);
+  else
+    return static_cast<std::uint64_t>(static_cast<std::int64_t>(v));
+}
+
+// coefficient * sum as an element.
+template <class T>
+HWY_INLINE T narrowed(Wide<T> sum, double coefficient) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return static_cast<T>(coefficient * sum);
+  } else {
+    if (coefficient == 1 && !std::is_same_v<T, bool>) return static_cast<T>(sum);
+    return static_cast<T>(apply_atom(Atom::mul, dtype_of<T>(), static_cast<double>(static_cast<std::int64_t>(sum)), coefficient, 0));
+  }
+}
+
+// The factors of a run, by type.
+template <class T>
+struct Factors {
+  explicit Factors(const SumRun& r)
+      : run(r), a(static_cast<const T*>(r.count > 0 ? r.factors[0] : nullptr)), b(static_cast<const T*>(r.count > 1 ? r.factors[1] : nullptr)) {}
+
+  HWY_INLINE Wide<T> product(std::int64_t i) const {
+    Wide<T> p = 1;
+    for (int k = 0; k < run.count; ++k) p *= widened(static_cast<const T*>(run.factors[k])[i * run.steps[k]]);
+    return p;
+  }
+
+  const SumRun& run;
+  const T *a, *b;
+};
+
+// What adding changes nothing of, not even the sign of a zero.
+template <class T>
+HWY_INLINE Wide<T> nothing() {
+  if constexpr (std::is_floating_point_v<T>)
+    return -0.0;
+  else
+    return 0;
+}
+
+// Sums are formed in sixteen parts, point i going to part i % 16, whatever the vectors' length: the bits do not depend on the instruction set.
+constexpr std::int64_t parts = 16;
+
+template <class T>
+HWY_INLINE Wide<T> joined(const Wide<T>* part) {
+  Wide<T> half[parts / 2];
+  for (int j = 0; j < parts / 2; ++j) half[j] = part[j] + part[j + parts / 2];
+  return ((half[0] + half[4]) + (half[1] + half[5])) + ((half[2] + half[6]) + (half[3] + half[7]));
+}
+
+template <class T>
+Wide<T> sum_of_one(const T* a, std::int64_t step, std::int64_t n) {
+  Wide<T> part[parts];
+  for (int j = 0; j < parts; ++j) part[j] = nothing<T>();
+  std::int64_t i = 0;
+  if (step == 1) {
+    for (; i + parts <= n; i += parts)
+      for (int j = 0; j < parts; ++j) part[j] += widened(a[i + j]);
+  } else {
+    for (; i + parts <= n; i += parts)
+      for (int j = 0; j < parts; ++j) part[j] += widened(a[(i + j) * step]);
+  }
+  for (int j = 0; i < n; ++i, ++j) part[j] += widened(a[i * step]);
+  return joined<T>(part);
+}
+
+template <class T>
+Wide<T> sum_of_two(const T* a, std::int64_t step_a, const T* b, std::int64_t step_b, std::int64_t n) {
+  Wide<T> part[parts];
+  for (int j = 0; j < parts; ++j) part[j] = nothing<T>();
+  std::int64_t i = 0;
+  if (step_a == 1 && step_b == 1) {
+    for (; i + parts <= n; i += parts)
+      for (int j = 0; j < parts; ++j) part[j] += widened(a[i + j]) * widened(b[i + j]);
+  } else {
+    for (; i + parts <= n; i += parts)
+      for (int j = 0; j < parts; ++j) part[j] += widened(a[(i + j) * step_a]) * widened(b[(i + j) * step_b]);
+  }
+  for (int j = 0; i < n; ++i, ++j) part[j] += widened(a[i * step_a]) * widened(b[i * step_b]);
+  return joined<T>(part);
+}
+
+// The sum of a run's products. A run of one point is that product to the bit, the sign of a zero included.
+template <class T>
+Wide<T> sum_of(const SumRun& r) {
+  const Factors<T> f(r);
+  if (r.points == 1) return f.product(0);
+  switch (r.count) {
+    case 0: return static_cast<Wide<T>>(r.points);
+    case 1: return sum_of_one(f.a, r.steps[0], r.points);
+    case 2: return sum_of_two(f.a, r.steps[0], f.b, r.steps[1], r.points);
+    default: break;
+  }
+  Wide<T> sum = nothing<T>();
+  for (std::int64_t i = 0; i < r.points; ++i) sum += f.product(i);
+  return sum;
+}
+
+template <class T>
+void accumulate(const SumRun& r) {
+  auto* to = static_cast<Wide<T>*>(r.to);
+  if (r.step == 0) {
+    *to += sum_of<T>(r);
+    return;
+  }
+  const Factors<T> f(r);
+  const std::int64_t n = r.points;
+  if (r.count == 1 && r.step == 1 && r.steps[0] == 1) {
+    for (std::int64_t i = 0; i < n; ++i) to[i] += widened(f.a[i]);
+  } else if (r.count == 2 && r.step == 1 && r.steps[0] == 1 && r.steps[1] == 1) {
+    for (std::int64_t i = 0; i < n; ++i) to[i] += widened(f.a[i]) * widened(f.b[i]);
+  } else if (r.count == 2 && r.step == 1 && (r.steps[0] == 0 || r.steps[1] == 0) && r.steps[0] + r.steps[1] == 1) {
+    const Wide<T> once = widened(r.steps[0] == 0 ? *f.a : *f.b);
+    const T* each = r.steps[0] == 0 ? f.b : f.a;
+    for (std::int64_t i = 0; i < n; ++i) to[i] += once * widened(each[i]);
+  } else if (r.count == 1) {
+    for (std::int64_t i = 0; i < n; ++i) to[i * r.step] += widened(f.a[i * r.steps[0]]);
+  } else if (r.count == 2) {
+    for (std::int64_t i = 0; i < n; ++i) to[i * r.step] += widened(f.a[i * r.steps[0]]) * widened(f.b[i * r.steps[1]]);
+  } else {
+    for (std::int64_t i = 0; i < n; ++i) to[i * r.step] += f.product(i);
+  }
+}
+
+template <class T>
+void direct(const SumRun& r) {
+  auto* to = static_cast<T*>(r.to);
+  if (r.step == 0) {
+    *to = static_cast<T>(static_cast<double>(*to) + r.coefficient * sum_of<T>(r));
+    return;
+  }
+  const Factors<T> f(r);
+  auto add = [&](std::int64_t i, double v) { to[i * r.step] = static_cast<T>(static_cast<double>(to[i * r.step]) + r.coefficient * v); };
+  if (r.count == 1)
+    for (std::int64_t i = 0; i < r.points; ++i) add(i, widened(f.a[i * r.steps[0]]));
+  else if (r.count == 2)
+    for (std::int64_t i = 0; i < r.points; ++i) add(i, widened(f.a[i * r.steps[0]]) * widened(f.b[i * r.steps[1]]));
+  else
+    for (std::int64_t i = 0; i < r.points; ++i) add(i, f.product(i));
+}
+
+template <class T>
+void assign(const SumRun& r) {
+  auto* to = static_cast<T*>(r.to);
+  const Factors<T> f(r);
+  const std::int64_t n = r.points, step = r.step;
+  if (r.count == 1 && r.coefficient == 1) {
+    const std::int64_t from = r.steps[0];
+    if (step == 1 && from == 1)
+      std::memcpy(to, f.a, static_cast<std::size_t>(n) * sizeof(T));
+    else if (step == 1 && from == 0)
+      for (std::int64_t i = 0; i < n; ++i) to[i] = *f.a;
+    else
+      for (std::int64_t i = 0; i < n; ++i) to[i * step] = f.a[i * from];
+  } else if (r.count == 1) {
+    for (std::int64_t i = 0; i < n; ++i) to[i * step] = narrowed<T>(widened(f.a[i * r.steps[0]]), r.coefficient);
+  } else if (r.count == 2 && step == 1 && r.steps[0] == 1 && r.steps[1] == 1) {
+    for (std::int64_t i = 0; i < n; ++i) to[i] = narrowed<T>(widened(f.a[i]) * widened(f.b[i]), r.coefficient);
+  } else if (r.count == 2) {
+    for (std::int64_t i = 0; i < n; ++i) to[i * step] = narrowed<T>(widened(f.a[i * r.steps[0]]) * widened(f.b[i * r.steps[1]]), r.coefficient);
+  } else {
+    for (std::int64_t i = 0; i < n; ++i) to[i * step] = narrowed<T>(f.product(i), r.coefficient);
+  }
+}
+
+template <class T>
+void finish(const SumFinish& f) {
+  const auto* from = static_cast<const Wide<T>*>(f.wide);
+  auto* to = static_cast<T*>(f.to);
+  if (f.step == 1)
+    for (std::int64_t i = 0; i < f.count; ++i) to[i] = narrowed<T>(from[i], f.coefficient);
+  else
+    for (std::int64_t i = 0; i < f.count; ++i) to[i * f.step] = narrowed<T>(from[i], f.coefficient);
+}
+
+template <class T>
+SumRunFunction run_of(RunForm form) {
+  switch (form) {
+    case RunForm::assign: return assign<T>;
+    case RunForm::accumulate: return accumulate<T>;
+    case RunForm::direct:
+      if constexpr (std::is_floating_point_v<T>) return direct<T>;
+      break;
+  }
+  return nullptr;
+}
+
+SumRunFunction find_run(DType dtype, RunForm form) {
+  switch (dtype) {
+#define DTYPE(name, type, kind) \
+  case DType::name: return run_of<type>(form);
+    COTAN_DTYPES(DTYPE)
+#undef DTYPE
+  }
+  return nullptr;
+}
+
+SumFinishFunction find_finish(DType dtype) {
+  switch (dtype) {
+#define DTYPE(name, type, kind) \
+  case DType::name: return finish<type>;
+    COTAN_DTYPES(DTYPE)
+#undef DTYPE
+  }
+  return nullptr;
+}
+
+}  // namespace cotan::loops::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace cotan::loops {
+
+HWY_EXPORT(find_run);
+HWY_EXPORT(find_finish);
+
+SumRunFunction sum_run(DType dtype, RunForm form) { return HWY_DYNAMIC_DISPATCH(find_run)(dtype, form); }
+SumFinishFunction sum_finish(DType dtype) { return HWY_DYNAMIC_DISPATCH(find_finish)(dtype); }
+
+}  // namespace cotan::loops
+#endif
