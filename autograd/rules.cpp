@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <unordered_map>
 
 #include "autograd/differentiate.h"
 #include "graph/builder.h"
 #include "ops/error.h"
+#include "ops/intern.h"
 
 namespace cotan::rules {
 namespace {
@@ -173,6 +175,28 @@ Ref shifted(const Ref& x, int axis, std::int64_t by) {
   return graph::sum(std::move(s), x.shape(), factors);
 }
 
+// How a sum's adjoint by factor k is recorded: found once for each sum, then looked up. The order of the factors depends on how their structures compare, so
+// that belongs to the key.
+struct SumAdjoint {
+  SumSpecRef sum;  // kept, so that its address stays its own
+  SumSpecRef spec;
+  std::vector<int> factors, tables;
+};
+
+const SumAdjoint& sum_adjoint_of(const SumSpecRef& sum, std::size_t k, std::span<const Ref> factors) {
+  std::vector<std::uint64_t> hashes;
+  for (const Ref& r : factors) hashes.push_back(r->structure + r.result());
+  std::vector<signed char> comparisons;
+  for (std::size_t i = 0; i < hashes.size(); ++i)
+    for (std::size_t j = i + 1; j < hashes.size(); ++j) comparisons.push_back(hashes[i] < hashes[j] ? -1 : hashes[i] > hashes[j] ? 1 : 0);
+  thread_local std::map<std::tuple<const SumSpec*, std::size_t, std::vector<signed char>>, SumAdjoint> memo;
+  if (memo.size() > 4096) memo.clear();
+  auto [it, fresh] = memo.try_emplace({sum.get(), k, std::move(comparisons)});
+  if (!fresh) return it->second;
+  NormalSum normal = normal_form(adjoint(*sum, k), hashes);
+  return it->second = {sum, interned(std::move(normal.spec)), std::move(normal.factors), std::move(normal.tables)};
+}
+
 std::vector<Ref> results_of(const Ref& node) {
   std::vector<Ref> results;
   for (std::uint32_t r = 0; r < node->result_count(); ++r) results.emplace_back(node.node(), r);
@@ -206,6 +230,65 @@ std::vector<Ref> reading_results(std::vector<Ref> roots, const CallSpec& origina
   return graph::substitute(roots, replace);
 }
 
+// The body of a call's gradient, made once for each body, cotangents given and gradients wanted: the same body again makes the same call again.
+struct CallAdjoint {
+  std::shared_ptr<const Function> of;  // kept, so that its address stays its own
+  std::shared_ptr<const Function> body;
+  Attributes attributes;
+  std::vector<std::int64_t> wrt;  // operands with a gradient that is not structurally zero, in the order of the body's results
+};
+
+// `operands` are those of the derived call.
+CallAdjoint make_call_adjoint(const CallSpec& c, std::span<const Ref> operands, std::span<const Ref> cotangents, const std::vector<bool>& wanted) {
+  CallAdjoint made{c.body, nullptr, c.attributes, {}};
+  made.body = graph::make_function(c.name + ".vjp", operands, [&](std::span<const Ref> p) {
+    const std::size_t results = c.body->results.size();
+    std::vector<Ref> outputs, seeds, parameters;
+    std::size_t next = wanted.size() + results;
+    for (std::size_t r = 0; r < results; ++r) {
+      if (!cotangents[r]) continue;
+      outputs.push_back(c.body->results[r]);
+      seeds.push_back(p[next++]);
+    }
+    for (std::size_t k = 0; k < wanted.size(); ++k)
+      if (wanted[k]) parameters.push_back(c.body->parameters[k]);
+    const std::vector<Ref> all = vjp(outputs, seeds, parameters);
+    std::vector<Ref> found;
+    std::size_t next_wanted = 0;
+    for (std::size_t k = 0; k < wanted.size(); ++k) {
+      if (!wanted[k]) continue;
+      const Ref& d = all[next_wanted++];
+      if (!d) continue;
+      made.wrt.push_back(static_cast<std::int64_t>(k));
+      found.push_back(d);
+    }
+    return reading_results(found, c, p.subspan(wanted.size(), results));
+  });
+  made.attributes.set("wrt", made.wrt);
+  made.attributes.set("cotangents", present(cotangents));
+  return made;
+}
+
+const CallAdjoint& call_adjoint_of(const CallSpec& c, std::span<const Ref> operands, std::span<const Ref> cotangents, const std::vector<bool>& wanted) {
+  struct Key {
+    const Function* of;
+    std::string name;
+    Attributes attributes;
+    std::vector<std::int64_t> cotangents;
+    std::vector<bool> wanted;
+    bool operator==(const Key&) const = default;
+  };
+  struct KeyHash {
+    std::size_t operator()(const Key& key) const { return std::hash<const Function*>{}(key.of); }
+  };
+  thread_local std::unordered_map<Key, CallAdjoint, KeyHash> memo;
+  Key key{c.body.get(), c.name, c.attributes, present(cotangents), wanted};
+  if (const auto found = memo.find(key); found != memo.end()) return found->second;
+  CallAdjoint made = make_call_adjoint(c, operands, cotangents, wanted);  // may come back here for a call inside
+  if (memo.size() > 1000) memo.clear();
+  return memo.emplace(std::move(key), std::move(made)).first->second;
+}
+
 }  // namespace
 
 Ref plus(const Ref& a, const Ref& b) { return a && b ? graph::add(a, b) : a ? a : b; }
@@ -220,12 +303,16 @@ Ref map_tangent(const Ref& node, std::span<const Ref> tangents) {
 }
 
 Ref sum_adjoint(const Ref& node, std::size_t k, const Ref& g) {
-  const auto& s = node->as<SumSpec>();
-  if (k >= s.factors.size()) return {};
-  std::vector<Ref> factors = factors_of(node);
-  const Shape shape = factors[k].shape();
+  if (k >= node->as<SumSpec>().factors.size()) return {};
+  std::vector<Ref> factors = factors_of(node), operands;
+  const ResultType type{g.dtype(), factors[k].shape()};
   factors[k] = g;
-  return graph::sum(adjoint(s, k), shape, factors, tables_of(node));
+  const std::vector<Ref> tables = tables_of(node);
+  if (tables.size() > 1) return graph::sum(adjoint(node->as<SumSpec>(), k), type.shape, factors, tables);  // they may be equal, which merges them
+  const SumAdjoint& a = sum_adjoint_of(node->shared<SumSpec>(), k, factors);
+  for (int f : a.factors) operands.push_back(factors[static_cast<std::size_t>(f)]);
+  for (int t : a.tables) operands.push_back(tables[static_cast<std::size_t>(t)]);
+  return graph::record_sum(a.spec, type, operands);
 }
 
 Ref sum_tangent(const Ref& node, std::span<const Ref> tangents) {
@@ -277,37 +364,11 @@ Ref cast_tangent(const Ref& node, const Ref& tangent) { return is_floating(node-
 std::vector<Ref> call_adjoint(const Ref& node, std::span<const Ref> cotangents, const std::vector<bool>& wanted) {
   const auto& c = node->as<CallSpec>();
   const std::vector<Ref> operands = derived_operands(node, cotangents);
-  std::vector<std::int64_t> wrt;  // those with a gradient that is not structurally zero
-  const auto body = graph::make_function(c.name + ".vjp", operands, [&](std::span<const Ref> p) {
-    const std::size_t results = c.body->results.size();
-    std::vector<Ref> outputs, seeds, parameters;
-    std::size_t next = node->operand_count + results;
-    for (std::size_t r = 0; r < results; ++r) {
-      if (!cotangents[r]) continue;
-      outputs.push_back(c.body->results[r]);
-      seeds.push_back(p[next++]);
-    }
-    for (std::size_t k = 0; k < wanted.size(); ++k)
-      if (wanted[k]) parameters.push_back(c.body->parameters[k]);
-    const std::vector<Ref> all = vjp(outputs, seeds, parameters);
-    std::vector<Ref> found;
-    std::size_t next_wanted = 0;
-    for (std::size_t k = 0; k < wanted.size(); ++k) {
-      if (!wanted[k]) continue;
-      const Ref& d = all[next_wanted++];
-      if (!d) continue;
-      wrt.push_back(static_cast<std::int64_t>(k));
-      found.push_back(d);
-    }
-    return reading_results(found, c, p.subspan(node->operand_count, results));
-  });
+  const CallAdjoint& a = call_adjoint_of(c, operands, cotangents, wanted);
   std::vector<Ref> gradients(wanted.size());
-  if (wrt.empty()) return gradients;
-  Attributes attributes = c.attributes;
-  attributes.set("wrt", wrt);
-  attributes.set("cotangents", present(cotangents));
-  const std::vector<Ref> results = graph::call(c.name + ".vjp", std::move(attributes), operands, body);
-  for (std::size_t i = 0; i < wrt.size(); ++i) gradients[static_cast<std::size_t>(wrt[i])] = results[i];
+  if (a.wrt.empty()) return gradients;
+  const std::vector<Ref> results = graph::call(a.body->name, a.attributes, operands, a.body);
+  for (std::size_t i = 0; i < a.wrt.size(); ++i) gradients[static_cast<std::size_t>(a.wrt[i])] = results[i];
   return gradients;
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <unordered_map>
 
@@ -35,10 +36,24 @@ Ref make(Kind kind, const ResultType& type, std::uint64_t spec_hash, std::shared
   return r;
 }
 
+// The hash of an interned specification. Those in use are few and recorded again and again, so their hashes are kept; an entry keeps its specification alive,
+// so that the address stays its own.
+template <class Spec>
+std::uint64_t hash_of_interned(const std::shared_ptr<const Spec>& spec) {
+  struct Entry {
+    std::shared_ptr<const Spec> spec;
+    std::uint64_t hash = 0;
+  };
+  thread_local std::array<Entry, 256> recent;
+  Entry& entry = recent[(reinterpret_cast<std::uintptr_t>(spec.get()) >> 4) % recent.size()];
+  if (entry.spec != spec) entry = {spec, spec->hash()};
+  return entry.hash;
+}
+
 template <class Spec>
 Ref make_with(Kind kind, const ResultType& type, Spec spec, std::span<const Ref> operands) {
   auto shared = interned(std::move(spec));
-  const std::uint64_t h = shared->hash();
+  const std::uint64_t h = hash_of_interned(shared);
   return make(kind, type, h, std::move(shared), operands);
 }
 
@@ -131,8 +146,9 @@ Ref map(const FormulaRef& given, std::span<const Ref> operands, const Shape& sha
     }
     if (f->nodes.back().atom == Atom::operand) return operands[static_cast<std::size_t>(f->nodes.back().a)];
   }
-  const std::uint64_t h = f->hash();
-  return make(Kind::map, {f->dtype(), shape}, h, f, operands);
+  const std::uint64_t h = hash_of_interned(f);
+  const ResultType type{f->dtype(), shape};
+  return make(Kind::map, type, h, std::move(f), operands);
 }
 
 Ref fill(double value, DType dtype, const Shape& shape) { return map(constant_formula(value, dtype), std::span<const Ref>{}, shape); }
@@ -160,7 +176,9 @@ Ref sum(SumSpec spec, const Shape& shape, std::span<const Ref> factors, std::spa
   return make_with(Kind::sum, {factors.empty() ? dtype : factors[0].dtype(), shape}, std::move(normal.spec), operands);
 }
 
-Ref record_sum(const SumSpecRef& spec, const ResultType& type, std::span<const Ref> operands) { return make(Kind::sum, type, spec->hash(), spec, operands); }
+Ref record_sum(const SumSpecRef& spec, const ResultType& type, std::span<const Ref> operands) {
+  return make(Kind::sum, type, hash_of_interned(spec), spec, operands);
+}
 
 Ref reduce(const ReduceSpec& spec, const Ref& x) {
   Shape shape(std::span<const std::int64_t>(spec.domain).first(static_cast<std::size_t>(spec.outputs)));

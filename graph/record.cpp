@@ -1,7 +1,8 @@
 // Recording operations: rows of the tables as nodes.
 #include <fmt/format.h>
 
-#include <optional>
+#include <algorithm>
+#include <array>
 #include <unordered_map>
 
 #include "graph/builder.h"
@@ -132,13 +133,29 @@ Ref broadcast_map(const FormulaRef& f, std::span<const Ref> operands) {
   return map(f, std::span(in.data(), operands.size()), shape);
 }
 
+// The row's formula for these types and parameters. Rows with parameters are recorded with few values, so the last one of each row is kept.
+FormulaRef formula_with(ElementwiseId row, std::span<const DType> types, std::span<const double> parameters) {
+  if (parameters.empty()) return formula_of(row, types);
+  struct Entry {
+    std::vector<DType> types;
+    std::vector<double> parameters;
+    FormulaRef formula;
+  };
+  thread_local std::vector<Entry> last(elementwise_rows().size());
+  Entry& entry = last[static_cast<std::size_t>(row)];
+  auto same_bits = [](double a, double b) { return hash_of(a) == hash_of(b); };
+  if (!entry.formula || !std::ranges::equal(entry.types, types) || !std::ranges::equal(entry.parameters, parameters, same_bits))
+    entry = {{types.begin(), types.end()}, {parameters.begin(), parameters.end()}, formula_of(row, types, parameters)};
+  return entry.formula;
+}
+
 }  // namespace
 
 Ref elementwise(ElementwiseId row, std::span<const Ref> operands, std::span<const double> parameters) {
   const CallSite site(elementwise_rows()[static_cast<std::size_t>(row)].name, {});
   std::array<DType, 8> types;
   for (std::size_t k = 0; k < operands.size(); ++k) types[k] = operands[k].dtype();
-  return broadcast_map(formula_of(row, std::span(types.data(), operands.size()), parameters), operands);
+  return broadcast_map(formula_with(row, std::span(types.data(), operands.size()), parameters), operands);
 }
 
 Ref formula(std::span<const Ref> operands, const std::function<Ex(std::span<const Ex>)>& body) {
