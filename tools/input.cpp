@@ -1,0 +1,45 @@
+#include "tools/input.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+
+#include "graph/text/text.h"
+#include "graph/verify.h"
+#include "ops/error.h"
+
+namespace cotan::tools {
+
+Function read_function(const std::string& file) {
+  std::string text;
+  if (file == "-") {
+    text.assign(std::istreambuf_iterator<char>(std::cin), {});
+  } else {
+    std::ifstream in(file, std::ios::binary);
+    if (!in) throw Error("", fmt::format("{}: {}", file, std::strerror(errno)), "Give a file with the text of a function");
+    text.assign(std::istreambuf_iterator<char>(in), {});
+    if (in.bad()) throw Error("", fmt::format("{}: it cannot be read", file), "Give a file with the text of a function");
+  }
+  Function f = parse_function(text, file == "-" ? "standard input" : file);
+  verify(f);
+  return f;
+}
+
+const std::string& name_of_parameter(const Ref& parameter) { return parameter->as<LeafSpec>().name; }
+
+std::size_t parameter_named(const Function& f, const std::string& name, const std::string& option) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < f.parameters.size(); ++i) {
+    names.push_back(name_of_parameter(f.parameters[i]));
+    if (names.back() == name) return i;
+  }
+  throw Error("", fmt::format("{} {}: the function has no parameter of this name", option, name),
+              names.empty() ? "It has none" : fmt::format("It has {}", fmt::join(names, ", ")));
+}
+
+}  // namespace cotan::tools
