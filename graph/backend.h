@@ -30,8 +30,11 @@ enum class ReasonCode : std::uint8_t {
 };
 [[nodiscard]] std::string_view name_of(ReasonCode code);
 
+// A reason: one of the list, and what is particular about it.
 struct Reason {
+  // Of the closed list.
   ReasonCode code = ReasonCode::not_recognised;
+  // The particulars, such as the library's message.
   std::string detail;
 };
 
@@ -42,6 +45,7 @@ struct Made {
   int copy_operand = -1;
 };
 
+// What a backend takes on.
 struct Claim {
   std::vector<Ref> inputs;   // what the kernel reads, in its order
   std::vector<Ref> results;  // what it writes, in its order: some of the node's results
@@ -50,16 +54,21 @@ struct Claim {
   bool in_place = false;  // an output may share memory with an input of the same view
 };
 
+// A claim, or why there is none.
 using Match = std::variant<Claim, Reason>;
 
+// How a compilation wants its backends.
 struct BackendOptions {
   bool strict_nan = false;  // refuse primitives that differ from the reference at NaN or infinity
 };
 
+// A way to compute nodes.
 class Backend {
  public:
   virtual ~Backend() = default;
+  // "oneDNN", "loops": for reports.
   [[nodiscard]] virtual std::string_view name() const = 0;
+  // The backend's claim on this node, or why it leaves it.
   [[nodiscard]] virtual Match match(const Ref& node, const BackendOptions& options) const = 0;
 };
 

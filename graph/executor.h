@@ -20,16 +20,23 @@ struct Update {
   bool operator==(const Update&) const = default;
 };
 
+// How a function is computed.
 enum class ExecutionMode : std::uint8_t {
   compiled,   // oneDNN primitives and loop kernels on the team of workers
   reference,  // plain loops; float32 rounded after every operation
 };
 
+// What a compilation depends on beside the function.
 struct CompileOptions {
+  // Compiled, or run on the reference.
   ExecutionMode mode = ExecutionMode::compiled;
+  // What backends may do.
   BackendOptions backends;
+  // How many workers the work is cut for.
   int threads = 1;
+  // Results that are next values of parameters.
   std::vector<Update> updates;
+  // Equal options compile alike.
   bool operator==(const CompileOptions& o) const {
     return mode == o.mode && backends.strict_nan == o.backends.strict_nan && threads == o.threads && updates == o.updates;
   }
@@ -57,9 +64,13 @@ struct MissReport {
   Reason reason;
 };
 
+// What a program consists of.
 struct ProgramReport {
+  // Its steps.
   std::vector<KernelReport> kernels;
+  // What was not done, and why.
   std::vector<MissReport> misses;
+  // How many phases they form.
   std::int64_t phases = 0;
   std::size_t temporary_bytes = 0;  // of intermediates, known before the run
   std::size_t in_place_updates = 0;

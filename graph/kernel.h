@@ -23,6 +23,7 @@ struct View {
   Shape strides;
   std::int64_t offset = 0;
 
+  // Row-major from the buffer's first element.
   [[nodiscard]] static View dense(DType dtype, const Shape& shape) { return {dtype, shape, dense_strides(shape), 0}; }
   [[nodiscard]] bool is_dense() const;  // row-major without gaps; dimensions of size one do not matter
   bool operator==(const View&) const = default;
@@ -33,6 +34,7 @@ struct RandomState {
   std::uint64_t key = 0, counter = 0;
 };
 
+// Compiled work on buffers.
 class Kernel {
  public:
   virtual ~Kernel() = default;
@@ -51,10 +53,12 @@ class Kernel {
   virtual void run(std::int64_t chunk, std::span<void* const> buffers, void* scratch) const = 0;
 
  protected:
+  // What the constructor of a kernel sets.
   std::int64_t chunks_ = 1;
   std::size_t scratch_bytes_ = 0;
   double flops_ = 0, bytes_ = 0;
 };
+// Shared: plans for several thread counts may use one kernel.
 using KernelRef = std::shared_ptr<const Kernel>;
 
 // Thrown by a check node's kernel; the executor turns it into an Error that names the line.

@@ -18,6 +18,7 @@ class Storage {
     Key() = default;
   };
 
+  // For allocate() alone.
   Storage(Key key, std::size_t bytes);
   ~Storage();
   Storage(const Storage&) = delete;
@@ -35,6 +36,7 @@ class Storage {
   std::size_t bytes_;
 };
 
+// A shared buffer.
 using StorageRef = std::shared_ptr<Storage>;
 
 // A buffer of `bytes` bytes (0 is allowed), content uninitialised. Throws Error with the bytes asked for and the bytes live when there is no such memory.

@@ -24,11 +24,10 @@ enum class DType : std::uint8_t {
 #undef DTYPE
 };
 
+// What a type is for.
 enum class DTypeKind : std::uint8_t { floating, integer, boolean };
 
-#define DTYPE(name, type, kind) inline constexpr DType name = DType::name;
-COTAN_DTYPES(DTYPE)
-#undef DTYPE
+using enum DType;  // cotan::f32, cotan::i32, ...
 
 // Bytes of one element.
 [[nodiscard]] constexpr std::size_t size_of(DType dtype) {
@@ -40,6 +39,7 @@ COTAN_DTYPES(DTYPE)
   return sizes[static_cast<std::size_t>(dtype)];
 }
 
+// Floating, integer or boolean.
 [[nodiscard]] constexpr DTypeKind kind_of(DType dtype) {
   constexpr DTypeKind kinds[] = {
 #define DTYPE(name, type, kind) DTypeKind::kind,
@@ -49,6 +49,7 @@ COTAN_DTYPES(DTYPE)
   return kinds[static_cast<std::size_t>(dtype)];
 }
 
+// Whether gradients can be asked of it.
 [[nodiscard]] constexpr bool is_floating(DType dtype) { return kind_of(dtype) == DTypeKind::floating; }
 
 // "f32", "bool", ...: the name used in text and messages.

@@ -20,6 +20,7 @@ struct SourceLine {
   int line = 0;
 
   SourceLine() = default;
+  // A line given by hand, or the one that a source_location names.
   SourceLine(const char* file, int line, const char* function = "") : file(file), function(function), line(line) {}
   SourceLine(const std::source_location& where)  // NOLINT: implicit on purpose, it is how a line enters an argument type
       : file(where.file_name()), function(where.function_name()), line(static_cast<int>(where.line())) {}
@@ -34,6 +35,7 @@ class Error : public std::runtime_error {
  public:
   Error(std::string function, std::string problem, std::string remedy, SourceLine where = {});
 
+  // The parts of the message: the public function called, what was wrong, what to do, and where the user's program called it.
   [[nodiscard]] const std::string& function() const { return function_; }
   [[nodiscard]] const std::string& problem() const { return problem_; }
   [[nodiscard]] const std::string& remedy() const { return remedy_; }

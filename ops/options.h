@@ -30,6 +30,7 @@ class Dims {
   Dims(std::initializer_list<std::int64_t> dims) : all_(false), dims_(dims) {}
   explicit Dims(std::vector<std::int64_t> dims) : all_(false), dims_(std::move(dims)) {}
 
+  // Whether all are meant, and which were given otherwise.
   [[nodiscard]] bool all() const { return all_; }
   [[nodiscard]] const std::vector<std::int64_t>& given() const { return dims_; }
   // Which of `rank` dimensions are meant. Throws Error for one out of range or named twice.
@@ -50,6 +51,7 @@ using Sizes = std::vector<std::int64_t>;
 // NumPy's rule. Throws Error that names both shapes where they do not broadcast.
 [[nodiscard]] Shape broadcast_shapes(const Shape& a, const Shape& b);
 
+// Options as attributes of text.
 [[nodiscard]] inline Attribute to_attribute(const Pair& p) { return std::vector<std::int64_t>{p[0], p[1]}; }
 [[nodiscard]] inline Attribute to_attribute(const Dims& d) { return d.all() ? Attribute(std::monostate{}) : Attribute(d.given()); }
 [[nodiscard]] inline Attribute to_attribute(const Sizes& s) { return s; }

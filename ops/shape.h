@@ -17,12 +17,14 @@ class Shape {
  public:
   static constexpr std::size_t max_rank = 8;
 
+  // A scalar's; or these sizes, outermost first. Throws Error for more than max_rank.
   Shape() = default;
   Shape(std::initializer_list<std::int64_t> sizes) : Shape(std::span(sizes.begin(), sizes.size())) {}
   explicit Shape(std::span<const std::int64_t> sizes) {
     for (std::int64_t size : sizes) push_back(size);
   }
 
+  // The number of dimensions (also as size()), and the sizes as a range.
   [[nodiscard]] std::size_t rank() const { return rank_; }
   [[nodiscard]] std::size_t size() const { return rank_; }
   [[nodiscard]] bool empty() const { return rank_ == 0; }
@@ -33,6 +35,7 @@ class Shape {
   [[nodiscard]] const std::int64_t* end() const { return sizes_.data() + rank_; }
   operator std::span<const std::int64_t>() const { return {sizes_.data(), rank_}; }  // NOLINT: a shape is a span of sizes
 
+  // Dimensions added or taken away. Throws Error for more than max_rank.
   void push_back(std::int64_t size) {
     if (rank_ == max_rank) fail("a tensor of more than 8 dimensions", "Merge dimensions with reshape");
     sizes_[rank_++] = size;
@@ -53,6 +56,7 @@ class Shape {
     return count;
   }
 
+  // The same sizes in the same order.
   bool operator==(const Shape& other) const { return std::equal(begin(), end(), other.begin(), other.end()); }
 
   // "(64, 784)", "(5,)", "()".
