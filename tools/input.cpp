@@ -3,28 +3,15 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <iostream>
-#include <iterator>
-
 #include "graph/text/text.h"
 #include "graph/verify.h"
 #include "ops/error.h"
+#include "tools/file.h"
 
 namespace cotan::tools {
 
 Function read_function(const std::string& file) {
-  std::string text;
-  if (file == "-") {
-    text.assign(std::istreambuf_iterator<char>(std::cin), {});
-  } else {
-    std::ifstream in(file, std::ios::binary);
-    if (!in) throw Error("", fmt::format("{}: {}", file, std::strerror(errno)), "Give a file with the text of a function");
-    text.assign(std::istreambuf_iterator<char>(in), {});
-    if (in.bad()) throw Error("", fmt::format("{}: it cannot be read", file), "Give a file with the text of a function");
-  }
+  const std::string text = content_of(file, "Give a file with the text of a function");
   Function f = parse_function(text, file == "-" ? "standard input" : file);
   verify(f);
   return f;

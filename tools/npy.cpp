@@ -7,13 +7,13 @@
 #include <charconv>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <limits>
 #include <string>
 #include <string_view>
 #include <system_error>
 
 #include "ops/error.h"
+#include "tools/file.h"
 
 namespace cotan::tools {
 namespace {
@@ -111,14 +111,6 @@ class HeaderReader {
   std::string_view text_;
 };
 
-std::string content_of(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) fail_at(file, std::strerror(errno), "Give a .npy file");
-  std::string content(std::istreambuf_iterator<char>(in), {});
-  if (in.bad()) fail_at(file, "it cannot be read", "Give a .npy file");
-  return content;
-}
-
 // The header's text, and what follows it.
 std::pair<std::string_view, std::string_view> split(const std::filesystem::path& file, std::string_view content) {
   if (!content.starts_with(magic) || content.size() < magic.size() + 4) fail_at(file, "it is no .npy file", "Write it with numpy.save");
@@ -151,7 +143,7 @@ std::vector<double> by_rows(const std::vector<double>& columns, const Shape& sha
 }  // namespace
 
 reference::Array read_npy(const std::filesystem::path& file) {
-  const std::string content = content_of(file);
+  const std::string content = content_of(file.string(), "Give a .npy file");
   const auto [header_text, data] = split(file, content);
   const Header header = HeaderReader(file, header_text).read();
   __int128 bytes = size_of(header.dtype);
