@@ -48,9 +48,9 @@ void Nest::place_entries() {
   for (std::size_t e = 0; e < entries.size(); ++e) levels[static_cast<std::size_t>(depth_of_entry(static_cast<int>(e)))].entries.push_back(static_cast<int>(e));
 }
 
-void Nest::require(const Form& form, std::int64_t below) {
-  const int depth = depth_of(form);
-  if (depth < 0) {
+void Nest::require(const Form& form, std::int64_t below, int level) {
+  const int depth = std::max(depth_of(form), level);
+  if (depth_of(form) < 0) {
     empty = empty || form.constant < 0 || form.constant >= below;
     return;
   }

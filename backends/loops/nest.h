@@ -48,8 +48,8 @@ struct Nest {
 
   // The form of an expression, given the level of each index of the domain (-1: an index of size one). Adds entries as needed, not yet at a level.
   [[nodiscard]] Form form_of(const IndexExpr& e, std::span<const int> level_of);
-  // Puts 0 <= form < below at its level unless it always holds.
-  void require(const Form& form, std::int64_t below);
+  // Puts 0 <= form < below at its level, or at `level` if that is deeper, unless it always holds.
+  void require(const Form& form, std::int64_t below, int level = 0);
   // Puts the entries at their levels: after all forms were made, before require().
   void place_entries();
 

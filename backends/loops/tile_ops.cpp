@@ -310,14 +310,15 @@ TileFunction conversion(DType to) {
   return nullptr;
 }
 
+// Highway's vectors of one lane are left alone: their floor loses the sign of -0.
 TileFunction find(const TileOp& op) {
   if (op.compare != Atom::where) return op.in == DType::f32 ? selects<float>(op.compare) : op.in == DType::f64 ? selects<double>(op.compare) : nullptr;
   switch (op.in) {
-#define DTYPE(name, type, kind)                                 \
-  case DType::name:                                             \
-    if (op.atom == Atom::cast) return conversion<type>(op.out); \
-    if constexpr (DTypeKind::kind == DTypeKind::floating)       \
-      if (TileFunction f = vectors<type>(op.atom)) return f;    \
+#define DTYPE(name, type, kind)                                                       \
+  case DType::name:                                                                   \
+    if (op.atom == Atom::cast) return conversion<type>(op.out);                       \
+    if constexpr (DTypeKind::kind == DTypeKind::floating && HWY_TARGET != HWY_SCALAR) \
+      if (TileFunction f = vectors<type>(op.atom)) return f;                          \
     return scalar_function<type>(op.atom);
     COTAN_DTYPES(DTYPE)
 #undef DTYPE
