@@ -115,19 +115,19 @@ struct IndexSteps {
 [[nodiscard]] IndexSteps index_steps(const Access& access, const Shape& strides, std::size_t indices, std::span<const int> skip = {});
 
 // Indices that move as one in all three tensors: so many steps, and how far one step goes in each tensor (0 where the tensor does not have them).
-struct Run {
+struct IndexRun {
   std::int64_t size = 1;
   std::array<std::int64_t, 3> strides{};
-  bool operator==(const Run&) const = default;
+  bool operator==(const IndexRun&) const = default;
 };
 // The group as few runs, those with the widest steps first; none for indices of size 1 only. `steps` of the three tensors in any order, the runs' order.
-[[nodiscard]] std::vector<Run> runs_of(std::span<const int> group, const Domain& domain, const std::array<const IndexSteps*, 3>& steps);
+[[nodiscard]] std::vector<IndexRun> runs_of(std::span<const int> group, const Domain& domain, const std::array<const IndexSteps*, 3>& steps);
 
 // A product of matrices over views, its strides those of c, a, b: one run each for m, n and k; runs of m and n that do not join them are further batches, runs
 // of k that do not are a loop around the products, which accumulates.
 struct Arrangement {
-  Run m, n, k;
-  std::vector<Run> batch, k_loop;
+  IndexRun m, n, k;
+  std::vector<IndexRun> batch, k_loop;
   std::array<std::int64_t, 3> base{};
   int a = 1, b = 2;    // tensors; n is contiguous in c wherever it can be
   bool whole = false;  // one run for each group: nothing was added to the batch, no loop

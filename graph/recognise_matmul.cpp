@@ -9,7 +9,7 @@ namespace cotan {
 namespace {
 
 // A size and its steps in the three tensors, for a group without indices.
-constexpr Run one{};
+constexpr IndexRun one{};
 
 // Whether the matrix with these two sizes and strides has a contiguous row or column, and no entry twice. The stride of a dimension of size 1 says nothing.
 bool is_matrix(std::int64_t rows, std::int64_t columns, std::int64_t row_stride, std::int64_t column_stride) {
@@ -17,17 +17,17 @@ bool is_matrix(std::int64_t rows, std::int64_t columns, std::int64_t row_stride,
   return rows == 1 || columns == 1 || row_stride == 1 || column_stride == 1;
 }
 
-bool fits(const Run& m, const Run& n, const Run& k) {
+bool fits(const IndexRun& m, const IndexRun& n, const IndexRun& k) {
   return is_matrix(m.size, n.size, m.strides[0], n.strides[0]) && is_matrix(m.size, k.size, m.strides[1], k.strides[1]) &&
          is_matrix(k.size, n.size, k.strides[2], n.strides[2]);
 }
 
 // Every choice of one run of a group; the unit run alone for none.
-std::vector<Run> choices(const std::vector<Run>& runs) { return runs.empty() ? std::vector<Run>{one} : runs; }
+std::vector<IndexRun> choices(const std::vector<IndexRun>& runs) { return runs.empty() ? std::vector<IndexRun>{one} : runs; }
 
-void append_others(std::vector<Run>& to, const std::vector<Run>& runs, const Run& chosen) {
+void append_others(std::vector<IndexRun>& to, const std::vector<IndexRun>& runs, const IndexRun& chosen) {
   bool left_out = false;
-  for (const Run& r : runs) {
+  for (const IndexRun& r : runs) {
     if (!left_out && r == chosen) {
       left_out = true;
       continue;
@@ -36,7 +36,7 @@ void append_others(std::vector<Run>& to, const std::vector<Run>& runs, const Run
   }
 }
 
-bool steps_forward(const Run& r) { return r.strides[0] >= 0 && r.strides[1] >= 0 && r.strides[2] >= 0; }
+bool steps_forward(const IndexRun& r) { return r.strides[0] >= 0 && r.strides[1] >= 0 && r.strides[2] >= 0; }
 
 }  // namespace
 
@@ -70,13 +70,13 @@ IndexSteps index_steps(const Access& access, const Shape& strides, std::size_t i
   return s;
 }
 
-std::vector<Run> runs_of(std::span<const int> group, const Domain& domain, const std::array<const IndexSteps*, 3>& steps) {
-  std::vector<Run> runs;
+std::vector<IndexRun> runs_of(std::span<const int> group, const Domain& domain, const std::array<const IndexSteps*, 3>& steps) {
+  std::vector<IndexRun> runs;
   for (int index : group) {
     const auto i = static_cast<std::size_t>(index);
     if (domain[i] > 1) runs.push_back({domain[i], {steps[0]->of[i], steps[1]->of[i], steps[2]->of[i]}});
   }
-  std::stable_sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) { return a.strides > b.strides; });
+  std::stable_sort(runs.begin(), runs.end(), [](const IndexRun& a, const IndexRun& b) { return a.strides > b.strides; });
   // The outer of two runs joins the inner one where its steps are the inner one's whole way, in all tensors.
   for (bool joined = true; joined;) {
     joined = false;
@@ -103,13 +103,13 @@ std::optional<Arrangement> arrange(const MatmulForm& form, const SumSpec& spec, 
   };
   const IndexSteps c = steps_of(output_tensor), a = steps_of(form.a), b = steps_of(form.b);
   const std::array<const IndexSteps*, 3> steps{&c, &a, &b};
-  const std::vector<Run> ms = runs_of(form.m, spec.domain, steps), ns = runs_of(form.n, spec.domain, steps), ks = runs_of(form.k, spec.domain, steps);
+  const std::vector<IndexRun> ms = runs_of(form.m, spec.domain, steps), ns = runs_of(form.n, spec.domain, steps), ks = runs_of(form.k, spec.domain, steps);
 
   std::optional<Arrangement> best;
   std::int64_t best_size = 0;
-  for (const Run& m : choices(ms)) {
-    for (const Run& n : choices(ns)) {
-      for (const Run& k : choices(ks)) {
+  for (const IndexRun& m : choices(ms)) {
+    for (const IndexRun& n : choices(ns)) {
+      for (const IndexRun& k : choices(ks)) {
         const std::int64_t size = m.size * n.size * k.size;
         if (size <= best_size || !fits(m, n, k)) continue;
         best_size = size;
@@ -127,12 +127,12 @@ std::optional<Arrangement> arrange(const MatmulForm& form, const SumSpec& spec, 
     if (!std::all_of(others->begin(), others->end(), steps_forward)) return std::nullopt;
 
   // c' = b' a' where it is m that is contiguous in c.
-  if (best->n.size > 1 && best->n.strides[0] != 1 && best->m.size > 1 && best->m.strides[0] == 1) {
+  if (best->m.size > 1 && best->m.strides[0] == 1 && (best->n.size == 1 || best->n.strides[0] != 1)) {
     std::swap(best->m, best->n);
     std::swap(best->a, best->b);
     std::swap(best->base[1], best->base[2]);
-    const auto exchange = [](Run& r) { std::swap(r.strides[1], r.strides[2]); };
-    for (Run* r : {&best->m, &best->n, &best->k}) exchange(*r);
+    const auto exchange = [](IndexRun& r) { std::swap(r.strides[1], r.strides[2]); };
+    for (IndexRun* r : {&best->m, &best->n, &best->k}) exchange(*r);
     for (auto* others : {&best->batch, &best->k_loop}) std::for_each(others->begin(), others->end(), exchange);
   }
   return best;

@@ -1,0 +1,27 @@
+#include "backends/onednn/backend.h"
+
+#include "backends/onednn/claims.h"
+#include "backends/onednn/one_thread.h"
+
+namespace cotan {
+namespace {
+
+class OneDnnBackend final : public Backend {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "oneDNN"; }
+
+  [[nodiscard]] Match match(const Ref& node, const BackendOptions& options) const override {
+    if (node->kind != Kind::sum && node->kind != Kind::call) return Reason{ReasonCode::not_recognised, std::string(name_of(node->kind))};
+    if (!onednn::unheld_reason().empty()) return Reason{ReasonCode::primitive_refused, onednn::unheld_reason()};
+    return node->kind == Kind::sum ? onednn::match_sum(node, options) : onednn::match_softmax(node, options);
+  }
+};
+
+}  // namespace
+
+const Backend& onednn_backend() {
+  static const OneDnnBackend backend;
+  return backend;
+}
+
+}  // namespace cotan

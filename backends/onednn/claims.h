@@ -1,0 +1,48 @@
+// The parts of the backend: what it claims, by kind of node.
+#pragma once
+
+#include <array>
+#include <functional>
+
+#include "backends/onednn/primitive.h"
+#include "graph/backend.h"
+#include "graph/recognise.h"
+
+namespace cotan::onednn {
+
+// Sums that are products of matrices or convolutions.
+[[nodiscard]] Match match_sum(const Ref& node, const BackendOptions& options);
+// Calls of softmax and of its gradient.
+[[nodiscard]] Match match_softmax(const Ref& node, const BackendOptions& options);
+
+// A kernel for the views as they are, or the reason against it.
+struct Attempt {
+  KernelRef kernel;
+  Reason reason;
+};
+[[nodiscard]] inline Attempt declined(ReasonCode code, std::string detail) { return {nullptr, {code, std::move(detail)}}; }
+// A primitive's refusal as a reason.
+[[nodiscard]] Attempt declined(const Made& made);
+
+// A sum's three tensors as views: the output, then the factors.
+using SumViews = std::array<View, 3>;
+
+[[nodiscard]] Attempt attempt_matmul(const MatmulForm& form, const SumSpec& spec, const SumViews& views, int threads);
+[[nodiscard]] Attempt attempt_convolution(const ConvolutionForm& form, const SumSpec& spec, const SumViews& views, const BackendOptions& options, int threads);
+
+// What a sum of two factors can be claimed as.
+struct Forms {
+  std::optional<MatmulForm> matmul;
+  std::vector<ConvolutionForm> convolutions;
+};
+// All forms, in the order that the views suggest, until one gives a kernel; the reason is that of the form tried first. Sizes too small to be worth it are
+// match_sum's concern.
+[[nodiscard]] Attempt attempt_forms(const Forms& forms, const SumSpec& spec, const SumViews& views, const BackendOptions& options, int threads);
+
+// Makes a kernel with `attempt`, or says which input to copy into dense memory so that it succeeds; `work` (multiply-adds) is what a copy must be small beside.
+[[nodiscard]] cotan::Made with_copies(std::span<const View> inputs, double work, const std::function<Attempt(std::span<const View>)>& attempt);
+
+// The elements of a view.
+[[nodiscard]] inline double elements_of(const View& view) { return static_cast<double>(view.shape.elements()); }
+
+}  // namespace cotan::onednn

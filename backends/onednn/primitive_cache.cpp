@@ -1,0 +1,103 @@
+#include "backends/onednn/primitive_cache.h"
+
+#include <list>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+namespace cotan::onednn {
+namespace {
+
+constexpr std::size_t bound = 1024;
+
+// A problem as numbers, told from every other one.
+class Key {
+ public:
+  explicit Key(int kind) : numbers_{kind} {}
+  Key& operator<<(std::int64_t number) {
+    numbers_.push_back(number);
+    return *this;
+  }
+  Key& operator<<(const Shape& shape) {
+    numbers_.push_back(static_cast<std::int64_t>(shape.rank()));
+    numbers_.insert(numbers_.end(), shape.begin(), shape.end());
+    return *this;
+  }
+  [[nodiscard]] std::vector<std::int64_t> take() && { return std::move(numbers_); }
+
+ private:
+  std::vector<std::int64_t> numbers_;
+};
+
+std::vector<std::int64_t> key_of(const MatmulProblem& p) {
+  return std::move(Key(0) << static_cast<int>(p.dtype) << p.batch << p.m << p.n << p.k << p.a_strides << p.b_strides << p.c_strides << p.accumulate).take();
+}
+
+std::vector<std::int64_t> key_of(const ConvolutionProblem& p) {
+  return std::move(Key(1) << static_cast<int>(p.direction) << static_cast<int>(p.dtype) << p.batch << p.groups << p.in_channels << p.out_channels << p.input
+                          << p.kernel << p.output << p.stride << p.dilation << p.padding << p.source_strides << p.weights_strides << p.result_strides
+                          << static_cast<int>(p.layout))
+      .take();
+}
+
+std::vector<std::int64_t> key_of(const SoftmaxProblem& p) {
+  return std::move(Key(2) << static_cast<int>(p.direction) << p.log << static_cast<int>(p.dtype) << p.shape << static_cast<std::int64_t>(p.axis) << p.x_strides
+                          << p.y_strides)
+      .take();
+}
+
+class Cache {
+ public:
+  std::optional<Made> find(const std::vector<std::int64_t>& key) {
+    const std::lock_guard lock(mutex_);
+    const auto found = entries_.find(key);
+    if (found == entries_.end()) return std::nullopt;
+    recent_.splice(recent_.begin(), recent_, found->second.place);
+    return found->second.made;
+  }
+
+  void insert(const std::vector<std::int64_t>& key, const Made& made) {
+    const std::lock_guard lock(mutex_);
+    const auto [at, fresh] = entries_.try_emplace(key);
+    if (!fresh) return;  // another thread was faster
+    recent_.push_front(&at->first);
+    at->second = {made, recent_.begin()};
+    if (entries_.size() <= bound) return;
+    entries_.erase(entries_.find(*recent_.back()));
+    recent_.pop_back();
+  }
+
+ private:
+  using Recent = std::list<const std::vector<std::int64_t>*>;
+  struct Entry {
+    Made made;
+    Recent::iterator place;
+  };
+  std::mutex mutex_;
+  std::map<std::vector<std::int64_t>, Entry> entries_;
+  Recent recent_;  // the keys, the one asked for last in front
+};
+
+// Never destroyed: the library may have closed before static objects go.
+Cache& cache() {
+  static auto* const cache = new Cache;
+  return *cache;
+}
+
+template <class Problem>
+Made shared(const Problem& problem) {
+  const std::vector<std::int64_t> key = key_of(problem);
+  if (std::optional<Made> found = cache().find(key)) return *std::move(found);
+  Made made = Primitive::make(problem);
+  cache().insert(key, made);
+  return made;
+}
+
+}  // namespace
+
+Made shared_primitive(const MatmulProblem& problem) { return shared(problem); }
+Made shared_primitive(const ConvolutionProblem& problem) { return shared(problem); }
+Made shared_primitive(const SoftmaxProblem& problem) { return shared(problem); }
+
+}  // namespace cotan::onednn

@@ -1,0 +1,14 @@
+// Primitives that are shared by all kernels of the process: plans for several numbers of threads, and programs that are compiled again, ask for the same ones.
+// Refusals are remembered, too. Bounded: the ones that were asked for longest ago go first.
+#pragma once
+
+#include "backends/onednn/primitive.h"
+
+namespace cotan::onednn {
+
+// What Primitive::make gives for the problem. May be called from any thread; the making itself holds no lock.
+[[nodiscard]] Made shared_primitive(const MatmulProblem& problem);
+[[nodiscard]] Made shared_primitive(const ConvolutionProblem& problem);
+[[nodiscard]] Made shared_primitive(const SoftmaxProblem& problem);
+
+}  // namespace cotan::onednn
