@@ -254,7 +254,7 @@ class RandomGraphBuilder {
     keep(graph::scan(within(fitted(any().ref, x.shape()), -1, 1), x, axis, random_.chance(0.5)));
   }
 
-  // A window's extreme, a cast to and fro, stop_gradient, an iota or a fill beside what is there.
+  // A window's extreme, a sorted vector, a cast to and fro, stop_gradient, an iota or a fill beside what is there.
   void special() {
     const Ref x = any().ref;
     const double kind = random_.unit();
@@ -273,11 +273,24 @@ class RandomGraphBuilder {
       window.access[0] = window.access[0] + index_of(window.outputs) + IndexExpr(-1);
       window.reduction = random_.chance(0.5) ? Reduction::max : Reduction::min;
       keep(graph::reduce(window, x));
-    } else if (kind < 0.85) {
+    } else if (kind < 0.8) {
+      sorted();
+    } else if (kind < 0.9) {
       keep(graph::add(x, graph::cast(graph::cast(x, i32), options_.floating)));
     } else {
       keep(graph::mul(x, graph::stop_gradient(fitted(any().ref, x.shape()))));
     }
+  }
+
+  // A vector in order: a gather through the positions that sort it.
+  void sorted() {
+    const Ref v = fitted(any().ref, {random_.integer(2, 6)});
+    SumSpec s;
+    s.domain = {v.shape()[0]};
+    s.output = {index_of(0)};
+    s.factors = {{entry_of(0, {index_of(0)})}};
+    const Ref factors[] = {v}, positions[] = {graph::order(v, 0, random_.chance(0.5))};
+    keep(graph::sum(std::move(s), v.shape(), factors, positions));
   }
 
   void keep_if_recorded(const std::function<Ref()>& record) {
