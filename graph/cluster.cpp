@@ -67,7 +67,7 @@ std::string Cluster::text() const {
 
 Cluster map_cluster(const Formula& formula, std::size_t rank) {
   Cluster c;
-  c.name = formula.row.empty() ? "map" : formula.row;
+  c.name = formula.row.empty() ? "map" : fmt::format("map {}", formula.row);
   c.rank = rank;
   for (std::size_t k = 0; k < formula.operands.size(); ++k) c.loads.push_back({static_cast<int>(k), formula.operands[k]});
   c.nodes = formula.nodes;

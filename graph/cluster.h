@@ -1,6 +1,6 @@
 // Clusters: what a fused loop computes, the one thing that loop backends see.
 //
-//     cluster relu [2] (a: f32, b: f32) {
+//     cluster map add [2] (a: f32, b: f32) {
 //       %0: f32 = load a
 //       %1: f32 = load b
 //       %2: f32 = add(%0, %1)
@@ -33,7 +33,7 @@ struct ClusterStore {
 };
 
 struct Cluster {
-  std::string name;                // for reports: the row, or what was fused
+  std::string name;                // for reports: "map relu", "cast f32 to i32"
   std::size_t rank = 0;            // dimensions of the domain
   std::vector<ClusterLoad> loads;  // what an operand node's `a` names
   std::vector<FormulaNode> nodes;  // in order; operands are loads

@@ -20,7 +20,7 @@ std::vector<View> all_views(std::span<const View> inputs, std::span<const View> 
 class ClusterKernel final : public Kernel {
  public:
   ClusterKernel(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs)
-      : name_(fmt::format("loops map {}", cluster.name)), loads_(cluster.loads), inputs_(inputs.size()), tiling_(all_views(inputs, outputs)) {
+      : name_(fmt::format("loops {}", cluster.name)), loads_(cluster.loads), inputs_(inputs.size()), tiling_(all_views(inputs, outputs)) {
     check_views(cluster, inputs, outputs);
     // Few enough elements that the temporaries of a long formula stay in the first cache beside what streams through it.
     tiling_.cut(cluster.nodes.size() <= 8 ? 1024 : 512);

@@ -1,6 +1,7 @@
 #include "backends/loops/nest.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace cotan::loops {
 namespace {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <numeric>
+#include <tuple>
 
 #include "backends/loops/loops.h"
 #include "backends/loops/measure.h"
@@ -116,7 +117,8 @@ class SumKernel final : public Kernel {
 
     void turns(std::size_t level) {
       const Level& l = plan_.nest.levels[level];
-      const auto [first, last] = clipped(l, level, at_, ranges_[level].first, ranges_[level].second);
+      auto [first, last] = ranges_[level];
+      if (!l.conditions.empty()) std::tie(first, last) = clipped(l, level, at_, first, last);
       if (first >= last) return;
       if (level == last_) {
         points(first, last);
@@ -128,7 +130,7 @@ class SumKernel final : public Kernel {
       for (std::int64_t i = first; i < last; ++i) {
         at_.index[level] = i;
         for (std::size_t t = 0; t < steps.size(); ++t) to[t] = from[t] + i * steps[t];
-        if (conditions_hold(l, to)) walk(level + 1);
+        if ((l.entries.empty() && l.conditions.empty()) || conditions_hold(l, to)) walk(level + 1);
       }
     }
 

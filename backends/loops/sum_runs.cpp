@@ -109,11 +109,15 @@ Wide<T> sum_of_two(const T* a, std::int64_t step_a, const T* b, std::int64_t ste
   return joined<T>(part);
 }
 
-// The sum of a run's products. A run of one point is that product to the bit, the sign of a zero included.
+// The sum of a run's products; there is at least one point.
 template <class T>
 Wide<T> sum_of(const SumRun& r) {
   const Factors<T> f(r);
-  if (r.points == 1) return f.product(0);
+  if (r.points < 2 * parts && r.count > 0) {  // too short for parts
+    Wide<T> sum = f.product(0);
+    for (std::int64_t i = 1; i < r.points; ++i) sum += r.count == 1 ? widened(f.a[i * r.steps[0]]) : f.product(i);
+    return sum;
+  }
   switch (r.count) {
     case 0: return static_cast<Wide<T>>(r.points);
     case 1: return sum_of_one(f.a, r.steps[0], r.points);
