@@ -1,6 +1,7 @@
 // Kernels that care which element is which: checks, iotas, random numbers.
 #include "backends/loops/loops.h"
 #include "backends/loops/measure.h"
+#include "backends/loops/random_runs.h"
 #include "backends/loops/scalar_ops.h"
 #include "backends/loops/segments.h"
 #include "ops/philox.h"
@@ -94,16 +95,30 @@ class RandomKernel final : public Kernel {
     const std::int64_t step = segment_step(output_);
     for_each_segment<1>({&output_}, chunk * segment_chunk, (chunk + 1) * segment_chunk,
                         [&](std::int64_t first, std::int64_t n, const std::array<std::int64_t, 1>& at) {
+                          PhiloxWords many;
                           for (std::int64_t i = 0; i < n;) {
-                            const philox::Block words = philox::block(state.key, state.counter + static_cast<std::uint64_t>((first + i) / per_block_));
-                            for (auto e = static_cast<int>((first + i) % per_block_); e < per_block_ && i < n; ++e, ++i)
-                              output[at[0] + i * step] = static_cast<T>(philox::uniform(words, e, output_.dtype));
+                            const std::int64_t block = (first + i) / per_block_;
+                            blocks_(state.key, state.counter + static_cast<std::uint64_t>(block), many);
+                            std::int64_t e = first + i - block * per_block_;
+                            for (; e < std::int64_t{philox_lanes} * per_block_ && i < n; ++e, ++i) output[at[0] + i * step] = number<T>(many, e);
                           }
                         });
   }
 
+  // Element e of the blocks, as philox::uniform makes it of a block.
+  template <class T>
+  static T number(const PhiloxWords& many, std::int64_t e) {
+    if constexpr (std::is_same_v<T, float>) {
+      return static_cast<float>(static_cast<std::int32_t>(many.words[e % 4][e / 4] >> 8)) * 0x1p-24F;
+    } else {
+      const std::uint64_t high = many.words[e % 2 * 2][e / 2], low = many.words[e % 2 * 2 + 1][e / 2];
+      return static_cast<double>((high << 32 | low) >> 11) * 0x1p-53;
+    }
+  }
+
   View output_;
   int per_block_;
+  PhiloxFunction blocks_ = philox_blocks();
 };
 
 void require_integers(const View& x) {
