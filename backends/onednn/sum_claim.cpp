@@ -9,6 +9,7 @@ namespace {
 // Multiply-adds below which a loop nest is done before the library has begun.
 constexpr double worth_a_product = 2e3;
 constexpr double worth_a_convolution = 3e3;
+constexpr double worth_a_vector = 2e4;  // matrix times vector: every entry of the matrix is read once, so that loops are nearly as fast
 
 double points_of(const SumSpec& spec) {
   double points = 1;
@@ -89,8 +90,11 @@ Match match_sum(const Ref& node, const BackendOptions& options) {
   const double points = points_of(*spec);
   const double least = forms.matmul ? worth_a_product : worth_a_convolution;
   if (points < least) return no(ReasonCode::not_profitable, fmt::format("{} multiply-adds", points));
-  if (forms.matmul && (size_of_group(forms.matmul->m, *spec) == 1 || size_of_group(forms.matmul->n, *spec) == 1))
-    return no(ReasonCode::not_profitable, "a product with a vector reads each entry once");
+  if (forms.matmul) {
+    const bool row = size_of_group(forms.matmul->m, *spec) == 1, column = size_of_group(forms.matmul->n, *spec) == 1;
+    if (row && column) return no(ReasonCode::not_profitable, "a dot product reads each entry once");
+    if ((row || column) && points < worth_a_vector) return no(ReasonCode::not_profitable, fmt::format("{} multiply-adds with a vector", points));
+  }
 
   Claim claim;
   claim.inputs = {node->operand(0), node->operand(1)};

@@ -48,6 +48,13 @@ TEST(ClaimMatmul, RaggedSizesInTiles) {
   }
 }
 
+TEST(ClaimMatmul, Vectors) {
+  for (int threads : {1, 2, 4}) {
+    expect_sum(graph::matmul(input("m", {401, 300}), input("v", {300})), threads);
+    expect_sum(graph::matmul(input("v", {300}), input("m", {300, 402})), threads);
+  }
+}
+
 TEST(ClaimMatmul, LargeWorkHasATileForEachWorker) {
   const Ref x = input("x", {256, 128}), w = input("w", {128, 256});
   for (int threads : {2, 4, 8}) EXPECT_GE(expect_sum(graph::matmul(x, w), threads)->chunks(), threads);
@@ -200,6 +207,9 @@ TEST(ClaimMatmul, ReasonsAgainst) {
   EXPECT_EQ(expect_no_claim(graph::sum(masked, {32, 32}, factors)).code, ReasonCode::not_recognised);
   EXPECT_EQ(expect_no_claim(graph::add(x, w)).code, ReasonCode::not_recognised);
   EXPECT_EQ(expect_no_claim(graph::sum(x, {.dim = 0})).code, ReasonCode::not_recognised);
+  EXPECT_EQ(expect_no_claim(graph::matmul(input("u", {5000}), input("v", {5000}))).code, ReasonCode::not_profitable);
+  EXPECT_EQ(expect_no_claim(graph::matmul(x, input("v", {32}))).code, ReasonCode::not_profitable);
+  EXPECT_TRUE(std::holds_alternative<Claim>(onednn_backend().match(graph::matmul(input("m", {200, 300}), input("v", {300})), {})));
   // Products are exact where NaN and infinities occur.
   EXPECT_TRUE(std::holds_alternative<Claim>(onednn_backend().match(graph::matmul(x, w), {.strict_nan = true})));
 }
