@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include "helpers.h"
+#include "tests/text/helpers.h"
 
 namespace cotan::text_tests {
 namespace {

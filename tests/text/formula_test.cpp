@@ -7,8 +7,8 @@
 #include <limits>
 #include <random>
 
-#include "helpers.h"
 #include "ops/intern.h"
+#include "tests/text/helpers.h"
 
 namespace cotan::text_tests {
 namespace {

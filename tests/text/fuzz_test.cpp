@@ -5,7 +5,7 @@
 #include <array>
 #include <random>
 
-#include "helpers.h"
+#include "tests/text/helpers.h"
 
 namespace cotan::text_tests {
 namespace {

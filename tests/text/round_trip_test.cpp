@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 
 #include "graph/composites/composites.h"
-#include "helpers.h"
 #include "ops/sum_rows.h"
+#include "tests/text/helpers.h"
 
 namespace cotan::text_tests {
 namespace {

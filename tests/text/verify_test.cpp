@@ -4,8 +4,8 @@
 #include <thread>
 
 #include "graph/composites/composites.h"
-#include "helpers.h"
 #include "ops/intern.h"
+#include "tests/text/helpers.h"
 
 namespace cotan::text_tests {
 namespace {

@@ -1,4 +1,4 @@
-#include "command.h"
+#include "tests/tools/command.h"
 
 #include <fmt/format.h>
 #include <sys/wait.h>

@@ -1,5 +1,5 @@
 // `cotan show`, `cotan grad`, `cotan run` and `cotan --version`, as their users meet them.
-#include "command.h"
+#include "tests/tools/command.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>

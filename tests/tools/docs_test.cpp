@@ -5,7 +5,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "command.h"
+#include "tests/tools/command.h"
 
 namespace cotan::tools_tests {
 namespace {

@@ -9,8 +9,8 @@
 #include <limits>
 #include <random>
 
-#include "command.h"
 #include "ops/error.h"
+#include "tests/tools/command.h"
 
 namespace cotan::tools_tests {
 namespace {
