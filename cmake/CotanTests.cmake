@@ -22,7 +22,7 @@ function(cotan_test_area area)
   target_link_libraries(${target} PRIVATE ${arg_LINK} GTest::gtest_main GTest::gmock)
   cotan_compile(${target})
   add_test(NAME ${target} COMMAND ${target} "--gtest_output=xml:${PROJECT_BINARY_DIR}/test-results/${target}.xml" WORKING_DIRECTORY "${PROJECT_BINARY_DIR}")
-  set(environment "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1" "UBSAN_OPTIONS=print_stacktrace=1")
+  set(environment "COTAN_VERIFY=1" "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1" "UBSAN_OPTIONS=print_stacktrace=1")
   set_tests_properties(${target} PROPERTIES TIMEOUT ${arg_TIMEOUT} ENVIRONMENT "${environment}")
 endfunction()
 

@@ -1,10 +1,12 @@
 // From nodes to steps.
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <unordered_map>
 
 #include "graph/builder.h"
 #include "graph/plan.h"
+#include "graph/verify.h"
 #include "graph/views.h"
 #include "ops/error.h"
 
@@ -19,6 +21,16 @@ struct Value {
   bool fresh = false;  // the whole of a buffer that a step writes, in row-major order
 };
 
+// Every stage is checked in debug builds, and where COTAN_VERIFY is set, as the tests set it.
+bool verifying() {
+#ifdef NDEBUG
+  static const bool asked = std::getenv("COTAN_VERIFY") != nullptr;
+  return asked;
+#else
+  return true;
+#endif
+}
+
 class Lowering {
  public:
   Lowering(const Function& function, std::span<Node* const> order, const CompileOptions& options) : function_(function), options_(options) {
@@ -27,6 +39,10 @@ class Lowering {
 
   Plan run() {
     const std::vector<Ref> roots = inline_calls();
+    if (verifying()) {
+      verify(function_);
+      verify({function_.name, function_.parameters, roots, {}});
+    }
     for (std::size_t i = 0; i < function_.parameters.size(); ++i) add_parameter(function_.parameters[i], static_cast<int>(i));
     for (Node* n : topological(roots)) {
       position_ = position_of(n);

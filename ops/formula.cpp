@@ -204,25 +204,29 @@ FormulaRef make_formula(std::span<const DType> operands, const std::function<Ex(
   for (std::size_t k = 0; k < operands.size(); ++k) in.push_back(builder.put({Atom::operand, operands[k], static_cast<int>(k), -1, -1, 0}));
   const Ex value = typed(body(in), literal_dtype);
 
-  // Keep what the value needs, in order.
-  std::vector<char> live(builder.nodes.size(), 0);
-  live[static_cast<std::size_t>(value.id())] = 1;
-  auto each_operand = [](auto& node, auto&& f) {
-    if (arity_of(node.atom) > 0) f(node.a);
-    if (arity_of(node.atom) > 1) f(node.b);
-    if (arity_of(node.atom) > 2) f(node.c);
-  };
-  for (std::size_t i = live.size(); i-- > 0;)
-    if (live[i]) each_operand(builder.nodes[i], [&](int o) { live[static_cast<std::size_t>(o)] = 1; });
+  // Keep what the value needs, each node after its operands, operands from left to right. The order in which the body's C++ expressions happened to be
+  // evaluated, which compilers choose, leaves no trace.
   Formula f;
   f.operands.assign(operands.begin(), operands.end());
-  std::vector<int> at(live.size(), -1);
-  for (std::size_t i = 0; i <= static_cast<std::size_t>(value.id()); ++i) {
-    if (!live[i]) continue;
-    FormulaNode node = builder.nodes[i];
-    each_operand(node, [&](int& o) { o = at[static_cast<std::size_t>(o)]; });
-    at[i] = static_cast<int>(f.nodes.size());
-    f.nodes.push_back(node);
+  std::vector<int> at(builder.nodes.size(), -1);
+  std::vector<std::pair<int, int>> stack{{value.id(), 0}};  // a node, and how many of its operands have been visited
+  while (!stack.empty()) {
+    auto& [id, visited] = stack.back();
+    const FormulaNode& node = builder.nodes[static_cast<std::size_t>(id)];
+    const int in[] = {node.a, node.b, node.c};
+    if (visited < arity_of(node.atom)) {
+      const int next = in[visited++];
+      if (at[static_cast<std::size_t>(next)] < 0) stack.emplace_back(next, 0);
+      continue;
+    }
+    if (at[static_cast<std::size_t>(id)] < 0) {
+      FormulaNode kept = node;
+      int* out[] = {&kept.a, &kept.b, &kept.c};
+      for (int k = 0; k < arity_of(node.atom); ++k) *out[k] = at[static_cast<std::size_t>(in[k])];
+      at[static_cast<std::size_t>(id)] = static_cast<int>(f.nodes.size());
+      f.nodes.push_back(kept);
+    }
+    stack.pop_back();
   }
   return interned(std::move(f));
 }
