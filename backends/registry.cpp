@@ -2,12 +2,13 @@
 #include <array>
 
 #include "backends/loops/backend.h"
+#include "backends/onednn/backend.h"
 #include "graph/backend.h"
 
 namespace cotan {
 
 std::span<const Backend* const> backends() {
-  static const std::array<const Backend*, 1> all{&loops::backend()};
+  static const std::array<const Backend*, 2> all{&onednn_backend(), &loops::backend()};
   return all;
 }
 
