@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "autograd/rules.h"
 #include "graph/builder.h"
@@ -23,91 +23,109 @@ void require_type(const Ref& given, const Ref& wanted, std::string_view what) {
          "Both have the same shape and type");
 }
 
-// The cotangents of a node's results while they are being collected.
-class Adjoints {
+// A graph whose results are numbered, so that what is known of each result is an entry of an array.
+class Numbered {
  public:
-  void add(const Edge& to, const Ref& g) {
-    if (!g) return;
-    Ref& sum = of_[to];
-    sum = rules::plus(sum, g);
+  explicit Numbered(std::span<const Ref> roots) : order(topological(roots)) {
+    first_.reserve(order.size());
+    for (const Node* n : order) {
+      begin.push_back(operands.size());
+      for (const Edge& e : n->operands()) operands.push_back(first_.at(e.node) + e.result);
+      first.push_back(results);
+      first_.emplace(n, results);
+      results += n->result_count();
+    }
   }
-  [[nodiscard]] Ref find(const Edge& e) const {
-    auto found = of_.find(e);
-    return found != of_.end() ? found->second : Ref{};
+  // The number of a result, or `results` where it is not of this graph.
+  [[nodiscard]] std::size_t find(const Edge& e) const {
+    const auto found = first_.find(e.node);
+    return found != first_.end() ? found->second + e.result : results;
   }
+
+  std::vector<Node*> order;
+  std::vector<std::size_t> first;            // the number of each node's first result
+  std::vector<std::size_t> begin, operands;  // numbers of operands, and where each node's begin
+  std::size_t results = 0;
 
  private:
-  std::unordered_map<Edge, Ref, RefHash> of_;
+  std::unordered_map<const Node*, std::size_t> first_;
 };
 
-// Nodes through which a gradient flows: floating results that depend on one of `wrt`.
-std::unordered_set<const Node*> dependents(std::span<Node* const> order, const std::unordered_set<Edge, RefHash>& wrt) {
-  std::unordered_set<const Node*> nodes;
-  for (const Node* n : order) {
-    if (n->kind == Kind::stop_gradient) continue;
+// Results through which a gradient flows: all of those nodes that have a floating one and depend on one of `sources`.
+std::vector<char> dependents(const Numbered& graph, const std::vector<char>& sources) {
+  std::vector<char> flows(graph.results, 0);
+  for (std::size_t i = 0; i < graph.order.size(); ++i) {
+    const Node& n = *graph.order[i];
+    if (n.kind == Kind::stop_gradient) continue;
     bool floating = false, depends = false;
-    for (std::uint32_t r = 0; r < n->result_count(); ++r) floating |= is_floating(n->dtype_of(r));
-    for (const Edge& e : n->operands()) depends |= is_floating(e.node->dtype_of(e.result)) && (wrt.contains(e) || nodes.contains(e.node));
-    if (floating && depends) nodes.insert(n);
+    for (std::uint32_t r = 0; r < n.result_count(); ++r) floating |= is_floating(n.dtype_of(r));
+    for (std::size_t k = 0; k < n.operand_count; ++k) {
+      const Edge& e = n.operands()[k];
+      const std::size_t o = graph.operands[graph.begin[i] + k];
+      depends |= is_floating(e.node->dtype_of(e.result)) && (sources[o] || flows[o]);
+    }
+    if (floating && depends) std::fill_n(flows.begin() + static_cast<std::ptrdiff_t>(graph.first[i]), n.result_count(), 1);
   }
-  return nodes;
+  return flows;
 }
 
 }  // namespace
 
 std::vector<Ref> vjp(std::span<const Ref> outputs, std::span<const Ref> cotangents, std::span<const Ref> wrt) {
-  std::unordered_set<Edge, RefHash> sources;
+  const Numbered graph(outputs);
+  std::vector<char> sources(graph.results, 0);
   for (const Ref& w : wrt) {
     require_floating(w, "a tensor");
-    sources.insert(w.edge());
+    if (const std::size_t at = graph.find(w.edge()); at < graph.results) sources[at] = 1;
   }
-  Adjoints adjoints;
+  std::vector<Ref> adjoints(graph.results);  // of each result, while they are being collected
+  auto add = [&](std::size_t to, const Ref& g) {
+    if (g) adjoints[to] = rules::plus(adjoints[to], g);
+  };
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     require_floating(outputs[i], "an output");
     require_type(cotangents[i], outputs[i], "cotangent");
-    adjoints.add(outputs[i].edge(), cotangents[i]);
+    add(graph.find(outputs[i].edge()), cotangents[i]);
   }
-  const std::vector<Node*> order = topological(outputs);
-  const auto flows = dependents(order, sources);
+  const std::vector<char> flows = dependents(graph, sources);
 
-  for (std::size_t i = order.size(); i-- > 0;) {
-    Node* n = order[i];
-    if (!flows.contains(n)) continue;
+  for (std::size_t i = graph.order.size(); i-- > 0;) {
+    Node* n = graph.order[i];
+    if (!flows[graph.first[i]]) continue;
+    const std::span<const std::size_t> operands = std::span(graph.operands).subspan(graph.begin[i], n->operand_count);
     auto wanted = [&](std::size_t k) {
       const Edge& e = n->operands()[k];
-      return is_floating(e.node->dtype_of(e.result)) && (sources.contains(e) || flows.contains(e.node));
+      return is_floating(e.node->dtype_of(e.result)) && (sources[operands[k]] || flows[operands[k]]);
     };
     const Ref node(n);
     if (n->kind == Kind::call) {
-      std::vector<Ref> results(n->result_count());
-      bool any = false;
-      for (std::uint32_t r = 0; r < results.size(); ++r) {
-        results[r] = adjoints.find({n, r});
-        any |= static_cast<bool>(results[r]);
-      }
-      if (!any) continue;
+      const auto results = std::span<const Ref>(adjoints).subspan(graph.first[i], n->result_count());
+      if (std::none_of(results.begin(), results.end(), [](const Ref& r) { return static_cast<bool>(r); })) continue;
       std::vector<bool> asked;
       for (std::size_t k = 0; k < n->operand_count; ++k) asked.push_back(wanted(k));
       const std::vector<Ref> given = rules::call_adjoint(node, results, asked);
-      for (std::size_t k = 0; k < given.size(); ++k) adjoints.add(n->operands()[k], given[k]);
+      for (std::size_t k = 0; k < given.size(); ++k) add(operands[k], given[k]);
       continue;
     }
-    const Ref g = adjoints.find({n, 0});
+    const Ref g = adjoints[graph.first[i]];
     if (!g) continue;
     for (std::size_t k = 0; k < n->operand_count; ++k) {
       if (!wanted(k)) continue;
       switch (n->kind) {
-        case Kind::map: adjoints.add(n->operands()[k], rules::map_adjoint(node, k, g)); break;
-        case Kind::sum: adjoints.add(n->operands()[k], rules::sum_adjoint(node, k, g)); break;
-        case Kind::reduce: adjoints.add(n->operands()[k], rules::reduce_adjoint(node, g)); break;
-        case Kind::scan: adjoints.add(n->operands()[k], rules::scan_adjoint(node, k, g)); break;
-        case Kind::cast: adjoints.add(n->operands()[k], rules::cast_adjoint(node, g)); break;
+        case Kind::map: add(operands[k], rules::map_adjoint(node, k, g)); break;
+        case Kind::sum: add(operands[k], rules::sum_adjoint(node, k, g)); break;
+        case Kind::reduce: add(operands[k], rules::reduce_adjoint(node, g)); break;
+        case Kind::scan: add(operands[k], rules::scan_adjoint(node, k, g)); break;
+        case Kind::cast: add(operands[k], rules::cast_adjoint(node, g)); break;
         default: break;
       }
     }
   }
   std::vector<Ref> result;
-  for (const Ref& w : wrt) result.push_back(adjoints.find(w.edge()));
+  for (const Ref& w : wrt) {
+    const std::size_t at = graph.find(w.edge());
+    result.push_back(at < graph.results ? adjoints[at] : Ref());
+  }
   return result;
 }
 
