@@ -126,6 +126,18 @@ TEST(SumLoops, RandomSumsOfAllTypes) {
   }
 }
 
+TEST(SumLoops, LargerRandomSumsInChunks) {
+  int cut = 0;
+  for (std::uint64_t seed = 100000; seed < 103000; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    Case c = random_case(random, 26);
+    cut += check_sum(random, c)->chunks() > 1 ? 1 : 0;
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(cut, 40);
+}
+
 // A named case on dense factors; `chunks` says whether it must be cut into several.
 struct Named {
   const char* name;
