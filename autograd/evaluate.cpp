@@ -3,24 +3,23 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "autograd/cache.h"
+#include "autograd/dependence.h"
 #include "autograd/tape.h"
 #include "graph/structure_key.h"
 #include "graph/threads.h"
 #include "ops/error.h"
+#include "ops/hash.h"
 
 namespace cotan {
 namespace {
 
 const LeafSpec* leaf_of(const Node& n) { return n.kind == Kind::leaf ? &n.as<LeafSpec>() : nullptr; }
-
-const CellVersion* version_of(const Node& n) {
-  const LeafSpec* leaf = leaf_of(n);
-  return leaf != nullptr && leaf->role == LeafRole::variable ? static_cast<const CellVersion*>(leaf->payload.get()) : nullptr;
-}
 
 // One evaluation, from what is asked for to what the tape holds afterwards.
 class Evaluation {
@@ -29,9 +28,10 @@ class Evaluation {
 
   void run() {
     tape_.report = {};
-    find_roots();
+    find_states();
     if (roots_.empty()) return;
-    structure_ = structure_of(roots_, [&](const Node& n) { return n.result_count() == 1 && tape_.value_of(&n) != nullptr; });
+    const std::vector<Ref> recorded = std::exchange(roots_, with_assigned_values(tape_, roots_));
+    structure_ = structure_of(roots_, [&](const Node& n) { return has_value(n); });
     lock_cells();
     const std::vector<InputValue> inputs = bind_inputs();
     unlock_cells_only_read();
@@ -42,50 +42,61 @@ class Evaluation {
     options.updates = updates_;
     program_ = program_for(structure_, roots_, options, tape_.report.cache_hit);
     std::vector<StorageRef> results = compute(inputs);
-    mark_dependencies();
-    write_report();
-    commit(results);
+    write_report(results);
+    commit(results, recorded);
   }
 
  private:
   // ---- what is computed
 
-  void find_roots() {
-    auto add = [&](TensorState* state) {
-      if (state->storage() || !seen_.insert(state).second) return;
-      if (state->ref->result_count() == 1 && (state->value = tape_.value_of(state->ref.node()))) return;
-      states_.push_back(state);
-      roots_.push_back(state->ref);
-    };
-    for (const auto& state : request_.wanted) add(state.get());
+  [[nodiscard]] bool has_value(const Node& n) const { return n.kind != Kind::leaf && n.result_count() == 1 && tape_.value_of(&n) != nullptr; }
+
+  void find_states() {
+    for (const auto& state : request_.wanted) add_state(state);
     requested_ = states_.size();
     if (tape_.pending.empty()) return;
-    std::lock_guard lock(tape_.mutex);
-    for (TensorState* state : held_states()) add(state);
-    for (const Tape::Assignment& a : tape_.pending) roots_.push_back(a.next);
+    find_held_states();
+    for (const Tape::Assignment& a : tape_.pending)
+      if (!a.superseded) roots_.push_back(a.next);
   }
 
-  // Tensors that the program holds, not computed yet, that read a cell about to be overwritten.
-  std::vector<TensorState*> held_states() {
-    std::unordered_set<const Cell*> overwritten;
-    for (const Tape::Assignment& a : tape_.pending) overwritten.insert(a.cell.get());
-    std::vector<TensorState*> open;
-    std::vector<Ref> roots;
-    for (TensorState* s = tape_.first; s != nullptr; s = s->next) {
-      if (s->storage()) continue;
-      open.push_back(s);
-      roots.push_back(s->ref);
+  void add_state(const std::shared_ptr<TensorState>& state) {
+    if (state->storage() || !seen_.insert(state.get()).second) return;
+    if (state->ref->result_count() == 1) {
+      std::shared_ptr<Value> value = tape_.value_of(state->ref.node());
+      if (value) {
+        std::lock_guard lock(tape_.mutex);
+        state->value = std::move(value);
+        return;
+      }
     }
-    std::unordered_set<const Node*> reads;
-    for (const Node* n : topological(roots, [&](const Node& node) { return node.kind != Kind::leaf && tape_.value_of(&node) != nullptr; })) {
-      const CellVersion* version = version_of(*n);
-      bool depends = version != nullptr && overwritten.contains(version->cell.get());
-      if (tape_.value_of(n) == nullptr)
-        for (const Edge& e : n->operands()) depends |= reads.contains(e.node);
-      if (depends) reads.insert(n);
+    states_.push_back(state);
+    roots_.push_back(state->ref);
+  }
+
+  // Tensors that the program holds and that read a cell about to be overwritten: those not computed yet are computed now, the others forget their history.
+  void find_held_states() {
+    std::vector<std::shared_ptr<TensorState>> with_history;
+    std::vector<Ref> refs;
+    {
+      std::lock_guard lock(tape_.mutex);
+      for (TensorState* s = tape_.first; s != nullptr; s = s->next) {
+        if (s->ref->kind == Kind::leaf && s->storage()) continue;
+        std::shared_ptr<TensorState> held = s->weak_from_this().lock();  // null where another thread is just releasing it
+        if (!held) continue;
+        refs.push_back(held->ref);
+        with_history.push_back(std::move(held));
+      }
     }
-    std::erase_if(open, [&](const TensorState* s) { return !reads.contains(s->ref.node()); });
-    return open;
+    // Also through values that are there: they go when their own tensors do.
+    dependence_.emplace(tape_, topological(refs));
+    for (auto& state : with_history) {
+      if (!dependence_->reads_overwritten(state->ref.node())) continue;
+      if (state->storage())
+        outdated_.push_back(std::move(state));
+      else
+        add_state(state);
+    }
   }
 
   // ---- what it reads
@@ -93,9 +104,11 @@ class Evaluation {
   // All cells that are read or written, in one order for all threads. Those written stay locked to the end.
   void lock_cells() {
     std::set<Cell*> cells;
+    int result = static_cast<int>(states_.size());
     for (const Tape::Assignment& a : tape_.pending) {
+      if (a.superseded) continue;
       cells.insert(a.cell.get());
-      written_.insert(a.cell.get());
+      written_.emplace(a.cell.get(), result++);
     }
     for (const Edge& e : structure_.inputs)
       if (const CellVersion* version = version_of(*e.node)) cells.insert(version->cell.get());
@@ -103,8 +116,9 @@ class Evaluation {
   }
 
   void unlock_cells_only_read() {
-    std::erase_if(locks_,
-                  [&](const auto& lock) { return std::none_of(written_.begin(), written_.end(), [&](const Cell* c) { return lock.mutex() == &c->mutex; }); });
+    std::erase_if(locks_, [&](const auto& lock) {
+      return std::none_of(written_.begin(), written_.end(), [&](const auto& w) { return lock.mutex() == &w.first->mutex; });
+    });
   }
 
   std::vector<InputValue> bind_inputs() {
@@ -129,11 +143,13 @@ class Evaluation {
 
   StorageRef read_cell(const CellVersion& version, int input) {
     const Cell& cell = *version.cell;
+    if (version.version == CellVersion::never_came)
+      fail(fmt::format("the value assigned to variable '{}' was discarded, since the evaluation that had to compute it failed", cell.name),
+           "Record this again from the variable's present value");
     if (cell.version != version.version)
       fail(fmt::format("variable '{}' was overwritten at {} before this was computed", cell.name, cell.last_write.text()),
            "Evaluate before the step, in the thread that steps, or record it again");
-    for (std::size_t a = 0; a < tape_.pending.size(); ++a)
-      if (tape_.pending[a].cell.get() == &cell) updates_.push_back({static_cast<int>(states_.size() + a), input});
+    if (auto found = written_.find(&cell); found != written_.end()) updates_.push_back({found->second, input});
     return cell.storage;
   }
 
@@ -153,67 +169,61 @@ class Evaluation {
     }
   }
 
-  // For every node: does it depend on a variable or a marked tensor, and on a variable that is being overwritten?
-  void mark_dependencies() {
-    for (const Node* n : structure_.order) {
-      const CellVersion* version = version_of(*n);
-      bool history = version != nullptr || tape_.marked.contains(n), overwritten = version != nullptr && written_.contains(version->cell.get());
-      if (n->kind != Kind::leaf && tape_.value_of(n) != nullptr) history = true;
-      for (const Edge& e : n->operands()) {
-        history |= history_.contains(e.node);
-        overwritten |= overwritten_.contains(e.node);
-      }
-      if (history) history_.insert(n);
-      if (overwritten) overwritten_.insert(n);
-    }
-  }
-
   // ---- afterwards
 
-  void commit(std::vector<StorageRef>& results) {
-    const std::size_t first_update = states_.size();
-    std::shared_ptr<const Forgotten> forgotten;
+  void commit(std::vector<StorageRef>& results, const std::vector<Ref>& recorded) {
+    if (!dependence_) dependence_.emplace(tape_, topological(recorded, [&](const Node& n) { return has_value(n); }));
+    struct Done {
+      TensorState* state;
+      StorageRef storage;
+    };
+    std::vector<Done> forgetting;
+    std::vector<const Node*> nodes;
+    auto forget = [&](TensorState* state, const StorageRef& storage) {
+      forgetting.push_back({state, storage});
+      nodes.push_back(state->ref.node());
+    };
     for (std::size_t i = 0; i < states_.size(); ++i) {
       TensorState& s = *states_[i];
       const Node* n = s.ref.node();
-      const bool keep =
-          history_.contains(n) && !s.detached && (request_.history == History::keep_all || (request_.history == History::keep && !overwritten_.contains(n)));
+      const bool wanted = request_.history == History::keep_all || (request_.history == History::keep && !dependence_->reads_overwritten(n));
+      if (wanted && !s.detached && dependence_->has_history(n))
+        keep(s, results[i]);
+      else
+        forget(&s, results[i]);
+    }
+    if (request_.history != History::keep_all)
+      for (const auto& state : outdated_) forget(state.get(), state->storage());
+    const auto forgotten = dependence_->forgotten(nodes, where_);
+    for (std::size_t i = 0; i < forgetting.size(); ++i) {
+      TensorState& s = *forgetting[i].state;
+      Ref leaf = data_leaf(forgetting[i].storage, s.dtype, s.shape, s.detached ? nullptr : forgotten[i]);
       std::lock_guard lock(tape_.mutex);
-      if (keep) {
-        s.value = std::make_shared<Value>(Value{results[i], {structure_.order.begin(), structure_.order.end()}, where_});
-        if (n->result_count() == 1) tape_.values[n] = s.value;
-      } else {
-        if (!forgotten) forgotten = what_is_forgotten();
-        s.ref = data_leaf(results[i], s.ref.dtype(), s.ref.shape(), forgotten);
-      }
+      if (s.value && s.value.use_count() == 1) tape_.values.erase(s.ref.node());
+      s.value = nullptr;
+      s.ref = std::move(leaf);
     }
-    for (std::size_t a = 0; a < tape_.pending.size(); ++a) {
-      Tape::Assignment& assignment = tape_.pending[a];
-      assignment.cell->storage = std::move(results[first_update + a]);
-      ++assignment.cell->version;
-      assignment.cell->last_write = assignment.line;
+    std::size_t result = states_.size();
+    for (const Tape::Assignment& a : tape_.pending) {
+      if (a.superseded) continue;
+      a.cell->storage = std::move(results[result++]);
+      ++a.cell->version;
+      a.cell->last_write = a.line;
     }
-    tape_.pending.clear();
+    tape_.assignments_done();
   }
 
-  [[nodiscard]] std::shared_ptr<const Forgotten> what_is_forgotten() const {
-    auto f = std::make_shared<Forgotten>();
-    f->line = where_;
-    f->by_step = !tape_.pending.empty();
-    for (const Edge& e : structure_.inputs) {
-      const LeafSpec* leaf = leaf_of(*e.node);
-      if (leaf == nullptr) continue;
-      if (leaf->role == LeafRole::variable) f->cells.push_back(version_of(*e.node)->cell.get());
-      if (leaf->role != LeafRole::data || f->leaves.size() >= Forgotten::most_leaves) continue;
-      f->leaves.push_back(leaf->identity);
-      const auto& before = static_cast<const TensorData*>(leaf->payload.get())->forgotten;
-      if (!before) continue;
-      f->cells.insert(f->cells.end(), before->cells.begin(),
-                      before->cells.begin() + static_cast<std::ptrdiff_t>(std::min(before->cells.size(), Forgotten::most_leaves)));
-      for (std::uint64_t id : before->leaves)
-        if (f->leaves.size() < Forgotten::most_leaves) f->leaves.push_back(id);
+  void keep(TensorState& s, const StorageRef& storage) {
+    const Node* n = s.ref.node();
+    std::shared_ptr<Value> value = n->result_count() == 1 ? tape_.value_of(n) : nullptr;  // two tensors may be one node
+    if (!value) {
+      identify();
+      auto found = identities_.find(n);
+      value = std::make_shared<Value>(Value{storage, found != identities_.end() ? found->second : n->key, computed_, where_});
     }
-    return f;
+    std::lock_guard lock(tape_.mutex);
+    if (n->result_count() == 1) tape_.values[n] = value;
+    s.value = std::move(value);
   }
 
   [[nodiscard]] SourceLine line_of(const Node& n) const {
@@ -221,17 +231,21 @@ class Evaluation {
     return origins.empty() ? SourceLine{} : origins[0].line;
   }
 
-  void write_report() {
+  void write_report(const std::vector<StorageRef>& results) {
     EvaluationReport& r = tape_.report;
     r.ran = true;
     r.nodes = structure_.order.size();
-    r.assignments = tape_.pending.size();
+    r.assignments = results.size() - states_.size();
     for (std::size_t i = requested_; i < states_.size(); ++i) r.held.push_back(states_[i]->line);
     find_computed_again();
     const ProgramReport& p = program_->report();
     r.phases = p.phases;
     r.temporary_bytes = p.temporary_bytes;
-    r.in_place_updates = p.in_place_updates;
+    for (const Update& u : updates_) {  // planned, and nobody else held the old value
+      const auto at = static_cast<std::size_t>(u.result);
+      const CellVersion* version = version_of(*structure_.inputs[static_cast<std::size_t>(u.parameter)].node);
+      if (roots_[at].edge() != structure_.inputs[static_cast<std::size_t>(u.parameter)] && results[at] == version->cell->storage) ++r.in_place_updates;
+    }
     if (!request_.with_lines) return;
     auto line_at = [&](int node) { return line_of(*structure_.order[static_cast<std::size_t>(node)]); };
     for (const KernelReport& k : p.kernels) {
@@ -242,38 +256,81 @@ class Evaluation {
     for (const MissReport& m : p.misses) r.misses.push_back({m.what, line_at(m.node), m.reason});
   }
 
+  // Finds what each node of the order computes, as a hash, and which of them this evaluation computes.
+  void identify() {
+    if (computed_) return;
+    computed_ = std::make_shared<std::unordered_set<std::uint64_t>>();
+    std::unordered_set<const Node*> constant;  // as good as free: computing it again is nothing to report
+    for (const Node* n : structure_.order) {
+      std::uint64_t h = mix(n->structure, n->kind == Kind::leaf ? n->as<LeafSpec>().identity : 0);
+      if (has_value(*n)) {
+        h = tape_.value_of(n)->identity;
+      } else if (n->kind != Kind::leaf || n->as<LeafSpec>().identity == 0) {
+        bool all = true;
+        for (const Edge& e : n->operands()) {
+          h = mix(h, identities_.at(e.node) + e.result);
+          all &= constant.contains(e.node);
+        }
+        if (all)
+          constant.insert(n);
+        else
+          computed_->insert(h);
+      }
+      identities_.emplace(n, h);
+    }
+  }
+
   // Lines whose nodes an earlier evaluation computed as well: only values that were asked for are kept.
   void find_computed_again() {
-    if (tape_.values.empty()) return;
-    std::unordered_set<const Node*> before;
-    for (const auto& [node, weak] : tape_.values)
-      if (const auto value = weak.lock()) before.insert(value->computed_with.begin(), value->computed_with.end());
+    std::vector<std::shared_ptr<const std::unordered_set<std::uint64_t>>> before;
+    {
+      std::lock_guard lock(tape_.mutex);
+      for (const auto& [node, weak] : tape_.values) {
+        const auto value = weak.lock();
+        if (value && std::find(before.begin(), before.end(), value->computed_with) == before.end()) before.push_back(value->computed_with);
+        if (before.size() >= 16) break;  // a hint for the report: not worth more work
+      }
+    }
+    if (before.empty()) return;
+    identify();
+    std::vector<SourceLine>& again = tape_.report.computed_again;
     for (const Node* n : structure_.order) {
-      if (n->operand_count == 0 || !before.contains(n) || tape_.value_of(n) != nullptr) continue;
+      if (n->operand_count == 0 || has_value(*n)) continue;
+      const std::uint64_t identity = identities_.at(n);
+      if (std::none_of(before.begin(), before.end(), [&](const auto& list) { return list->contains(identity); })) continue;
       const SourceLine line = line_of(*n);
-      if (line.line > 0 && std::find(tape_.report.computed_again.begin(), tape_.report.computed_again.end(), line) == tape_.report.computed_again.end())
-        tape_.report.computed_again.push_back(line);
+      if (line.line > 0 && std::find(again.begin(), again.end(), line) == again.end()) again.push_back(line);
     }
   }
 
   Tape& tape_;
   const EvaluationRequest& request_;
   SourceLine where_;
-  std::vector<TensorState*> states_;  // those to be computed: the wanted ones, then those that the program holds
+  std::vector<std::shared_ptr<TensorState>> states_;    // those to be computed: the wanted ones, then those that the program holds
+  std::vector<std::shared_ptr<TensorState>> outdated_;  // computed before, from what is overwritten now
   std::size_t requested_ = 0;
   std::unordered_set<const TensorState*> seen_;
   std::vector<Ref> roots_;  // of states_, then the assigned values
+  std::optional<Dependence> dependence_;
+  std::unordered_map<const Node*, std::uint64_t> identities_;
+  std::shared_ptr<std::unordered_set<std::uint64_t>> computed_;
   Structure structure_;
   std::vector<Update> updates_;
-  std::unordered_set<const Cell*> written_;
+  std::unordered_map<const Cell*, int> written_;  // with the result that is the new value
   std::vector<std::unique_lock<std::mutex>> locks_;
   std::shared_ptr<const Program> program_;
-  std::unordered_set<const Node*> history_, overwritten_;
 };
 
 }  // namespace
 
-void run_evaluation(Tape& tape, const EvaluationRequest& request, const SourceLine& where) { Evaluation(tape, request, where).run(); }
+void run_evaluation(Tape& tape, const EvaluationRequest& request, const SourceLine& where) {
+  try {
+    Evaluation(tape, request, where).run();
+  } catch (...) {
+    tape.discard_assignments();  // else no later evaluation of this thread could succeed
+    throw;
+  }
+}
 
 EvaluationReport evaluate(const std::vector<Tensor>& tensors, std::source_location where) {
   const CallSite site("evaluate", where);

@@ -13,39 +13,62 @@
 namespace cotan {
 namespace {
 
-const CellVersion* version_of(const Node& n) {
-  if (n.kind != Kind::leaf || n.as<LeafSpec>().role != LeafRole::variable) return nullptr;
-  return static_cast<const CellVersion*>(n.as<LeafSpec>().payload.get());
-}
-
 const Forgotten* forgotten_of(const Node& n) {
   if (n.kind != Kind::leaf || n.as<LeafSpec>().role != LeafRole::data) return nullptr;
   return static_cast<const TensorData*>(n.as<LeafSpec>().payload.get())->forgotten.get();
 }
 
-// A gradient by w would come out as zero only because the way to it is gone: say so instead.
-void require_a_way(std::span<Node* const> order, const Ref& w) {
-  if (std::find(order.begin(), order.end(), w.node()) != order.end()) return;
-  const CellVersion* wanted = version_of(*w.node());
+// The nodes to which a gradient of `roots` flows: it ends at stop_gradient and at integers.
+std::vector<Node*> ways(std::span<const Ref> roots) {
+  return topological(roots, [](const Node& n) {
+    if (n.kind == Kind::stop_gradient) return true;
+    for (std::uint32_t r = 0; r < n.result_count(); ++r)
+      if (is_floating(n.dtype_of(r))) return false;
+    return true;
+  });
+}
+
+[[noreturn]] void fail_overwritten(const Cell& cell) {
+  fail(fmt::format("variable '{}' was overwritten at {} after the tensor was recorded", cell.name, Tape::current()->overwritten_at(cell).text()),
+       "Ask for gradients before the step, or record the tensor again");
+}
+
+[[noreturn]] void fail_forgotten(const Forgotten::Through& through, const std::string& variable) {
+  if (through.by_step)
+    fail(fmt::format("the step at {} overwrote {} and computed this tensor or one it depends on; how that depended on the old value is gone",
+                     through.line.text(), variable),
+         "Ask for gradients before the step, or record the tensor again, or detach() what comes from before the step");
+  fail(fmt::format("a tensor was computed at {} and has forgotten how it depended on {}", through.line.text(), variable),
+       "Ask for gradients first, or detach() what is meant to be a constant");
+}
+
+// A gradient by w would come out without a part, because the way to it is gone: say so instead. `order` are the ways of the outputs.
+void require_ways(std::span<Node* const> order, const Ref& w) {
+  const Node* read = w->kind == Kind::stop_gradient ? w->operands()[0].node : w.node();  // of a frozen variable
+  const CellVersion* wanted = version_of(*read);
   for (const Node* n : order) {
+    if (n == w.node()) continue;
     const CellVersion* other = version_of(*n);
     if (wanted != nullptr && other != nullptr && other->cell == wanted->cell) {
-      std::lock_guard lock(wanted->cell->mutex);
-      fail(fmt::format("variable '{}' was overwritten at {} after the tensor was recorded", wanted->cell->name, wanted->cell->last_write.text()),
-           "Ask for gradients before the step, or record the tensor again");
+      if (n == read)
+        fail(fmt::format("variable '{}' was frozen by requires_grad_(false) after the tensor was recorded", wanted->cell->name),
+             "Freeze it before, or turn requires_grad_() on to ask for its gradient");
+      fail_overwritten(*wanted->cell);
     }
     const Forgotten* f = forgotten_of(*n);
     if (f == nullptr) continue;
-    const bool through_cell = wanted != nullptr && std::find(f->cells.begin(), f->cells.end(), wanted->cell.get()) != f->cells.end();
-    const bool through_leaf = w->kind == Kind::leaf && std::find(f->leaves.begin(), f->leaves.end(), w->as<LeafSpec>().identity) != f->leaves.end();
-    if (through_cell && f->by_step)
-      fail(fmt::format("the step at {} overwrote variable '{}' and computed this tensor; how it depended on the old value is gone", f->line.text(),
-                       wanted->cell->name),
-           "Ask for gradients before the step, or record the tensor again");
-    if (through_cell || through_leaf)
-      fail(fmt::format("the tensor was computed at {} and has forgotten how", f->line.text()),
+    if (wanted != nullptr)
+      for (const auto& through : f->cells)
+        if (through.id == wanted->cell->id) fail_forgotten(through, fmt::format("variable '{}'", wanted->cell->name));
+    if (w->kind == Kind::leaf && std::find(f->leaves.begin(), f->leaves.end(), w->as<LeafSpec>().identity) != f->leaves.end())
+      fail(fmt::format("a tensor was computed at {} and has forgotten how", f->line.text()),
            "Mark its inputs with requires_grad_() before computing, or ask for gradients first");
   }
+}
+
+void require_ways(const std::vector<Ref>& roots, const std::vector<Ref>& wrt) {
+  const std::vector<Node*> order = ways(roots);
+  for (const Ref& w : wrt) require_ways(order, w);
 }
 
 // The nodes of `wrt`: of a variable, the leaf of its present version.
@@ -53,9 +76,8 @@ std::vector<Ref> sources(const std::vector<Operand>& wrt) {
   std::vector<Ref> refs;
   for (const Operand& w : wrt) {
     if (w.is_number()) fail("a gradient by a number", "Make it a tensor or a variable first");
-    const Ref& r = w.state()->ref;  // as it is, without the stop of a frozen variable
     if (w.state()->tape != Tape::current()) fail("a tensor of another thread", "Ask for gradients in the thread that recorded the computation");
-    refs.push_back(r);
+    refs.push_back(w.state()->ref);  // as it is, without the stop of a tensor recorded under NoGrad
   }
   return refs;
 }
@@ -84,8 +106,7 @@ std::vector<Tensor> gradients(const Tensor& output, const std::vector<Operand>& 
   const Ref root = use(output.state());
   require_scalar(root, "Sum it, take its mean, or use vjp with a cotangent");
   const std::vector<Ref> in = sources(wrt), roots{root};
-  const std::vector<Node*> order = topological(roots);
-  for (const Ref& w : in) require_a_way(order, w);
+  require_ways(roots, in);
   return wrapped(gradients(root, in), where);
 }
 
@@ -94,8 +115,7 @@ std::vector<Tensor> vjp(const std::vector<Tensor>& outputs, const std::vector<Te
   const CallSite site("vjp", where);
   if (outputs.size() != cotangents.size()) fail(fmt::format("{} cotangents for {} outputs", cotangents.size(), outputs.size()), "Give one for each output");
   const std::vector<Ref> roots = roots_of(outputs), in = sources(wrt);
-  const std::vector<Node*> order = topological(roots);
-  for (const Ref& w : in) require_a_way(order, w);
+  require_ways(roots, in);
   std::vector<Ref> result = vjp(std::span<const Ref>(roots), roots_of(cotangents), in);
   for (std::size_t i = 0; i < result.size(); ++i)
     if (!result[i]) result[i] = graph::fill(0, in[i].dtype(), in[i].shape());
@@ -106,8 +126,7 @@ std::vector<Tensor> jvp(const std::vector<Tensor>& outputs, const std::vector<Op
   const CallSite site("jvp", where);
   if (wrt.size() != tangents.size()) fail(fmt::format("{} tangents for {} tensors", tangents.size(), wrt.size()), "Give one for each tensor");
   const std::vector<Ref> roots = roots_of(outputs), in = sources(wrt);
-  const std::vector<Node*> order = topological(roots);
-  for (const Ref& w : in) require_a_way(order, w);
+  require_ways(roots, in);
   return wrapped(jvp(std::span<const Ref>(roots), in, roots_of(tangents)), where);
 }
 
@@ -118,38 +137,31 @@ void Tensor::backward(std::source_location where) const {
   Tape& tape = *Tape::current();
   const std::vector<Ref> roots{root};
   std::vector<Ref> wrt;
-  for (Node* n : topological(roots)) {
+  for (Node* n : ways(roots)) {
     const CellVersion* version = version_of(*n);
     if (version != nullptr && version->cell->requires_grad && is_floating(n->dtype)) {
-      bool current = false;
-      {
-        std::lock_guard lock(version->cell->mutex);
-        current = version->version == version->cell->version;
-      }
-      if (!current) require_a_way(std::vector<Node*>{n}, tape.leaf_of(version->cell));
+      if (!tape.is_current(*version, *n)) fail_overwritten(*version->cell);
       wrt.emplace_back(n);
-    } else if (tape.marked.contains(n)) {
+    } else if (tape.is_marked(n)) {
       wrt.emplace_back(n);
+    } else if (const Forgotten* f = forgotten_of(*n); f != nullptr && !f->cells.empty()) {
+      fail_forgotten(f->cells.front(), "a variable");
     }
   }
-  if (wrt.empty()) {
-    const Forgotten* f = forgotten_of(*root.node());
-    if (f != nullptr && f->by_step)
-      fail(fmt::format("the step at {} computed this tensor and overwrote what it depended on", f->line.text()),
-           "Call backward() before the step, or record the loss again");
+  if (wrt.empty())
     fail("the tensor depends on no variable and on no tensor that wants a gradient",
          "Use a Variable, or mark a tensor with requires_grad_() before computing with it");
-  }
   const Ref cotangents[] = {graph::fill(1, root.dtype(), root.shape())};
   const std::vector<Ref> found = cotan::vjp(std::span<const Ref>(roots), cotangents, wrt);
   for (std::size_t i = 0; i < wrt.size(); ++i) {
     if (!found[i]) continue;
     const CellVersion* version = version_of(*wrt[i].node());
     if (version != nullptr) {
-      Tape::Gradient& g = tape.gradients[version->cell.get()];
+      Tape::Gradient& g = tape.gradients[version->cell->id];
       const bool more = g.tensor.defined() && g.consumed.line == 0;
       g = {Tensor::wrap(more ? graph::add(use(g.tensor.state()), found[i]) : found[i], where), {}};
     } else {
+      std::lock_guard lock(tape.mutex);
       Tensor& g = tape.leaf_gradients[wrt[i].node()];
       g = Tensor::wrap(g.defined() ? graph::add(use(g.state()), found[i]) : found[i], where);
     }

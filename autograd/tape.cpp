@@ -19,7 +19,7 @@ NoGrad::~NoGrad() { no_grad = outer_; }
 bool recording_without_gradients() { return no_grad; }
 
 TensorState::TensorState(Ref r, std::shared_ptr<Tape> t, const SourceLine& l, bool without_gradient)
-    : ref(std::move(r)), tape(std::move(t)), line(l), detached(without_gradient) {
+    : dtype(r.dtype()), shape(r.shape()), ref(std::move(r)), tape(std::move(t)), line(l), detached(without_gradient) {
   std::lock_guard lock(tape->mutex);
   next = tape->first;
   if (next != nullptr) next->previous = this;
@@ -40,7 +40,19 @@ TensorState::~TensorState() {
   if (value && value.use_count() == 1) tape->values.erase(ref.node());
 }
 
+std::uint64_t Cell::next_id() {
+  static std::atomic<std::uint64_t> next{1};
+  return next.fetch_add(1, std::memory_order_relaxed);
+}
+
+CellVersion* version_of(const Node& node) {
+  if (node.kind != Kind::leaf || node.as<LeafSpec>().role != LeafRole::variable) return nullptr;
+  return static_cast<CellVersion*>(node.as<LeafSpec>().payload.get());
+}
+
 StorageRef TensorState::storage() const {
+  std::unique_lock<std::recursive_mutex> lock;
+  if (tape != Tape::current()) lock = std::unique_lock(tape->mutex);
   if (value) return value->storage;
   if (ref->kind != Kind::leaf || ref->as<LeafSpec>().role != LeafRole::data) return nullptr;
   return static_cast<const TensorData*>(ref->as<LeafSpec>().payload.get())->storage;
@@ -60,12 +72,19 @@ void Tape::clear() {
   gradients.clear();
   leaf_gradients.clear();
   pending.clear();
+  assigned_.clear();
   leaves_.clear();
 }
 
-std::shared_ptr<Value> Tape::value_of(const Node* node) const {
+std::shared_ptr<Value> Tape::value_of(const Node* node) {
+  std::lock_guard lock(mutex);
   auto found = values.find(node);
   return found != values.end() ? found->second.lock() : nullptr;
+}
+
+bool Tape::is_marked(const Node* node) {
+  std::lock_guard lock(mutex);
+  return marked.contains(node);
 }
 
 Ref Tape::leaf_of(const std::shared_ptr<Cell>& cell) {
@@ -85,26 +104,71 @@ Ref Tape::leaf_of(const std::shared_ptr<Cell>& cell) {
 
 // Cells that only their own leaf here still refers to.
 void Tape::forget_dead_cells() {
-  std::erase_if(leaves_, [](const auto& entry) {
-    const auto* version = static_cast<const CellVersion*>(entry.second.ref->template as<LeafSpec>().payload.get());
-    return version->cell.use_count() == 1 && entry.second.ref->references.load() == 1;
+  std::erase_if(leaves_, [&](const auto& entry) {
+    const CellVersion* version = version_of(*entry.second.ref.node());
+    if (version->cell.use_count() > 1 || entry.second.ref->references.load() > 1) return false;
+    gradients.erase(version->cell->id);
+    return true;
   });
 }
 
+const Tape::Assignment* Tape::pending_of(const Cell* cell) const {
+  if (assigned_.empty()) return nullptr;
+  auto found = assigned_.find(cell);
+  return found != assigned_.end() ? &pending[found->second] : nullptr;
+}
+
 Ref Tape::read(const std::shared_ptr<Cell>& cell) {
-  for (const Assignment& a : pending)
-    if (a.cell == cell) return a.next;
-  return leaf_of(cell);
+  auto found = assigned_.find(cell.get());
+  if (found == assigned_.end()) return leaf_of(cell);
+  Assignment& a = pending[found->second];
+  if (!a.leaf)
+    a.leaf = graph::leaf(LeafRole::variable, cell->name, cell->dtype, cell->shape, std::make_shared<CellVersion>(CellVersion{cell, CellVersion::to_come}));
+  return a.leaf;
 }
 
 void Tape::assign(const std::shared_ptr<Cell>& cell, Ref next, const SourceLine& line) {
-  for (Assignment& a : pending) {
-    if (a.cell != cell) continue;
-    a.next = std::move(next);
-    a.line = line;
-    return;
+  if (const Assignment* before = pending_of(cell.get())) {
+    pending[static_cast<std::size_t>(before - pending.data())].superseded = true;
+    if (pending.size() > 64 && (pending.size() & (pending.size() - 1)) == 0) forget_unread_assignments();
   }
-  pending.push_back({cell, std::move(next), line});
+  assigned_[cell.get()] = pending.size();
+  pending.push_back({cell, std::move(next), line, {}, false});
+}
+
+void Tape::forget_unread_assignments() {
+  std::erase_if(pending, [](const Assignment& a) { return a.superseded && !a.leaf; });
+  for (std::size_t i = 0; i < pending.size(); ++i)
+    if (!pending[i].superseded) assigned_[pending[i].cell.get()] = i;
+}
+
+bool Tape::is_current(const CellVersion& version, const Node& leaf) const {
+  if (const Assignment* a = pending_of(version.cell.get())) return a->leaf && a->leaf.node() == &leaf;
+  std::lock_guard lock(version.cell->mutex);
+  return version.version == version.cell->version;
+}
+
+SourceLine Tape::overwritten_at(const Cell& cell) const {
+  if (const Assignment* a = pending_of(&cell)) return a->line;
+  std::lock_guard lock(cell.mutex);
+  return cell.last_write;
+}
+
+void Tape::assignments_done() {
+  for (Assignment& a : pending) {
+    if (!a.leaf || a.superseded) continue;
+    version_of(*a.leaf.node())->version = a.cell->version;
+    leaves_[a.cell.get()] = {a.cell->version, a.leaf};
+  }
+  assigned_.clear();
+  pending.clear();
+}
+
+void Tape::discard_assignments() {
+  for (Assignment& a : pending)
+    if (a.leaf) version_of(*a.leaf.node())->version = CellVersion::never_came;
+  assigned_.clear();
+  pending.clear();
 }
 
 Ref data_leaf(StorageRef storage, DType dtype, const Shape& shape, std::shared_ptr<const Forgotten> forgotten) {
@@ -115,12 +179,11 @@ Ref use(const std::shared_ptr<TensorState>& state) {
   if (!state) fail("an undefined tensor", "Give it a value first; a default-constructed Tensor is no tensor");
   const std::shared_ptr<Tape>& here = Tape::current();
   if (state->tape == here) return state->detached && is_floating(state->ref.dtype()) ? graph::stop_gradient(state->ref) : state->ref;
-  std::lock_guard lock(state->tape->mutex);
   StorageRef storage = state->storage();
   if (!storage)
     fail(fmt::format("a tensor that another thread recorded at {} and that is not computed", state->line.text()),
          "Evaluate it in the thread that recorded it, then hand it over");
-  return data_leaf(std::move(storage), state->ref.dtype(), state->ref.shape());
+  return data_leaf(std::move(storage), state->dtype, state->shape);
 }
 
 }  // namespace cotan

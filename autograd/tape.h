@@ -1,9 +1,12 @@
 // The thread's tape: which tensors are alive, what has been computed, what is assigned. Internal to autograd.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "autograd/evaluate.h"
@@ -17,28 +20,40 @@ class Tape;
 
 // The state behind a Variable. `mutex` guards storage, version and last_write, and is held by an evaluation that writes the cell.
 struct Cell {
+  const std::uint64_t id = next_id();  // never used again, unlike an address
   std::string name;
   DType dtype = DType::f32;
   Shape shape;
-  std::mutex mutex;
+  mutable std::mutex mutex;
   StorageRef storage;
   std::uint64_t version = 0;
   SourceLine last_write;
   std::atomic<bool> requires_grad{true};
+
+ private:
+  static std::uint64_t next_id();
 };
 
-// Payload of a variable leaf: one version of a cell.
+// Payload of a variable leaf: one version of a cell. A read after assign() has a version that is still to come; it is numbered when the assignment has run.
 struct CellVersion {
+  static constexpr std::uint64_t to_come = ~std::uint64_t{0};         // an assignment is pending
+  static constexpr std::uint64_t never_came = ~std::uint64_t{0} - 1;  // its evaluation threw
   std::shared_ptr<Cell> cell;
   std::uint64_t version = 0;
 };
+[[nodiscard]] CellVersion* version_of(const Node& node);  // null where the node is no variable leaf
 
 // Why a computed tensor has no history any more, and what it depended on: asked when a gradient would have to go through it.
 struct Forgotten {
+  struct Through {
+    std::uint64_t id = 0;  // of the cell
+    SourceLine line;       // of the evaluation that forgot the way
+    bool by_step = false;  // an assignment overwrote the variable
+    bool operator==(const Through&) const = default;
+  };
   SourceLine line;                    // of the evaluation that computed it
-  bool by_step = false;               // an assignment overwrote a variable that it read
-  std::vector<const Cell*> cells;     // variables it depended on
-  std::vector<std::uint64_t> leaves;  // identities of the data leaves it depended on; at most `most_leaves`
+  std::vector<Through> cells;         // variables that a gradient would have flowed to
+  std::vector<std::uint64_t> leaves;  // identities of the data leaves, likewise; at most `most_leaves`
   static constexpr std::size_t most_leaves = 32;
 };
 
@@ -51,17 +66,21 @@ struct TensorData {
 // A computed value of a node that keeps its history.
 struct Value {
   StorageRef storage;
-  std::vector<const Node*> computed_with;  // nodes that the same evaluation computed and did not keep; alive as long as the history is
-  SourceLine line;                         // of that evaluation
+  std::uint64_t identity = 0;                                              // hash of all that the node computes, down to the identities of its leaves
+  std::shared_ptr<const std::unordered_set<std::uint64_t>> computed_with;  // identities of what the same evaluation computed and did not keep
+  SourceLine line;                                                         // of that evaluation
 };
 
 // What a Tensor handle points to. Handles of a thread are linked so that a barrier finds those that the program still holds.
-struct TensorState {
+struct TensorState : std::enable_shared_from_this<TensorState> {
   TensorState(Ref ref, std::shared_ptr<Tape> tape, const SourceLine& line, bool detached);
   ~TensorState();
   TensorState(const TensorState&) = delete;
   TensorState& operator=(const TensorState&) = delete;
 
+  const DType dtype;
+  const Shape shape;
+  // Changed by the tape's thread alone, under the tape's mutex.
   Ref ref;
   std::shared_ptr<Value> value;  // of a node with history
   std::shared_ptr<Tape> tape;
@@ -71,40 +90,54 @@ struct TensorState {
   TensorState* previous = nullptr;
   TensorState* next = nullptr;
 
-  [[nodiscard]] StorageRef storage() const;  // null where not computed
+  [[nodiscard]] StorageRef storage() const;  // null where not computed; from any thread
 };
 
 class Tape : public std::enable_shared_from_this<Tape> {
  public:
   [[nodiscard]] static const std::shared_ptr<Tape>& current();
 
-  // A leaf of the cell's present version; the same node as long as the version stays. With an assignment pending, the assigned value.
+  // A leaf of the cell's present version; the same node as long as the version stays. With an assignment pending, a leaf of the version to come.
   [[nodiscard]] Ref read(const std::shared_ptr<Cell>& cell);
-  [[nodiscard]] Ref leaf_of(const std::shared_ptr<Cell>& cell);
   void assign(const std::shared_ptr<Cell>& cell, Ref next, const SourceLine& line);
 
+  // An assignment that the next evaluation runs.
   struct Assignment {
     std::shared_ptr<Cell> cell;
     Ref next;
     SourceLine line;
+    Ref leaf;                 // what reads of the assigned value got; empty before the first
+    bool superseded = false;  // the cell was assigned again: only the readers of `leaf` need the value
   };
+  [[nodiscard]] const Assignment* pending_of(const Cell* cell) const;
+  // Whether a variable leaf is what reading its cell gives now.
+  [[nodiscard]] bool is_current(const CellVersion& version, const Node& leaf) const;
+  // The line that overwrote a leaf that is not current.
+  [[nodiscard]] SourceLine overwritten_at(const Cell& cell) const;
+  // After an evaluation: the assignments have run and their cells are numbered, or they never will.
+  void assignments_done();
+  void discard_assignments();
+
   // A gradient that backward() accumulated, or a note that a step consumed it.
   struct Gradient {
     Tensor tensor;
     SourceLine consumed;  // line > 0 once a step has
   };
 
-  std::recursive_mutex mutex;  // guards the list of states, which other threads' releases touch
+  // Guards what other threads' releases of tensors touch: the list of states, values, leaf_gradients and marked.
+  std::recursive_mutex mutex;
   TensorState* first = nullptr;
   std::unordered_map<const Node*, std::weak_ptr<Value>> values;
-  std::vector<Assignment> pending;
-  std::unordered_map<const Cell*, Gradient> gradients;
   std::unordered_map<const Node*, Tensor> leaf_gradients;  // of marked tensors
   std::unordered_map<const Node*, int> marked;             // leaves of tensors with requires_grad
+
+  std::vector<Assignment> pending;                        // in the order in which they were recorded
+  std::unordered_map<std::uint64_t, Gradient> gradients;  // by cell
   EvaluationReport report;
   ExecutionOptions options;
 
-  [[nodiscard]] std::shared_ptr<Value> value_of(const Node* node) const;
+  [[nodiscard]] std::shared_ptr<Value> value_of(const Node* node);
+  [[nodiscard]] bool is_marked(const Node* node);
   void clear();
 
  private:
@@ -113,7 +146,10 @@ class Tape : public std::enable_shared_from_this<Tape> {
     Ref ref;
   };
   std::unordered_map<const Cell*, Leaf> leaves_;
+  std::unordered_map<const Cell*, std::size_t> assigned_;  // where in `pending` each cell's last assignment is
+  [[nodiscard]] Ref leaf_of(const std::shared_ptr<Cell>& cell);
   void forget_dead_cells();
+  void forget_unread_assignments();
 };
 
 // The tensor as a node of the current thread's graph. Throws Error for an undefined tensor, or another thread's that is not computed.
@@ -122,7 +158,10 @@ class Tape : public std::enable_shared_from_this<Tape> {
 // A data leaf for a buffer.
 [[nodiscard]] Ref data_leaf(StorageRef storage, DType dtype, const Shape& shape, std::shared_ptr<const Forgotten> forgotten = nullptr);
 
-// Computes states and runs the pending assignments (evaluate.cpp).
+// The roots with reads of variables whose assignments are pending replaced by the assigned values (assigned.cpp).
+[[nodiscard]] std::vector<Ref> with_assigned_values(const Tape& tape, std::span<const Ref> roots);
+
+// Computes states and runs the pending assignments, which are discarded where it throws (evaluate.cpp).
 enum class History : std::uint8_t {
   keep,      // of what a gradient could be asked of: it depends on variables or marked tensors, none of them overwritten
   keep_all,  // of everything that depends on variables or marked tensors

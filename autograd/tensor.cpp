@@ -16,9 +16,9 @@
 namespace cotan {
 namespace {
 
-const Ref& ref_of(const std::shared_ptr<TensorState>& state, const char* function) {
+const TensorState& state_of(const std::shared_ptr<TensorState>& state, const char* function) {
   if (!state) throw Error(function, "an undefined tensor", "Give it a value first; a default-constructed Tensor is no tensor");
-  return state->ref;
+  return *state;
 }
 
 }  // namespace
@@ -36,8 +36,8 @@ Tensor Tensor::from_buffer(const void* data, std::int64_t count, DType dtype, co
   return wrap(data_leaf(std::move(storage), dtype, shape), where);
 }
 
-const Shape& Tensor::shape() const { return ref_of(state_, "shape").shape(); }
-DType Tensor::dtype() const { return ref_of(state_, "dtype").dtype(); }
+const Shape& Tensor::shape() const { return state_of(state_, "shape").shape; }
+DType Tensor::dtype() const { return state_of(state_, "dtype").dtype; }
 
 bool Tensor::is_evaluated() const { return state_ && state_->storage() != nullptr; }
 
@@ -53,10 +53,15 @@ void Tensor::read(void* data, std::int64_t count, DType wanted, const char* func
 
 void Tensor::copy_to(void* data, std::source_location where) const {
   const CallSite site("copy_to", where);
+  copy_elements(data);
+}
+
+void Tensor::copy_elements(void* data) const {
   if (!state_) fail("an undefined tensor", "Give it a value first; a default-constructed Tensor is no tensor");
-  if (!state_->storage() || !Tape::current()->pending.empty()) {
-    if (state_->tape != Tape::current()) static_cast<void>(use(state_));  // throws where another thread has yet to compute it
-    if (state_->tape == Tape::current()) run_evaluation(*state_->tape, {{state_}}, CallSite::current_line());
+  const std::shared_ptr<Tape>& here = Tape::current();
+  if (!state_->storage() || !here->pending.empty()) {
+    static_cast<void>(use(state_));  // throws where another thread has yet to compute it
+    run_evaluation(*here, {{state_}}, CallSite::current_line());
   }
   const StorageRef storage = state_->storage();
   if (storage->bytes() > 0) std::memcpy(data, storage->data(), storage->bytes());
@@ -70,20 +75,26 @@ Tensor& Tensor::requires_grad_(bool on, std::source_location where) {
   const CallSite site("requires_grad_", where);
   if (!state_) fail("an undefined tensor", "Give it a value first; a default-constructed Tensor is no tensor");
   if (!is_floating(dtype())) fail(fmt::format("a tensor of {} has no gradient", name_of(dtype())), "Cast it to f32 first");
+  if (state_->tape != Tape::current()) fail("a tensor of another thread", "Mark it in the thread that made it");
   if (on == state_->requires_grad) return *this;
+  Tape& tape = *state_->tape;
   if (!on) {
+    std::lock_guard lock(tape.mutex);
     state_->requires_grad = false;
-    auto mark = state_->tape->marked.find(state_->ref.node());
-    if (mark != state_->tape->marked.end() && --mark->second == 0) state_->tape->marked.erase(mark);
+    auto mark = tape.marked.find(state_->ref.node());
+    if (--mark->second == 0) {
+      tape.marked.erase(mark);
+      tape.leaf_gradients.erase(state_->ref.node());
+    }
     return *this;
   }
-  if (state_->tape != Tape::current()) fail("a tensor of another thread", "Mark it in the thread that made it");
-  if (!state_->storage()) run_evaluation(*state_->tape, {{state_}}, CallSite::current_line());
-  if (state_->ref->kind != Kind::leaf)
-    fail(fmt::format("the tensor computed at {} has a history that leads to variables", state_->line.text()),
+  if (!state_->storage()) run_evaluation(tape, {{state_}}, CallSite::current_line());
+  if (state_->ref->kind != Kind::leaf || version_of(*state_->ref.node()) != nullptr)
+    fail(fmt::format("the tensor recorded at {} has a history that leads to variables", state_->line.text()),
          "Mark what a gradient is wanted of, or detach() this tensor first");
+  std::lock_guard lock(tape.mutex);
   state_->requires_grad = true;
-  ++state_->tape->marked[state_->ref.node()];
+  ++tape.marked[state_->ref.node()];
   return *this;
 }
 
@@ -92,6 +103,7 @@ bool Tensor::requires_grad() const { return state_ && state_->requires_grad; }
 Tensor Tensor::grad(std::source_location where) const {
   const CallSite site("grad", where);
   if (!requires_grad()) fail("a tensor that no gradient was asked of", "Call requires_grad_() before it is used");
+  if (state_->tape != Tape::current()) fail("a tensor of another thread", "Ask in the thread that called backward()");
   auto found = state_->tape->leaf_gradients.find(state_->ref.node());
   if (found == state_->tape->leaf_gradients.end()) fail("no gradient has been accumulated", "Call backward() on a loss that depends on this tensor first");
   return found->second;
@@ -122,7 +134,8 @@ Tensor full(const Shape& shape, double value, DType dtype, std::source_location 
   return record("full", {}, where, [&](auto) {
     if (!is_floating(dtype) && round_to(dtype, value) != value)
       fail(fmt::format("{} does not fit {}", value, name_of(dtype)), "Give a whole number in range, or another dtype");
-    return graph::fill(value, dtype, shape);
+    if (value == 0 || value == 1 || value == -1) return graph::fill(value, dtype, shape);
+    return graph::broadcast(graph::scalar(value, dtype), shape);  // another value compiles nothing anew
   });
 }
 
@@ -149,6 +162,18 @@ Tensor cast(const Operand& x, DType dtype) {
   return record("cast", {x}, x.line(), [&](std::span<const Ref> in) { return graph::cast(in[0], dtype); });
 }
 
+namespace {
+
+// a op= b, at the line of b: the left side's own is not known.
+Tensor updated(ElementwiseId row, const Tensor& a, const Operand& b) {
+  if (!a.defined())
+    throw Error(std::string(elementwise_rows()[static_cast<std::size_t>(row)].name), "an undefined tensor as an operand",
+                "Give it a value first; a default-constructed Tensor is no tensor", b.line());
+  return record_row(row, {Operand(a), b}, b.line());
+}
+
+}  // namespace
+
 Tensor operator+(const Operand& a, const Operand& b) { return record_row(ElementwiseId::add, {a, b}); }
 Tensor operator-(const Operand& a, const Operand& b) { return record_row(ElementwiseId::sub, {a, b}); }
 Tensor operator*(const Operand& a, const Operand& b) { return record_row(ElementwiseId::mul, {a, b}); }
@@ -160,14 +185,14 @@ Tensor operator<(const Operand& a, const Operand& b) { return record_row(Element
 Tensor operator<=(const Operand& a, const Operand& b) { return record_row(ElementwiseId::le, {a, b}); }
 Tensor operator>(const Operand& a, const Operand& b) { return record_row(ElementwiseId::gt, {a, b}); }
 Tensor operator>=(const Operand& a, const Operand& b) { return record_row(ElementwiseId::ge, {a, b}); }
-Tensor& operator+=(Tensor& a, const Operand& b) { return a = record_row(ElementwiseId::add, {Operand(a), b}, b.line()); }
-Tensor& operator-=(Tensor& a, const Operand& b) { return a = record_row(ElementwiseId::sub, {Operand(a), b}, b.line()); }
-Tensor& operator*=(Tensor& a, const Operand& b) { return a = record_row(ElementwiseId::mul, {Operand(a), b}, b.line()); }
-Tensor& operator/=(Tensor& a, const Operand& b) { return a = record_row(ElementwiseId::div, {Operand(a), b}, b.line()); }
+Tensor& operator+=(Tensor& a, const Operand& b) { return a = updated(ElementwiseId::add, a, b); }
+Tensor& operator-=(Tensor& a, const Operand& b) { return a = updated(ElementwiseId::sub, a, b); }
+Tensor& operator*=(Tensor& a, const Operand& b) { return a = updated(ElementwiseId::mul, a, b); }
+Tensor& operator/=(Tensor& a, const Operand& b) { return a = updated(ElementwiseId::div, a, b); }
 
 std::size_t graph_size(const std::vector<Tensor>& tensors) {
   std::vector<Ref> refs;
-  for (const Tensor& t : tensors) refs.push_back(ref_of(t.state(), "graph_size"));
+  for (const Tensor& t : tensors) refs.push_back(state_of(t.state(), "graph_size").ref);
   return topological(refs).size();
 }
 

@@ -88,6 +88,7 @@ class Tensor {
 
  private:
   void read(void* data, std::int64_t count, DType dtype, const char* function, const SourceLine& where) const;
+  void copy_elements(void* data) const;
   std::shared_ptr<TensorState> state_;
 };
 

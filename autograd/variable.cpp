@@ -20,6 +20,7 @@ Cell& cell_of(const std::shared_ptr<Cell>& cell) {
 Variable::Variable(std::string name, const Tensor& initial, std::source_location where) {
   const CallSite site("Variable", where);
   if (!initial.defined()) fail(fmt::format("variable '{}' of an undefined tensor", name), "Give it a value");
+  static_cast<void>(use(initial.state()));  // this thread's, or computed
   if (!initial.is_evaluated()) run_evaluation(*Tape::current(), {{initial.state()}, History::drop}, where);
   cell_ = std::make_shared<Cell>();
   cell_->name = std::move(name);
@@ -75,7 +76,7 @@ Tensor Variable::grad(std::source_location where) const {
   const CallSite site("grad", where);
   cell_of(cell_);
   const auto& gradients = Tape::current()->gradients;
-  auto found = gradients.find(cell_.get());
+  auto found = gradients.find(cell_->id);
   if (found == gradients.end()) fail(fmt::format("variable '{}' has no gradient", name()), "Call backward() on a loss that depends on it first");
   if (found->second.consumed.line > 0)
     fail(fmt::format("the gradient of variable '{}' was consumed by the step at {}", name(), found->second.consumed.text()),
@@ -85,7 +86,7 @@ Tensor Variable::grad(std::source_location where) const {
 
 void Variable::zero_grad() const {
   cell_of(cell_);
-  Tape::current()->gradients.erase(cell_.get());
+  Tape::current()->gradients.erase(cell_->id);
 }
 
 }  // namespace cotan

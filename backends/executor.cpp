@@ -141,7 +141,7 @@ reference::Array random_array(const RandomState& state, const Ref& leaf) {
 
 class ReferenceProgram final : public Program {
  public:
-  ReferenceProgram(const Function& function, std::span<Node* const> order) : function_(function) {
+  ReferenceProgram(const Function& function, std::span<Node* const> order) : function_(function), order_(order.begin(), order.end()) {
     for (std::size_t i = 0; i < order.size(); ++i)
       if (order[i]->operand_count > 0) report_.kernels.push_back({fmt::format("reference {}", name_of(order[i]->kind)), {static_cast<int>(i)}, 0, 1, 0, 0});
   }
@@ -159,7 +159,7 @@ class ReferenceProgram final : public Program {
         in.push_back(reference::from_buffer(inputs[p].storage->data(), View::dense(parameter.dtype(), parameter.shape())));
     }
     std::vector<StorageRef> results;
-    for (const reference::Array& a : reference::evaluate(function_, in)) {
+    for (const reference::Array& a : evaluated(in)) {
       results.push_back(allocate(a.values.size() * size_of(a.dtype)));
       reference::to_buffer(a, results.back()->data(), View::dense(a.dtype, a.shape));
     }
@@ -169,7 +169,29 @@ class ReferenceProgram final : public Program {
   [[nodiscard]] const ProgramReport& report() const override { return report_; }
 
  private:
+  [[nodiscard]] std::vector<reference::Array> evaluated(const std::vector<reference::Array>& in) const {
+    try {
+      return reference::evaluate(function_, in);
+    } catch (const Error&) {
+      find_failed_check(in);
+      throw;
+    }
+  }
+
+  // Says which check failed: the reference knows no positions of nodes.
+  void find_failed_check(const std::vector<reference::Array>& in) const {
+    for (std::size_t i = 0; i < order_.size(); ++i) {
+      if (order_[i]->kind != Kind::check) continue;
+      const auto& spec = order_[i]->as<CheckSpec>();
+      const std::vector<double> values = reference::evaluate({"", function_.parameters, {order_[i]->operand(0)}, {}}, in)[0].values;
+      for (std::size_t k = 0; k < values.size(); ++k)
+        if (values[k] < 0 || values[k] >= static_cast<double>(spec.below))
+          throw CheckFailed{static_cast<int>(i), spec.what, spec.below, {static_cast<std::int64_t>(values[k]), static_cast<std::int64_t>(k)}};
+    }
+  }
+
   Function function_;
+  std::vector<Node*> order_;  // kept alive by function_
   ProgramReport report_;
 };
 

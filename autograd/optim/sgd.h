@@ -20,7 +20,8 @@ class SGD {
   struct Options {
     double lr = 0.01;  // the learning rate
   };
-  SGD(std::vector<Variable> parameters, Options options) : parameters_(std::move(parameters)), options_(options) {}
+  // A parameter named twice counts once. Throws Error for an undefined variable and for no parameters.
+  SGD(std::vector<Variable> parameters, Options options, std::source_location where = std::source_location::current());
 
   // Assigns the new values and evaluates: gradients, updates and every tensor that the program still holds of the step, in one graph. Consumes the gradients.
   // Throws Error where no parameter has one.
