@@ -10,7 +10,7 @@
 #include "backends/loops/loops.h"
 #include "backends/loops/tile_op.h"
 #include "graph/builder.h"
-#include "tests/loops/helpers.h"
+#include "tests/loops/buffers.h"
 
 namespace cotan::loops_test {
 namespace {

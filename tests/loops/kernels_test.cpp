@@ -4,7 +4,7 @@
 #include "backends/loops/loops.h"
 #include "backends/reference/kinds.h"
 #include "ops/philox.h"
-#include "tests/loops/helpers.h"
+#include "tests/loops/buffers.h"
 
 namespace cotan::loops_test {
 namespace {
