@@ -112,16 +112,11 @@ Ref map_product(const Ref& node, std::size_t k, const Ref& g) {
   const bool branch = is_branch(g);
   const Product& product = product_with(node->shared<Formula>(), k, branch ? g->shared<Formula>() : nullptr, g.dtype());
   if (!product.formula) return {};
-  std::vector<Ref> all;
-  for (const Edge& e : node->operands()) all.emplace_back(e);
-  all.push_back(node);
-  if (branch) {
-    for (const Edge& e : g->operands()) all.emplace_back(e);
-  } else {
-    all.push_back(g);
-  }
+  // Its operands: the node's, the node itself, then g or, for a branch, the operands of g.
+  const std::size_t own = node->operand_count;
   std::vector<Ref> read;
-  for (std::size_t i : product.reads) read.push_back(all[i]);
+  read.reserve(product.reads.size());
+  for (std::size_t i : product.reads) read.push_back(i < own ? node->operand(i) : i == own ? node : branch ? g->operand(i - own - 1) : g);
   return graph::map(product.formula, read, node->shape);
 }
 
@@ -184,15 +179,17 @@ struct SumAdjoint {
 };
 
 const SumAdjoint& sum_adjoint_of(const SumSpecRef& sum, std::size_t k, std::span<const Ref> factors) {
-  std::vector<std::uint64_t> hashes;
-  for (const Ref& r : factors) hashes.push_back(r->structure + r.result());
-  std::vector<signed char> comparisons;
-  for (std::size_t i = 0; i < hashes.size(); ++i)
-    for (std::size_t j = i + 1; j < hashes.size(); ++j) comparisons.push_back(hashes[i] < hashes[j] ? -1 : hashes[i] > hashes[j] ? 1 : 0);
-  thread_local std::map<std::tuple<const SumSpec*, std::size_t, std::vector<signed char>>, SumAdjoint> memo;
+  auto structure = [&](std::size_t i) { return factors[i]->structure + factors[i].result(); };
+  std::uint64_t comparisons = 0;  // two bits a pair
+  for (std::size_t i = 0; i < factors.size(); ++i)
+    for (std::size_t j = i + 1; j < factors.size(); ++j)
+      comparisons = comparisons << 2 | (structure(i) < structure(j) ? 1U : structure(i) > structure(j) ? 2U : 3U);
+  thread_local std::map<std::tuple<const SumSpec*, std::size_t, std::uint64_t>, SumAdjoint> memo;
   if (memo.size() > 4096) memo.clear();
-  auto [it, fresh] = memo.try_emplace({sum.get(), k, std::move(comparisons)});
+  auto [it, fresh] = memo.try_emplace({sum.get(), k, comparisons});
   if (!fresh) return it->second;
+  std::vector<std::uint64_t> hashes;
+  for (std::size_t i = 0; i < factors.size(); ++i) hashes.push_back(structure(i));
   NormalSum normal = normal_form(adjoint(*sum, k), hashes);
   return it->second = {sum, interned(std::move(normal.spec)), std::move(normal.factors), std::move(normal.tables)};
 }
@@ -270,23 +267,27 @@ CallAdjoint make_call_adjoint(const CallSpec& c, std::span<const Ref> operands, 
 }
 
 const CallAdjoint& call_adjoint_of(const CallSpec& c, std::span<const Ref> operands, std::span<const Ref> cotangents, const std::vector<bool>& wanted) {
-  struct Key {
-    const Function* of;
+  struct Entry {
     std::string name;
     Attributes attributes;
-    std::vector<std::int64_t> cotangents;
-    std::vector<bool> wanted;
-    bool operator==(const Key&) const = default;
+    std::vector<bool> given, wanted;
+    CallAdjoint adjoint;
   };
-  struct KeyHash {
-    std::size_t operator()(const Key& key) const { return std::hash<const Function*>{}(key.of); }
+  thread_local std::unordered_multimap<const Function*, Entry> memo;
+  auto fits = [&](const Entry& e) {
+    if (e.given.size() != cotangents.size() || e.wanted != wanted || e.name != c.name || e.attributes != c.attributes) return false;
+    for (std::size_t r = 0; r < cotangents.size(); ++r)
+      if (e.given[r] != static_cast<bool>(cotangents[r])) return false;
+    return true;
   };
-  thread_local std::unordered_map<Key, CallAdjoint, KeyHash> memo;
-  Key key{c.body.get(), c.name, c.attributes, present(cotangents), wanted};
-  if (const auto found = memo.find(key); found != memo.end()) return found->second;
+  const auto [first, last] = memo.equal_range(c.body.get());
+  for (auto it = first; it != last; ++it)
+    if (fits(it->second)) return it->second.adjoint;
+  std::vector<bool> given;
+  for (const Ref& r : cotangents) given.push_back(static_cast<bool>(r));
   CallAdjoint made = make_call_adjoint(c, operands, cotangents, wanted);  // may come back here for a call inside
   if (memo.size() > 1000) memo.clear();
-  return memo.emplace(std::move(key), std::move(made)).first->second;
+  return memo.emplace(c.body.get(), Entry{c.name, c.attributes, std::move(given), wanted, std::move(made)})->second.adjoint;
 }
 
 }  // namespace
@@ -308,8 +309,10 @@ Ref sum_adjoint(const Ref& node, std::size_t k, const Ref& g) {
   const ResultType type{g.dtype(), factors[k].shape()};
   factors[k] = g;
   const std::vector<Ref> tables = tables_of(node);
-  if (tables.size() > 1) return graph::sum(adjoint(node->as<SumSpec>(), k), type.shape, factors, tables);  // they may be equal, which merges them
+  // Tables may be equal, which merges them; and what is memoised tells pairs of at most eight factors apart.
+  if (tables.size() > 1 || factors.size() > 8) return graph::sum(adjoint(node->as<SumSpec>(), k), type.shape, factors, tables);
   const SumAdjoint& a = sum_adjoint_of(node->shared<SumSpec>(), k, factors);
+  operands.reserve(node->operand_count);
   for (int f : a.factors) operands.push_back(factors[static_cast<std::size_t>(f)]);
   for (int t : a.tables) operands.push_back(tables[static_cast<std::size_t>(t)]);
   return graph::record_sum(a.spec, type, operands);
