@@ -119,6 +119,12 @@ std::optional<Ex> identity(Atom atom, Ex a, Ex b) {  // exact for every value, N
   return std::nullopt;
 }
 
+// Operands come first, by number; the rest after them.
+int operand_rank(const std::vector<FormulaNode>& nodes, int id) {
+  const FormulaNode& n = nodes[static_cast<std::size_t>(id)];
+  return n.atom == Atom::operand ? n.a : std::numeric_limits<int>::max();
+}
+
 }  // namespace
 
 LiteralScope::LiteralScope(DType dtype) : outer_(std::exchange(branch_dtype, dtype)) {}
@@ -204,29 +210,33 @@ FormulaRef make_formula(std::span<const DType> operands, const std::function<Ex(
   for (std::size_t k = 0; k < operands.size(); ++k) in.push_back(builder.put({Atom::operand, operands[k], static_cast<int>(k), -1, -1, 0}));
   const Ex value = typed(body(in), literal_dtype);
 
-  // Keep what the value needs, each node after its operands, operands from left to right. The order in which the body's C++ expressions happened to be
-  // evaluated, which compilers choose, leaves no trace.
-  Formula f;
-  f.operands.assign(operands.begin(), operands.end());
-  std::vector<int> at(builder.nodes.size(), -1);
-  std::vector<std::pair<int, int>> stack{{value.id(), 0}};  // a node, and how many of its operands have been visited
+  // Keep what the value needs: first the operands in their order, then each node after those it reads, from left to right. The order in which the body's C++
+  // expressions happened to be evaluated, which compilers choose, leaves no trace.
+  std::vector<int> order;
+  std::vector<char> seen(builder.nodes.size(), 0);
+  std::vector<std::pair<int, int>> stack{{value.id(), 0}};  // a node, and how many of those it reads have been visited
   while (!stack.empty()) {
     auto& [id, visited] = stack.back();
     const FormulaNode& node = builder.nodes[static_cast<std::size_t>(id)];
-    const int in[] = {node.a, node.b, node.c};
+    const int reads[] = {node.a, node.b, node.c};
     if (visited < arity_of(node.atom)) {
-      const int next = in[visited++];
-      if (at[static_cast<std::size_t>(next)] < 0) stack.emplace_back(next, 0);
+      const int next = reads[visited++];
+      if (!seen[static_cast<std::size_t>(next)]) stack.emplace_back(next, 0);
       continue;
     }
-    if (at[static_cast<std::size_t>(id)] < 0) {
-      FormulaNode kept = node;
-      int* out[] = {&kept.a, &kept.b, &kept.c};
-      for (int k = 0; k < arity_of(node.atom); ++k) *out[k] = at[static_cast<std::size_t>(in[k])];
-      at[static_cast<std::size_t>(id)] = static_cast<int>(f.nodes.size());
-      f.nodes.push_back(kept);
-    }
+    if (!std::exchange(seen[static_cast<std::size_t>(id)], 1)) order.push_back(id);
     stack.pop_back();
+  }
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return operand_rank(builder.nodes, a) < operand_rank(builder.nodes, b); });
+  Formula f;
+  f.operands.assign(operands.begin(), operands.end());
+  std::vector<int> at(builder.nodes.size(), -1);
+  for (int id : order) {
+    FormulaNode node = builder.nodes[static_cast<std::size_t>(id)];
+    int* reads[] = {&node.a, &node.b, &node.c};
+    for (int k = 0; k < arity_of(node.atom); ++k) *reads[k] = at[static_cast<std::size_t>(*reads[k])];
+    at[static_cast<std::size_t>(id)] = static_cast<int>(f.nodes.size());
+    f.nodes.push_back(node);
   }
   return interned(std::move(f));
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "ops/hash.h"
 
@@ -109,6 +110,7 @@ std::uint64_t OrderSpec::hash() const { return mix(static_cast<std::uint64_t>(ax
 std::uint64_t CheckSpec::hash() const { return mix(hash_of(what), static_cast<std::uint64_t>(below)); }
 
 NormalSum normal_form(SumSpec s, std::span<const std::uint64_t> factor_hashes) {
+  const double coefficient = std::exchange(s.coefficient, 1.0);  // it decides nothing, not even between the members of a circle
   drop_unit_indices(s);
   drop_implied_guards(s);
   NormalSum result;
@@ -122,11 +124,15 @@ NormalSum normal_form(SumSpec s, std::span<const std::uint64_t> factor_hashes) {
     number_tables(s, result.tables);
     number_indices(s);
     const auto circle = std::find_if(seen.begin(), seen.end(), [&](const NormalSum& n) { return n.spec == s; });
-    if (circle != seen.end())
-      return std::move(*std::min_element(circle, seen.end(), [](const NormalSum& a, const NormalSum& b) { return a.spec.hash() < b.spec.hash(); }));
+    if (circle != seen.end()) {
+      result = std::move(*std::min_element(circle, seen.end(), [](const NormalSum& a, const NormalSum& b) { return a.spec.hash() < b.spec.hash(); }));
+      result.spec.coefficient = coefficient;
+      return result;
+    }
     seen.push_back({s, result.factors, result.tables});
   }
   result.spec = std::move(s);
+  result.spec.coefficient = coefficient;
   return result;
 }
 
