@@ -134,7 +134,11 @@ class Lowering {
       values_[p.edge()] = v;
   }
 
-  Slot slot_of(const Value& v) const { return {v.buffer, static_cast<std::size_t>(v.view.offset) * size_of(v.view.dtype)}; }
+  Slot slot_of(const Value& v) const { return {v.buffer, static_cast<std::size_t>(v.view.offset) * size_of(v.view.dtype), is_whole(v)}; }
+
+  [[nodiscard]] bool is_whole(const Value& v) const {
+    return v.view.is_dense() && v.view.offset == 0 && plan_.buffers[static_cast<std::size_t>(v.buffer)].bytes == bytes_of(v.view.dtype, v.view.shape);
+  }
 
   static void merge(std::vector<int>& into, const std::vector<int>& from) {
     for (int s : from)
@@ -279,7 +283,7 @@ class Lowering {
       Value v = value_of(roots[r].edge());
       position_ = position_of(roots[r].node());
       const Buffer& b = plan_.buffers[static_cast<std::size_t>(v.buffer)];
-      const bool whole = v.view.is_dense() && v.view.offset == 0 && b.bytes == bytes_of(v.view.dtype, v.view.shape);
+      const bool whole = is_whole(v);
       const bool returned_parameter = whole && b.kind == BufferKind::parameter && is_tensor(b.index);
       if (!returned_parameter && (!whole || b.kind != BufferKind::arena || taken.contains(v.buffer))) {
         plan_.report.misses.push_back({"view", position_, {ReasonCode::result_is_view, "copied into memory of its own"}});

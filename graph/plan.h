@@ -25,6 +25,7 @@ struct Buffer {
 struct Slot {
   int buffer = 0;
   std::size_t byte_offset = 0;
+  bool whole = false;  // the whole buffer, row-major
 };
 
 struct Step {

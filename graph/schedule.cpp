@@ -67,6 +67,8 @@ void try_in_place(Plan& plan, const Update& u) {
   if (std::count(plan.result_buffers.begin(), plan.result_buffers.end(), result) > 1) return refuse("the new value is two results");
   Step& step = plan.steps[static_cast<std::size_t>(writer)];
   if (!step.in_place) return refuse("the kernel does not work in place");
+  for (int k = 0; k < step.inputs; ++k)
+    if (const Slot& slot = step.slots[static_cast<std::size_t>(k)]; slot.buffer == old && !slot.whole) return refuse("the old value is read in another order");
   for (int r : readers_of(plan, old)) {
     if (r == writer) continue;
     if (waits_for(plan, r, writer)) return refuse("the old value is read after the new one");

@@ -298,6 +298,8 @@ double raw_value(Atom atom, double a, double b, double c) {
 
 double apply_atom(Atom atom, DType dtype, double a, double b, double c) {
   if (atom == Atom::rem && !is_floating(dtype) && b == 0) return 0;
+  if (atom == Atom::mul && dtype == DType::i32)  // the product of two i32 does not fit a double's 53 bits
+    return static_cast<double>(static_cast<std::int32_t>(static_cast<std::int64_t>(a) * static_cast<std::int64_t>(b)));
   const double v = raw_value(atom, a, b, c);
   if (dtype == DType::i32 && (v > 2147483647.0 || v < -2147483648.0) && atom != Atom::cast)  // integer arithmetic wraps, as two's complement does
     return static_cast<double>(static_cast<std::int32_t>(static_cast<std::int64_t>(std::fmod(v, 4294967296.0))));

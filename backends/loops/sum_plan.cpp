@@ -50,11 +50,10 @@ class Planner {
   }
 
   void mark_tables(const IndexExpr& e) {
-    for (const IndexTerm& t : e.terms)
-      for (const IndexExpr& at : t.at) {
-        any_table_ = true;
-        for_each_index(at, [&](int i) { index_[static_cast<std::size_t>(i)].in_table = true; });
-      }
+    for (const IndexTerm& t : e.terms) {
+      any_table_ = any_table_ || t.table >= 0;  // also a table without dimensions
+      for (const IndexExpr& at : t.at) for_each_index(at, [&](int i) { index_[static_cast<std::size_t>(i)].in_table = true; });
+    }
   }
 
   void classify() {
