@@ -12,7 +12,8 @@
 namespace cotan {
 
 // The vector-Jacobian product: for each of `wrt`, the sum over outputs of cotangent^T * d output / d wrt, shaped like wrt. Cotangents are typed like their
-// outputs. A structurally zero gradient is an empty Ref. `wrt` may be any floating results of nodes: they count as independent variables.
+// outputs. A structurally zero gradient is an empty Ref. `wrt` may be any floating results of nodes; where one depends on another,
+// the gradient flows on through it, as in PyTorch.
 // Throws Error where an output or a wrt is not floating.
 [[nodiscard]] std::vector<Ref> vjp(std::span<const Ref> outputs, std::span<const Ref> cotangents, std::span<const Ref> wrt);
 
@@ -20,6 +21,7 @@ namespace cotan {
 [[nodiscard]] std::vector<Ref> gradients(const Ref& output, std::span<const Ref> wrt, const Ref& seed = {});
 
 // The Jacobian-vector product: for each output, the directional derivative as wrt moves along its tangents (typed like wrt). Zeros where there is none.
+// Each of `wrt` counts as independent: one that depends on another moves along its own tangent only.
 [[nodiscard]] std::vector<Ref> jvp(std::span<const Ref> outputs, std::span<const Ref> wrt, std::span<const Ref> tangents);
 
 }  // namespace cotan

@@ -29,8 +29,6 @@ endfunction()
 # The layers under test alone: what a layer must not need, its test does not link.
 set(cotan_test_link_ops cotan_ops)
 set(cotan_test_link_memory cotan_ops cotan_memory)
-set(cotan_test_link_parallel cotan_ops cotan_graph cotan_parallel TBB::tbb)
-set(cotan_test_link_onednn cotan_ops cotan_onednn cotan_parallel cotan::onednn TBB::tbb)
 
 file(GLOB folders CONFIGURE_DEPENDS LIST_DIRECTORIES true "${PROJECT_SOURCE_DIR}/tests/*")
 foreach(folder IN LISTS folders)

@@ -1,34 +1,17 @@
 #include "graph/views.h"
 
-#include <numeric>
+#include <algorithm>
+
+#include "graph/recognise.h"
 
 namespace cotan {
-namespace {
-
-// How far one step of an index moves in memory, and where index zero stands.
-struct Steps {
-  std::int64_t base = 0;
-  std::vector<std::int64_t> of_index;
-};
-
-Steps steps_of(const Access& access, const View& view, std::size_t indices) {
-  Steps s{0, std::vector<std::int64_t>(indices, 0)};
-  for (std::size_t d = 0; d < access.size(); ++d) {
-    s.base += view.strides[d] * access[d].constant;
-    for (const IndexTerm& t : access[d].terms) s.of_index[static_cast<std::size_t>(t.index)] += view.strides[d] * t.coefficient;
-  }
-  return s;
-}
-
-}  // namespace
-
 std::optional<View> view_through(const Node& sum, const View& factor) {
   const auto& s = sum.as<SumSpec>();
   if (s.factors.size() != 1 || s.coefficient != 1 || !s.guards.empty() || sum.operand_count != 1) return std::nullopt;
   for (std::size_t d = 0; d < s.factors[0].size(); ++d)
     if (!in_range(s.factors[0][d], factor.shape[d], s.domain)) return std::nullopt;
   View view{factor.dtype, sum.shape, Shape(), factor.offset};
-  const Steps in = steps_of(s.factors[0], factor, s.domain.size());
+  const IndexSteps in = index_steps(s.factors[0], factor.strides, s.domain.size());
   view.offset += in.base;
 
   // Each dimension of the output is a mixed-radix code of its indices (coefficients 1, n0, n0*n1, ...), whose steps in memory must nest alike.
@@ -44,8 +27,8 @@ std::optional<View> view_through(const Node& sum, const View& factor) {
       if (coefficient != weight || seen[index]) return std::nullopt;
       seen[index] = true;
       if (weight == 1)
-        stride = in.of_index[index];
-      else if (in.of_index[index] != stride * weight)
+        stride = in.of[index];
+      else if (in.of[index] != stride * weight)
         return std::nullopt;
       weight *= s.domain[index];
     }
