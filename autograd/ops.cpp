@@ -23,7 +23,7 @@ void resolve(std::span<const Operand> operands, OperandRefs& refs) {
   bool found = false;
   for (std::size_t k = 0; k < operands.size(); ++k) {
     if (operands[k].is_number()) continue;
-    refs[k] = use(operands[k].state());
+    refs[k] = use_as_operand(operands[k].state());
     if (!found || dtype == DType::boolean) dtype = refs[k].dtype();  // a condition does not decide
     found = true;
   }

@@ -175,10 +175,17 @@ Ref data_leaf(StorageRef storage, DType dtype, const Shape& shape, std::shared_p
   return graph::leaf(LeafRole::data, "", dtype, shape, std::make_shared<TensorData>(TensorData{std::move(storage), std::move(forgotten)}));
 }
 
+Ref use_as_operand(const std::shared_ptr<TensorState>& state) {
+  if (no_grad && state && state->tape == Tape::current()) return state->ref;  // the result is detached as a whole
+  return use(state);
+}
+
 Ref use(const std::shared_ptr<TensorState>& state) {
   if (!state) fail("an undefined tensor", "Give it a value first; a default-constructed Tensor is no tensor");
   const std::shared_ptr<Tape>& here = Tape::current();
-  if (state->tape == here) return state->detached && is_floating(state->ref.dtype()) ? graph::stop_gradient(state->ref) : state->ref;
+  if (state->tape == here) {
+    return state->detached && is_floating(state->dtype) ? graph::stop_gradient(state->ref) : state->ref;
+  }
   StorageRef storage = state->storage();
   if (!storage)
     fail(fmt::format("a tensor that another thread recorded at {} and that is not computed", state->line.text()),

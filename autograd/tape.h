@@ -154,6 +154,8 @@ class Tape : public std::enable_shared_from_this<Tape> {
 
 // The tensor as a node of the current thread's graph. Throws Error for an undefined tensor, or another thread's that is not computed.
 [[nodiscard]] Ref use(const std::shared_ptr<TensorState>& state);
+// The same for an operand of what is being recorded.
+[[nodiscard]] Ref use_as_operand(const std::shared_ptr<TensorState>& state);
 
 // A data leaf for a buffer.
 [[nodiscard]] Ref data_leaf(StorageRef storage, DType dtype, const Shape& shape, std::shared_ptr<const Forgotten> forgotten = nullptr);

@@ -59,7 +59,6 @@ TEST(Recording, EveryOperatorFormKnowsItsLine) {
       FORM(arange(9)),
       FORM(normal({11})),
       FORM(maximum(a, w)),
-      FORM(w.value()),
   };
 #undef FORM
   for (const Form& form : forms) EXPECT_THAT(lines_of(form.record()), ::testing::Contains(form.line));
