@@ -165,6 +165,7 @@ TEST_F(PretendedCheckout, QuickstartInstallsWhatIsMissing) {
 
 // Writes what ctest leaves: one program with results, one that crashed, one that failed after all its cases passed, one that is no GoogleTest program.
 TEST_F(PretendedCheckout, CheckCountsTestCases) {
+  write_data("project/data/mnist", "");
   home_.write("bin/doxygen", "#!/bin/sh\n");
   home_.write("bin/ctest",
               "#!/bin/sh\n"
@@ -193,6 +194,7 @@ TEST_F(PretendedCheckout, CheckCountsTestCases) {
 }
 
 TEST_F(PretendedCheckout, CheckCountsAFailedBuildAsAFailure) {
+  write_data("project/data/mnist", "");
   home_.write("bin/doxygen", "#!/bin/sh\n");
   home_.write("bin/cmake", "#!/bin/sh\nexit 1\n");
   const Outcome outcome = call("check");
