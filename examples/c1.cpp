@@ -7,9 +7,10 @@
 #include <cotan/cotan.h>
 #include <fmt/format.h>
 
+#include <charconv>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
+#include <string_view>
 
 using namespace cotan;
 
@@ -76,8 +77,17 @@ int run(int epochs) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  int epochs = 50;
+  if (argc > 1) {
+    const std::string_view text = argv[1];
+    const auto [end, error] = std::from_chars(text.begin(), text.end(), epochs);
+    if (argc > 2 || error != std::errc() || end != text.end() || epochs < 1) {
+      fmt::print(stderr, "usage: c1 [epochs], a whole number from 1 on\n");
+      return 2;
+    }
+  }
   try {
-    return run(argc > 1 ? std::atoi(argv[1]) : 50);
+    return run(epochs);
   } catch (const Error& e) {
     fmt::print(stderr, "{}\n", e.what());
     return 1;
