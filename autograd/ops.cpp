@@ -7,16 +7,12 @@
 #include "ops/error.h"
 
 namespace cotan {
-namespace {
-
-Ref number(double value, DType dtype) {
+Ref number_operand(double value, DType dtype) {
   if (value == 0 || value == 1 || value == -1) return graph::fill(value, dtype, {});
   if (!is_floating(dtype) && round_to(dtype, value) != value)
     fail(fmt::format("the number {} beside a tensor of {}", value, name_of(dtype)), "Cast the tensor to f32 first, or give a whole number in range");
   return graph::scalar(value, dtype);
 }
-
-}  // namespace
 
 void resolve(std::span<const Operand> operands, OperandRefs& refs) {
   DType dtype = DType::f32;
@@ -28,7 +24,7 @@ void resolve(std::span<const Operand> operands, OperandRefs& refs) {
     found = true;
   }
   for (std::size_t k = 0; k < operands.size(); ++k)
-    if (operands[k].is_number()) refs[k] = number(operands[k].number(), dtype);
+    if (operands[k].is_number()) refs[k] = number_operand(operands[k].number(), dtype);
 }
 
 Tensor record_row(ElementwiseId row, std::initializer_list<Operand> operands, SourceLine line, std::span<const double> parameters) {

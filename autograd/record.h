@@ -16,6 +16,9 @@ namespace cotan {
 using OperandRefs = std::array<Ref, 6>;
 void resolve(std::span<const Operand> operands, OperandRefs& refs);
 
+// A C++ number as an operand of that type, rank 0. Throws Error where an integer type does not hold it.
+[[nodiscard]] Ref number_operand(double value, DType dtype);
+
 // Runs `body` on the operands' nodes under the user's line and wraps what it gives.
 template <class Body>
 Tensor record(const char* name, std::initializer_list<Operand> operands, const SourceLine& line, Body&& body) {

@@ -16,8 +16,8 @@
 namespace cotan {
 namespace {
 
-const TensorState& state_of(const std::shared_ptr<TensorState>& state, const char* function) {
-  if (!state) throw Error(function, "an undefined tensor", "Give it a value first; a default-constructed Tensor is no tensor");
+const TensorState& state_of(const std::shared_ptr<TensorState>& state, const char* function, const SourceLine& where) {
+  if (!state) throw Error(function, "an undefined tensor", "Give it a value first; a default-constructed Tensor is no tensor", where);
   return *state;
 }
 
@@ -36,8 +36,9 @@ Tensor Tensor::from_buffer(const void* data, std::int64_t count, DType dtype, co
   return wrap(data_leaf(std::move(storage), dtype, shape), where);
 }
 
-const Shape& Tensor::shape() const { return state_of(state_, "shape").shape; }
-DType Tensor::dtype() const { return state_of(state_, "dtype").dtype; }
+const Shape& Tensor::shape(std::source_location where) const { return state_of(state_, "shape", where).shape; }
+DType Tensor::dtype(std::source_location where) const { return state_of(state_, "dtype", where).dtype; }
+std::int64_t Tensor::numel(std::source_location where) const { return state_of(state_, "numel", where).shape.elements(); }
 
 bool Tensor::is_evaluated() const { return state_ && state_->storage() != nullptr; }
 
@@ -109,9 +110,7 @@ Tensor Tensor::grad(std::source_location where) const {
   return found->second;
 }
 
-Operand::Operand(const Tensor& tensor, std::source_location where) : state_(tensor.state()), line_(where) {
-  if (!state_) throw Error("", "an undefined tensor as an operand", "Give it a value first; a default-constructed Tensor is no tensor", where);
-}
+Operand::Operand(const Tensor& tensor, std::source_location where) : state_(tensor.state()), line_(where) {}
 
 Operand::Operand(const Variable& variable, std::source_location where) : line_(where) { state_ = variable.value(where).state(); }
 
@@ -162,18 +161,6 @@ Tensor cast(const Operand& x, DType dtype) {
   return record("cast", {x}, x.line(), [&](std::span<const Ref> in) { return graph::cast(in[0], dtype); });
 }
 
-namespace {
-
-// a op= b, at the line of b: the left side's own is not known.
-Tensor updated(ElementwiseId row, const Tensor& a, const Operand& b) {
-  if (!a.defined())
-    throw Error(std::string(elementwise_rows()[static_cast<std::size_t>(row)].name), "an undefined tensor as an operand",
-                "Give it a value first; a default-constructed Tensor is no tensor", b.line());
-  return record_row(row, {Operand(a), b}, b.line());
-}
-
-}  // namespace
-
 Tensor operator+(const Operand& a, const Operand& b) { return record_row(ElementwiseId::add, {a, b}); }
 Tensor operator-(const Operand& a, const Operand& b) { return record_row(ElementwiseId::sub, {a, b}); }
 Tensor operator*(const Operand& a, const Operand& b) { return record_row(ElementwiseId::mul, {a, b}); }
@@ -185,14 +172,14 @@ Tensor operator<(const Operand& a, const Operand& b) { return record_row(Element
 Tensor operator<=(const Operand& a, const Operand& b) { return record_row(ElementwiseId::le, {a, b}); }
 Tensor operator>(const Operand& a, const Operand& b) { return record_row(ElementwiseId::gt, {a, b}); }
 Tensor operator>=(const Operand& a, const Operand& b) { return record_row(ElementwiseId::ge, {a, b}); }
-Tensor& operator+=(Tensor& a, const Operand& b) { return a = updated(ElementwiseId::add, a, b); }
-Tensor& operator-=(Tensor& a, const Operand& b) { return a = updated(ElementwiseId::sub, a, b); }
-Tensor& operator*=(Tensor& a, const Operand& b) { return a = updated(ElementwiseId::mul, a, b); }
-Tensor& operator/=(Tensor& a, const Operand& b) { return a = updated(ElementwiseId::div, a, b); }
+Tensor& operator+=(Tensor& a, const Operand& b) { return a = record_row(ElementwiseId::add, {Operand(a), b}, b.line()); }
+Tensor& operator-=(Tensor& a, const Operand& b) { return a = record_row(ElementwiseId::sub, {Operand(a), b}, b.line()); }
+Tensor& operator*=(Tensor& a, const Operand& b) { return a = record_row(ElementwiseId::mul, {Operand(a), b}, b.line()); }
+Tensor& operator/=(Tensor& a, const Operand& b) { return a = record_row(ElementwiseId::div, {Operand(a), b}, b.line()); }
 
-std::size_t graph_size(const std::vector<Tensor>& tensors) {
+std::size_t graph_size(const std::vector<Tensor>& tensors, std::source_location where) {
   std::vector<Ref> refs;
-  for (const Tensor& t : tensors) refs.push_back(state_of(t.state(), "graph_size").ref);
+  for (const Tensor& t : tensors) refs.push_back(state_of(t.state(), "graph_size", where).ref);
   return topological(refs).size();
 }
 

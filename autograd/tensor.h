@@ -46,11 +46,11 @@ class Tensor {
   // False for a default-constructed handle.
   [[nodiscard]] bool defined() const { return state_ != nullptr; }
   // The sizes of the dimensions.
-  [[nodiscard]] const Shape& shape() const;
+  [[nodiscard]] const Shape& shape(std::source_location where = std::source_location::current()) const;
   // The element type.
-  [[nodiscard]] DType dtype() const;
+  [[nodiscard]] DType dtype(std::source_location where = std::source_location::current()) const;
   // The number of elements.
-  [[nodiscard]] std::int64_t numel() const { return shape().elements(); }
+  [[nodiscard]] std::int64_t numel(std::source_location where = std::source_location::current()) const;
   // True once the value is there.
   [[nodiscard]] bool is_evaluated() const;
 
@@ -98,22 +98,24 @@ class Operand {
  public:
   Operand(const Tensor& tensor, std::source_location where = std::source_location::current());      // NOLINT: implicit, that is its purpose
   Operand(const Variable& variable, std::source_location where = std::source_location::current());  // NOLINT
-  Operand(double number, std::source_location where = std::source_location::current()) : number_(number), line_(where) {}  // NOLINT
-  Operand(float number, std::source_location where = std::source_location::current()) : number_(number), line_(where) {}   // NOLINT
-  Operand(int number, std::source_location where = std::source_location::current()) : number_(number), line_(where) {}     // NOLINT
-  Operand(std::int64_t number, std::source_location where = std::source_location::current())                               // NOLINT
-      : number_(static_cast<double>(number)), line_(where) {}
+  Operand(double number, std::source_location where = std::source_location::current()) : is_number_(true), number_(number), line_(where) {}  // NOLINT
+  Operand(float number, std::source_location where = std::source_location::current()) : is_number_(true), number_(number), line_(where) {}   // NOLINT
+  Operand(int number, std::source_location where = std::source_location::current()) : is_number_(true), number_(number), line_(where) {}     // NOLINT
+  Operand(std::int64_t number, std::source_location where = std::source_location::current())                                                 // NOLINT
+      : is_number_(true), number_(static_cast<double>(number)), line_(where) {}
 
   // Whether it is a C++ number; then number() is its value, and state() empty.
-  [[nodiscard]] bool is_number() const { return !state_; }
+  [[nodiscard]] bool is_number() const { return is_number_; }
   [[nodiscard]] double number() const { return number_; }
   // Where it was written.
   [[nodiscard]] const SourceLine& line() const { return line_; }
   // The tensor behind it.
+  // Null for a number, and for an undefined tensor: the operation that gets one reports it.
   [[nodiscard]] const std::shared_ptr<TensorState>& state() const { return state_; }
 
  private:
   std::shared_ptr<TensorState> state_;
+  bool is_number_ = false;
   double number_ = 0;
   SourceLine line_;
 };
@@ -172,7 +174,7 @@ Tensor& operator/=(Tensor& a, const Operand& b);
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
 
 // How many nodes the recorded graph of these tensors has.
-[[nodiscard]] std::size_t graph_size(const std::vector<Tensor>& tensors);
+[[nodiscard]] std::size_t graph_size(const std::vector<Tensor>& tensors, std::source_location where = std::source_location::current());
 
 // While one lives, what this thread records carries no gradient.
 class NoGrad {
@@ -188,13 +190,14 @@ class NoGrad {
 
 template <class T>
 std::vector<T> Tensor::to_vector(std::source_location where) const {
+  const std::size_t count = defined() ? static_cast<std::size_t>(numel()) : 0;
   if constexpr (std::is_same_v<T, bool>) {  // std::vector<bool> has no buffer
-    auto bytes = std::make_unique<bool[]>(static_cast<std::size_t>(numel()));
-    read(bytes.get(), numel(), dtype_of<T>(), "to_vector", where);
-    return {bytes.get(), bytes.get() + numel()};
+    auto bytes = std::make_unique<bool[]>(count);
+    read(bytes.get(), static_cast<std::int64_t>(count), dtype_of<T>(), "to_vector", where);
+    return {bytes.get(), bytes.get() + count};
   } else {
-    std::vector<T> values(static_cast<std::size_t>(numel()));
-    read(values.data(), numel(), dtype_of<T>(), "to_vector", where);
+    std::vector<T> values(count);
+    read(values.data(), static_cast<std::int64_t>(count), dtype_of<T>(), "to_vector", where);
     return values;
   }
 }

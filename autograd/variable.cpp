@@ -30,11 +30,23 @@ Variable::Variable(std::string name, const Tensor& initial, std::source_location
   cell_->last_write = where;
 }
 
-const std::string& Variable::name() const { return cell_of(cell_).name; }
-const Shape& Variable::shape() const { return cell_of(cell_).shape; }
-DType Variable::dtype() const { return cell_of(cell_).dtype; }
+const std::string& Variable::name(std::source_location where) const {
+  const CallSite site("name", where);
+  return cell_of(cell_).name;
+}
 
-std::uint64_t Variable::version() const {
+const Shape& Variable::shape(std::source_location where) const {
+  const CallSite site("shape", where);
+  return cell_of(cell_).shape;
+}
+
+DType Variable::dtype(std::source_location where) const {
+  const CallSite site("dtype", where);
+  return cell_of(cell_).dtype;
+}
+
+std::uint64_t Variable::version(std::source_location where) const {
+  const CallSite site("version", where);
   std::lock_guard lock(cell_of(cell_).mutex);
   return cell_->version;
 }
@@ -52,7 +64,7 @@ void Variable::assign(const Operand& next) const {
   const Operand operands[] = {next};
   Ref r;
   if (next.is_number()) {
-    r = graph::broadcast(graph::scalar(next.number(), cell.dtype), cell.shape);
+    r = graph::broadcast(number_operand(next.number(), cell.dtype), cell.shape);
   } else {
     OperandRefs refs;
     resolve(operands, refs);
@@ -64,27 +76,34 @@ void Variable::assign(const Operand& next) const {
   Tape::current()->assign(cell_, graph::stop_gradient(r), next.line());
 }
 
-Variable& Variable::requires_grad_(bool on) {
-  if (on && !is_floating(dtype())) fail(fmt::format("variable '{}' of {} has no gradient", name(), name_of(dtype())), "Only floating variables have one");
-  cell_of(cell_).requires_grad = on;
+Variable& Variable::requires_grad_(bool on, std::source_location where) {
+  const CallSite site("requires_grad_", where);
+  Cell& cell = cell_of(cell_);
+  if (on && !is_floating(cell.dtype))
+    fail(fmt::format("variable '{}' of {} has no gradient", cell.name, name_of(cell.dtype)), "Only floating variables have one");
+  cell.requires_grad = on;
   return *this;
 }
 
-bool Variable::requires_grad() const { return cell_of(cell_).requires_grad && is_floating(cell_->dtype); }
+bool Variable::requires_grad(std::source_location where) const {
+  const CallSite site("requires_grad", where);
+  return cell_of(cell_).requires_grad && is_floating(cell_->dtype);
+}
 
 Tensor Variable::grad(std::source_location where) const {
   const CallSite site("grad", where);
   cell_of(cell_);
   const auto& gradients = Tape::current()->gradients;
   auto found = gradients.find(cell_->id);
-  if (found == gradients.end()) fail(fmt::format("variable '{}' has no gradient", name()), "Call backward() on a loss that depends on it first");
+  if (found == gradients.end()) fail(fmt::format("variable '{}' has no gradient", cell_->name), "Call backward() on a loss that depends on it first");
   if (found->second.consumed.line > 0)
-    fail(fmt::format("the gradient of variable '{}' was consumed by the step at {}", name(), found->second.consumed.text()),
+    fail(fmt::format("the gradient of variable '{}' was consumed by the step at {}", cell_->name, found->second.consumed.text()),
          "Keep it with step({.keep_gradients = true})");
   return found->second.tensor;
 }
 
-void Variable::zero_grad() const {
+void Variable::zero_grad(std::source_location where) const {
+  const CallSite site("zero_grad", where);
   cell_of(cell_);
   Tape::current()->gradients.erase(cell_->id);
 }

@@ -22,26 +22,26 @@ class Variable {
   Variable(std::string name, const Tensor& initial, std::source_location where = std::source_location::current());
 
   // The name it was given.
-  [[nodiscard]] const std::string& name() const;
+  [[nodiscard]] const std::string& name(std::source_location where = std::source_location::current()) const;
   // The sizes of the dimensions; they never change.
-  [[nodiscard]] const Shape& shape() const;
+  [[nodiscard]] const Shape& shape(std::source_location where = std::source_location::current()) const;
   // The element type; it never changes.
-  [[nodiscard]] DType dtype() const;
+  [[nodiscard]] DType dtype(std::source_location where = std::source_location::current()) const;
   // How many times it has been written.
-  [[nodiscard]] std::uint64_t version() const;
+  [[nodiscard]] std::uint64_t version(std::source_location where = std::source_location::current()) const;
 
   // Its value as a tensor: the one assigned last in this thread.
   [[nodiscard]] Tensor value(std::source_location where = std::source_location::current()) const;
   // Records its next value, of its shape and type; a number is spread over the shape.
   void assign(const Operand& next) const;
   // Whether backward() accumulates here and gradients flow through reads (true at first). Turned off, no gradient work is done.
-  Variable& requires_grad_(bool on = true);
+  Variable& requires_grad_(bool on = true, std::source_location where = std::source_location::current());
   // Whether it does.
-  [[nodiscard]] bool requires_grad() const;
+  [[nodiscard]] bool requires_grad(std::source_location where = std::source_location::current()) const;
   // The gradient that backward() accumulated in this thread. Throws Error where there is none, or a step consumed it.
   [[nodiscard]] Tensor grad(std::source_location where = std::source_location::current()) const;
   // Discards the accumulated gradient.
-  void zero_grad() const;
+  void zero_grad(std::source_location where = std::source_location::current()) const;
 
   // For the library.
   [[nodiscard]] const std::shared_ptr<Cell>& cell() const { return cell_; }

@@ -173,20 +173,28 @@ class ReferenceProgram final : public Program {
     try {
       return reference::evaluate(function_, in);
     } catch (const Error&) {
-      find_failed_check(in);
+      find_failed_check(function_, order_, in);
       throw;
     }
   }
 
-  // Says which check failed: the reference knows no positions of nodes.
-  void find_failed_check(const std::vector<reference::Array>& in) const {
-    for (std::size_t i = 0; i < order_.size(); ++i) {
-      if (order_[i]->kind != Kind::check) continue;
-      const auto& spec = order_[i]->as<CheckSpec>();
-      const std::vector<double> values = reference::evaluate({"", function_.parameters, {order_[i]->operand(0)}, {}}, in)[0].values;
+  // Says which check failed: the reference knows no positions of nodes. A check inside a call's body has the call's position.
+  static void find_failed_check(const Function& f, std::span<Node* const> nodes, std::span<const reference::Array> in, int call = -1) {
+    auto operands_of = [&](const Node& n) {
+      Function operands{"", f.parameters, {}, {}};
+      for (std::size_t k = 0; k < n.operand_count; ++k) operands.results.push_back(n.operand(k));
+      return reference::evaluate(operands, in);
+    };
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      const Node& n = *nodes[i];
+      const int position = call >= 0 ? call : static_cast<int>(i);
+      if (n.kind == Kind::call) find_failed_check(*n.as<CallSpec>().body, topological(n.as<CallSpec>().body->results), operands_of(n), position);
+      if (n.kind != Kind::check) continue;
+      const auto& spec = n.as<CheckSpec>();
+      const std::vector<double> values = operands_of(n)[0].values;
       for (std::size_t k = 0; k < values.size(); ++k)
         if (values[k] < 0 || values[k] >= static_cast<double>(spec.below))
-          throw CheckFailed{static_cast<int>(i), spec.what, spec.below, {static_cast<std::int64_t>(values[k]), static_cast<std::int64_t>(k)}};
+          throw CheckFailed{position, spec.what, spec.below, {static_cast<std::int64_t>(values[k]), static_cast<std::int64_t>(k)}};
     }
   }
 
