@@ -5,13 +5,8 @@
 
 #include <oneapi/dnnl/dnnl.hpp>
 
+#include "backends/parallel/parallel.h"
 #include "ops/error.h"
-
-// The arena must be the TBB that oneDNN itself waits in, and it serves to keep tasks out, not to run any: this is the one place outside the project's own
-// scheduler that includes TBB, and only for a library built on it.
-#if DNNL_CPU_RUNTIME == DNNL_RUNTIME_TBB
-#include <tbb/task_arena.h>
-#endif
 
 namespace cotan::onednn {
 namespace {
@@ -78,10 +73,7 @@ std::string find_unheld_reason() {
 #elif DNNL_CPU_RUNTIME == DNNL_RUNTIME_TBB
 
 constexpr const char* built_for = "TBB";
-void call_held(void (*body)(void*), void* context) {
-  thread_local tbb::task_arena one_slot(1);
-  one_slot.execute([&] { body(context); });
-}
+void call_held(void (*body)(void*), void* context) { parallel::call_in_one_slot(body, context); }
 
 std::string find_unheld_reason() { return {}; }
 

@@ -52,6 +52,10 @@ void run_chunks(std::int64_t chunks, F&& body, bool serial = false) {
       std::span(&chunks, 1), [&body](std::int64_t, std::int64_t chunk, int worker) { body(chunk, worker); }, serial);
 }
 
+// Calls body(context) on this thread, inside an arena of one slot that is the thread's own: a library that runs TBB tasks inside it, and waits for them, runs
+// them all on this thread and picks up nobody else's. For libraries built on TBB.
+void call_in_one_slot(void (*body)(void*), void* context);
+
 // How many workers a call may have: one more than the greatest worker number. The number that threads() gives; throws what it throws.
 [[nodiscard]] int worker_count();
 

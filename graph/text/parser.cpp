@@ -121,13 +121,7 @@ class BlockReader {
     }
     r_.take();
     const std::string_view name = r_.spelled(t);
-    r_.expect("(");
-    std::vector<Ref> operands;
-    while (!r_.is(")")) {
-      if (!operands.empty()) r_.expect(",");
-      operands.push_back(scope_.operand(r_));
-    }
-    r_.expect(")");
+    const std::vector<Ref> operands = operand_list();
     AttributeReader attributes(r_);
     if (const ElementwiseRow* row = find_elementwise(name); row != nullptr) return elementwise(*row, t, operands, attributes);
     return of_kind(name, t, operands, attributes, left[0]);
@@ -216,10 +210,8 @@ class BlockReader {
             near.empty() ? "docs/ir.md lists the operations; a composite stands behind 'call'" : fmt::format("Did you mean {}?", near));
   }
 
-  std::vector<Ref> call() {
-    r_.take();
-    const Token at = r_.peek();
-    std::string name = r_.name("the name of a composite");
+  // (a, b, ...)
+  std::vector<Ref> operand_list() {
     r_.expect("(");
     std::vector<Ref> operands;
     while (!r_.is(")")) {
@@ -227,6 +219,14 @@ class BlockReader {
       operands.push_back(scope_.operand(r_));
     }
     r_.expect(")");
+    return operands;
+  }
+
+  std::vector<Ref> call() {
+    r_.take();
+    const Token at = r_.peek();
+    std::string name = r_.name("the name of a composite");
+    const std::vector<Ref> operands = operand_list();
     AttributeReader attributes(r_);
     if (!r_.accept("using")) return recorded(name, at, operands, attributes.all());
     const Token at_body = r_.peek();

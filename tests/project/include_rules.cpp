@@ -45,10 +45,9 @@ struct GuardedLibrary {
 const std::vector<GuardedLibrary>& guarded_libraries() {
   static const std::vector<GuardedLibrary> table{
       {"oneDNN", {"oneapi/dnnl/", "dnnl"}, {"backends/onednn/", "tests/onednn/", "bench/"}},
-      // one_thread.cpp keeps a TBB-built oneDNN from picking up foreign tasks, which only an arena of that same TBB can do.
       {"TBB",
        {"tbb/", "oneapi/tbb"},
-       {"backends/parallel/", "backends/onednn/one_thread.cpp", "training/", "tests/parallel/", "tests/onednn/", "tests/training/", "bench/"}},
+       {"backends/parallel/", "training/", "tests/parallel/", "tests/onednn/", "tests/training/", "bench/"}},
   };
   return table;
 }
