@@ -71,6 +71,19 @@ inline std::vector<int> line_numbers(const std::vector<SourceLine>& lines) {
   return numbers;
 }
 
+// Sanitizers slow these tests down tenfold and more: long loops are shorter under them.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool sanitized = true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+inline constexpr bool sanitized = true;
+#else
+inline constexpr bool sanitized = false;
+#endif
+#else
+inline constexpr bool sanitized = false;
+#endif
+
 inline std::size_t live_nodes() { return NodeTable::current().live_nodes(); }
 
 }  // namespace cotan::testing
