@@ -326,6 +326,7 @@ class Evaluation {
 void run_evaluation(Tape& tape, const EvaluationRequest& request, const SourceLine& where) {
   try {
     Evaluation(tape, request, where).run();
+    tape.tidy();
   } catch (...) {
     tape.discard_assignments();  // else no later evaluation of this thread could succeed
     throw;

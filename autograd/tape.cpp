@@ -96,8 +96,9 @@ Ref Tape::leaf_of(const std::shared_ptr<Cell>& cell) {
   auto [it, fresh] = leaves_.try_emplace(cell.get());
   if (fresh || it->second.version != version) {
     it->second = {version, graph::leaf(LeafRole::variable, cell->name, cell->dtype, cell->shape, std::make_shared<CellVersion>(CellVersion{cell, version}))};
+    const Ref leaf = it->second.ref;
     if (fresh && leaves_.size() > 64 && (leaves_.size() & (leaves_.size() - 1)) == 0) forget_dead_cells();
-    return leaves_.at(cell.get()).ref;
+    return leaf;
   }
   return it->second.ref;
 }
@@ -110,6 +111,12 @@ void Tape::forget_dead_cells() {
     gradients.erase(version->cell->id);
     return true;
   });
+}
+
+void Tape::tidy() {
+  if (++evaluations_ * 16 < leaves_.size()) return;  // looking at each costs less than an evaluation does
+  evaluations_ = 0;
+  forget_dead_cells();
 }
 
 const Tape::Assignment* Tape::pending_of(const Cell* cell) const {

@@ -117,6 +117,8 @@ class Tape : public std::enable_shared_from_this<Tape> {
   // After an evaluation: the assignments have run and their cells are numbered, or they never will.
   void assignments_done();
   void discard_assignments();
+  // After every evaluation: lets go of variables that the program has, now and then.
+  void tidy();
 
   // A gradient that backward() accumulated, or a note that a step consumed it.
   struct Gradient {
@@ -146,6 +148,7 @@ class Tape : public std::enable_shared_from_this<Tape> {
     Ref ref;
   };
   std::unordered_map<const Cell*, Leaf> leaves_;
+  std::size_t evaluations_ = 0;                            // since the last look for dead cells
   std::unordered_map<const Cell*, std::size_t> assigned_;  // where in `pending` each cell's last assignment is
   [[nodiscard]] Ref leaf_of(const std::shared_ptr<Cell>& cell);
   void forget_dead_cells();
