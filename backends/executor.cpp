@@ -116,9 +116,13 @@ class CompiledProgram final : public Program {
         default:
           storage[b] = in.storage;
           // Two references: the caller's, and the binding's. Anybody else still wants the old value.
-          if (updated_in_place(buffer.index) && in.storage.use_count() > 3) {
+          if (!updated_in_place(buffer.index)) break;
+          if (in.storage.use_count() > 3) {
             storage[b] = allocate(buffer.bytes);
             std::memcpy(storage[b]->data(), in.storage->data(), buffer.bytes);
+          } else {
+            // Counting alone orders nothing: a reference given up here comes after those that other threads gave up, and after what they read.
+            StorageRef(in.storage).reset();
           }
       }
     }

@@ -28,69 +28,85 @@ bool waits_for(const Plan& plan, int from, int to) {
   return false;
 }
 
-std::vector<int> readers_of(const Plan& plan, int buffer) {
-  std::vector<int> readers;
-  for (std::size_t s = 0; s < plan.steps.size(); ++s)
-    for (int k = 0; k < plan.steps[s].inputs; ++k)
-      if (plan.steps[s].slots[static_cast<std::size_t>(k)].buffer == buffer) {
-        readers.push_back(static_cast<int>(s));
-        break;
+// Who reads and who writes each buffer, and where parameters lie.
+struct Users {
+  std::vector<std::vector<int>> readers;  // steps by buffer
+  std::vector<int> writer;                // -1: none
+  std::vector<int> results;               // how many results are the buffer
+  std::vector<int> parameter_buffers;     // by parameter
+
+  explicit Users(const Plan& plan) : readers(plan.buffers.size()), writer(plan.buffers.size(), -1), results(plan.buffers.size(), 0) {
+    for (std::size_t s = 0; s < plan.steps.size(); ++s) {
+      const Step& step = plan.steps[s];
+      for (std::size_t k = 0; k < step.slots.size(); ++k) {
+        const auto b = static_cast<std::size_t>(step.slots[k].buffer);
+        if (k >= static_cast<std::size_t>(step.inputs))
+          writer[b] = writer[b] < 0 ? static_cast<int>(s) : writer[b];
+        else if (readers[b].empty() || readers[b].back() != static_cast<int>(s))
+          readers[b].push_back(static_cast<int>(s));
       }
-  return readers;
-}
+    }
+    for (int r : plan.result_buffers) ++results[static_cast<std::size_t>(r)];
+    for (std::size_t b = 0; b < plan.buffers.size(); ++b) {
+      if (plan.buffers[b].kind != BufferKind::parameter) continue;
+      const auto p = static_cast<std::size_t>(plan.buffers[b].index);
+      if (p >= parameter_buffers.size()) parameter_buffers.resize(p + 1, -1);
+      parameter_buffers[p] = static_cast<int>(b);
+    }
+  }
 
-int writer_of(const Plan& plan, int buffer) {
-  for (std::size_t s = 0; s < plan.steps.size(); ++s)
-    for (std::size_t k = static_cast<std::size_t>(plan.steps[s].inputs); k < plan.steps[s].slots.size(); ++k)
-      if (plan.steps[s].slots[k].buffer == buffer) return static_cast<int>(s);
-  return -1;
-}
-
-int parameter_buffer(const Plan& plan, int parameter) {
-  for (std::size_t b = 0; b < plan.buffers.size(); ++b)
-    if (plan.buffers[b].kind == BufferKind::parameter && plan.buffers[b].index == parameter) return static_cast<int>(b);
-  throw InternalError(fmt::format("parameter {} has no buffer", parameter));
-}
+  [[nodiscard]] int buffer_of(int parameter) const {
+    const auto p = static_cast<std::size_t>(parameter);
+    if (p >= parameter_buffers.size() || parameter_buffers[p] < 0) throw InternalError(fmt::format("parameter {} has no buffer", parameter));
+    return parameter_buffers[p];
+  }
+};
 
 // Lets update u write over the old value, if the step that makes the new one reads the old one entry by entry and everybody else can read it before.
-void try_in_place(Plan& plan, const Update& u) {
-  const int result = plan.result_buffers[static_cast<std::size_t>(u.result)], old = parameter_buffer(plan, u.parameter);
+void try_in_place(Plan& plan, Users& users, const Update& u) {
+  const int result = plan.result_buffers[static_cast<std::size_t>(u.result)], old = users.buffer_of(u.parameter);
   if (result == old) return;  // unchanged
+  auto &of_result = users.readers[static_cast<std::size_t>(result)], &of_old = users.readers[static_cast<std::size_t>(old)];
+  const int writer = users.writer[static_cast<std::size_t>(result)];
   auto refuse = [&](const char* why) {
-    const int writer = writer_of(plan, result);
     plan.report.misses.push_back({"in place", writer >= 0 ? plan.steps[static_cast<std::size_t>(writer)].node : 0, {ReasonCode::operand_in_use, why}});
   };
-  const int writer = writer_of(plan, result);
   if (writer < 0 || plan.buffers[static_cast<std::size_t>(result)].kind != BufferKind::result) return refuse("the new value is another tensor's");
   if (plan.buffers[static_cast<std::size_t>(result)].bytes != plan.buffers[static_cast<std::size_t>(old)].bytes) return refuse("the sizes differ");
-  if (std::count(plan.result_buffers.begin(), plan.result_buffers.end(), old) > 0) return refuse("the old value is a result");
-  if (std::count(plan.result_buffers.begin(), plan.result_buffers.end(), result) > 1) return refuse("the new value is two results");
+  if (users.results[static_cast<std::size_t>(old)] > 0) return refuse("the old value is a result");
+  if (users.results[static_cast<std::size_t>(result)] > 1) return refuse("the new value is two results");
   Step& step = plan.steps[static_cast<std::size_t>(writer)];
   if (!step.in_place) return refuse("the kernel does not work in place");
   for (int k = 0; k < step.inputs; ++k)
     if (const Slot& slot = step.slots[static_cast<std::size_t>(k)]; slot.buffer == old && !slot.whole) return refuse("the old value is read in another order");
-  for (int r : readers_of(plan, old)) {
+  for (int r : of_old) {
     if (r == writer) continue;
     if (waits_for(plan, r, writer)) return refuse("the old value is read after the new one");
   }
   // Every reader of the old value, and every check, comes before the write.
-  for (int r : readers_of(plan, old))
+  for (int r : of_old)
     if (r != writer) step.after.push_back(r);
-  for (Slot& slot : step.slots)
-    if (slot.buffer == result) slot.buffer = old;
-  for (Step& other : plan.steps)
-    for (Slot& slot : other.slots)
+  auto move_to_old = [&](int s) {
+    for (Slot& slot : plan.steps[static_cast<std::size_t>(s)].slots)
       if (slot.buffer == result) slot.buffer = old;
+  };
+  move_to_old(writer);
+  for (int r : of_result) move_to_old(r);
+  of_old.insert(of_old.end(), of_result.begin(), of_result.end());
+  users.writer[static_cast<std::size_t>(old)] = writer;
+  users.results[static_cast<std::size_t>(old)] = 1;
   plan.result_buffers[static_cast<std::size_t>(u.result)] = old;
   plan.in_place.push_back(u);
 }
 
-void put_checks_before_writes(Plan& plan) {
+void put_checks_before_writes(Plan& plan, const Users& users) {
+  std::vector<int> checks;
+  for (std::size_t s = 0; s < plan.steps.size(); ++s)
+    if (plan.steps[s].is_check) checks.push_back(static_cast<int>(s));
   for (const Update& u : plan.in_place) {
-    const int old = parameter_buffer(plan, u.parameter);
-    Step& writer = plan.steps[static_cast<std::size_t>(writer_of(plan, old))];
-    for (std::size_t s = 0; s < plan.steps.size(); ++s)
-      if (plan.steps[s].is_check) writer.after.push_back(static_cast<int>(s));
+    const int writer = users.writer[static_cast<std::size_t>(users.buffer_of(u.parameter))];
+    auto& after = plan.steps[static_cast<std::size_t>(writer)].after;
+    after.insert(after.end(), checks.begin(), checks.end());
   }
 }
 
@@ -215,8 +231,9 @@ void lay_out_arena(Plan& plan) {
 }  // namespace
 
 void schedule(Plan& plan, const CompileOptions& options) {
-  for (const Update& u : options.updates) try_in_place(plan, u);
-  put_checks_before_writes(plan);
+  Users users(plan);
+  for (const Update& u : options.updates) try_in_place(plan, users, u);
+  put_checks_before_writes(plan, users);
   assign_phases(plan);
   find_lifetimes(plan);
   lay_out_arena(plan);
@@ -249,16 +266,16 @@ void verify_plan(const Plan& plan) {
       [&](std::size_t i) {
         if (plan.buffers[i].bytes > 0) live.erase(plan.buffers[i].offset);
       });
+  int last_check = -1;
+  for (const Step& step : plan.steps)
+    if (step.is_check) last_check = std::max(last_check, step.phase);
+  const Users users(plan);
   for (const Update& u : plan.in_place) {
-    const int buffer = parameter_buffer(plan, u.parameter), writer = writer_of(plan, buffer);
+    const int buffer = users.buffer_of(u.parameter), writer = users.writer[static_cast<std::size_t>(buffer)];
     const int phase = plan.steps[static_cast<std::size_t>(writer)].phase;
-    for (std::size_t s = 0; s < plan.steps.size(); ++s) {
-      const Step& step = plan.steps[s];
-      if (step.is_check && step.phase >= phase) throw InternalError("a check comes after an update in place");
-      for (int k = 0; k < step.inputs; ++k)
-        if (step.slots[static_cast<std::size_t>(k)].buffer == buffer && static_cast<int>(s) != writer && step.phase == phase)
-          throw InternalError("an updated buffer is read in the phase that writes it");
-    }
+    if (last_check >= phase) throw InternalError("a check comes after an update in place");
+    for (int s : users.readers[static_cast<std::size_t>(buffer)])
+      if (s != writer && plan.steps[static_cast<std::size_t>(s)].phase == phase) throw InternalError("an updated buffer is read in the phase that writes it");
   }
 }
 
