@@ -41,13 +41,14 @@ struct EvaluationReport {
   std::vector<SourceLine> held;            // tensors computed because the program holds them and an assignment overwrote what they read
   std::vector<SourceLine> computed_again;  // lines whose results an earlier evaluation had computed and not kept
   std::int64_t phases = 0;
-  std::size_t temporary_bytes = 0;  // memory of intermediates
-  std::size_t in_place_updates = 0;
+  std::size_t temporary_bytes = 0;   // memory of intermediates
+  std::size_t in_place_updates = 0;  // assignments that wrote over the old value, which nobody held
   std::size_t assignments = 0;
 };
 
 // Computes the tensors, and runs the thread's pending assignments exactly once. With assignments it is a barrier: tensors that the program still holds and
-// that read an overwritten variable are computed in the same graph. Either everything happens or, when an Error is thrown, nothing.
+// that read an overwritten variable are computed in the same graph. Either everything happens or, when an Error is thrown, nothing: variables
+// keep their values, and the pending assignments are discarded.
 EvaluationReport evaluate(std::initializer_list<Tensor> tensors, std::source_location where = std::source_location::current());
 EvaluationReport evaluate(const std::vector<Tensor>& tensors, std::source_location where = std::source_location::current());
 // The report of the last evaluation of this thread, whatever triggered it. Kernels' lines are left out for item() and the like.

@@ -32,7 +32,8 @@ class Variable {
 
   // Its value as a tensor: the one assigned last in this thread.
   [[nodiscard]] Tensor value(std::source_location where = std::source_location::current()) const;
-  // Records its next value, of its shape and type; a number is spread over the shape.
+  // Records its next value, of its shape and type; a number is spread over the shape. Where the evaluation that would run it throws, it is discarded.
+  // What was recorded from the old value is computed by that evaluation if the program still holds it; gradients by the variable through it are errors.
   void assign(const Operand& next) const;
   // Whether backward() accumulates here and gradients flow through reads (true at first). Turned off, no gradient work is done.
   Variable& requires_grad_(bool on = true, std::source_location where = std::source_location::current());

@@ -36,6 +36,10 @@ class CompiledProgram final : public Program {
       first_slot_.push_back(slots_);
       slots_ += step.slots.size();
     }
+    used_result_.resize(plan_.buffers.size());
+    updated_in_place_.resize(plan_.buffers.size());
+    for (int b : plan_.result_buffers) used_result_[static_cast<std::size_t>(b)] = true;
+    for (const Update& u : plan_.in_place) updated_in_place_[static_cast<std::size_t>(plan_.result_buffers[static_cast<std::size_t>(u.result)])] = true;
   }
 
   std::vector<StorageRef> run(std::span<const InputValue> inputs) const override {
@@ -43,7 +47,7 @@ class CompiledProgram final : public Program {
     bind_inputs(inputs, storage);
     const StorageRef arena = allocate(plan_.arena_bytes);
     for (std::size_t b = 0; b < plan_.buffers.size(); ++b)
-      if (plan_.buffers[b].kind == BufferKind::result && used_result(b)) storage[b] = allocate(plan_.buffers[b].bytes);
+      if (plan_.buffers[b].kind == BufferKind::result && used_result_[b]) storage[b] = allocate(plan_.buffers[b].bytes);
 
     std::vector<void*> addresses(slots_);
     for (std::size_t s = 0; s < plan_.steps.size(); ++s)
@@ -87,14 +91,6 @@ class CompiledProgram final : public Program {
     int step;
   };
 
-  [[nodiscard]] bool used_result(std::size_t buffer) const {
-    return std::find(plan_.result_buffers.begin(), plan_.result_buffers.end(), static_cast<int>(buffer)) != plan_.result_buffers.end();
-  }
-
-  [[nodiscard]] bool updated_in_place(int parameter) const {
-    return std::any_of(plan_.in_place.begin(), plan_.in_place.end(), [&](const Update& u) { return u.parameter == parameter; });
-  }
-
   void bind_inputs(std::span<const InputValue> inputs, std::vector<StorageRef>& storage) const {
     for (std::size_t b = 0; b < plan_.buffers.size(); ++b) {
       const Buffer& buffer = plan_.buffers[b];
@@ -116,7 +112,7 @@ class CompiledProgram final : public Program {
         default:
           storage[b] = in.storage;
           // Two references: the caller's, and the binding's. Anybody else still wants the old value.
-          if (!updated_in_place(buffer.index)) break;
+          if (!updated_in_place_[b]) break;
           if (in.storage.use_count() > 3) {
             storage[b] = allocate(buffer.bytes);
             std::memcpy(storage[b]->data(), in.storage->data(), buffer.bytes);
@@ -135,6 +131,7 @@ class CompiledProgram final : public Program {
   std::vector<std::int64_t> chunks_;     // of each phase
   std::vector<std::size_t> first_slot_;  // of each step in the addresses
   std::size_t slots_ = 0;
+  std::vector<bool> used_result_, updated_in_place_;  // by buffer
 };
 
 reference::Array random_array(const RandomState& state, const Ref& leaf) {
