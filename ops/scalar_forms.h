@@ -1,5 +1,5 @@
-// Formulas of several steps that rows of elementwise.def are made of. Each is accurate to a few units in the last place over the whole range of its type and
-// overflows nowhere that its value does not. A branch that is not taken may overflow: neither value nor derivative sees it.
+// Formulas of several steps that rows of elementwise.def are made of. Each is accurate to a few units in the last place over the whole range of its type and,
+// lerp_of aside, overflows nowhere that its value does not. A branch that is not taken may overflow: neither value nor derivative sees it.
 //
 //   parts          abs_of, trunc_of, sigmoid_of, softplus_of, clip_of
 //   hyperbolic     sinh_of, cosh_of, asinh_of, asinh_slope, acosh_of
@@ -102,7 +102,7 @@ inline constexpr double log_two = 0.6931471805599453;
   return where(!eq(r, 0) && xor_(r < 0, y < 0), r + y, r);
 }
 
-// x at weight 0 and `end` at weight 1, both exactly.
+// x at weight 0 and `end` at weight 1, both exactly, unless end - x overflows.
 [[nodiscard]] inline Ex lerp_of(Ex x, Ex end, Ex weight) {
   const Ex small = weight < 0.5 && weight > -0.5, step = end - x;
   return where(small, x + weight * step, end - step * (1 - weight));

@@ -23,6 +23,7 @@ DTYPES = {"f64": torch.float64, "f32": torch.float32, "i32": torch.int32, "u8": 
 
 # Elementwise rows that PyTorch has under another name or as an option, or whose own function has no second derivative.
 OTHER_NAMES = {
+    "cbrt": lambda x: x ** (1 / 3),  # of the case's positive numbers
     "log_sigmoid": torch.nn.functional.logsigmoid,
     "gelu_tanh": lambda x: torch.nn.functional.gelu(x, approximate="tanh"),
     "hardsigmoid": lambda x: torch.nn.functional.relu6(x + 3) / 6,
