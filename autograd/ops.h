@@ -7,6 +7,8 @@
 // What each one computes, its gradient at kinks and its errors stand in its row. All report mistakes with the caller's line.
 #pragma once
 
+#include <limits>
+
 #include "autograd/tensor.h"
 #include "graph/composites/composite_options.h"
 #include "ops/row_options.h"

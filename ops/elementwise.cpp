@@ -8,6 +8,7 @@
 #include "ops/error.h"
 #include "ops/intern.h"
 #include "ops/row_macros.h"
+#include "ops/scalar_forms.h"
 
 namespace cotan {
 namespace {

@@ -1,6 +1,7 @@
 // The table of elementwise operations (elementwise.def) as values.
 #pragma once
 
+#include <limits>
 #include <span>
 #include <string_view>
 #include <vector>

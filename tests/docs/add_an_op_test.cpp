@@ -29,12 +29,12 @@ TEST_P(GeneratedTests, ExistAndPass) {
 }
 
 INSTANTIATE_TEST_SUITE_P(OfTheNewRows, GeneratedTests,
-                         ::testing::Values("All/ElementwiseRows.ValueEqualsTheOracleInFloat64/softsign",
-                                           "All/ElementwiseRows.ValueEqualsTheOracleInFloat32/softsign",
-                                           "All/ElementwiseRows.DerivativesEqualDifferences/softsign",
-                                           "All/ElementwiseRows.StatedDerivativesEqualDerivedOnes/softsign", "All/ElementwiseRows.*/softsign",
-                                           "All/RowDerivatives.*/outer_0", "All/RowDerivatives.*/outer_1", "All/BadCases.*/outer_*",
-                                           "All/RowDerivatives.*/mse_loss_0", "All/RowDerivatives.*/mse_loss_1", "All/BadCases.*/mse_loss_*"),
+                         ::testing::Values("All/ElementwiseRows.ValueEqualsTheOracleInFloat64/squash",
+                                           "All/ElementwiseRows.ValueEqualsTheOracleInFloat32/squash", "All/ElementwiseRows.DerivativesEqualDifferences/squash",
+                                           "All/ElementwiseRows.StatedDerivativesEqualDerivedOnes/squash", "All/ElementwiseRows.*/squash",
+                                           "All/RowDerivatives.*/polynomial_product_0", "All/RowDerivatives.*/polynomial_product_1",
+                                           "All/BadCases.*/polynomial_product_*", "All/RowDerivatives.*/relative_loss_0",
+                                           "All/RowDerivatives.*/relative_loss_1", "All/BadCases.*/relative_loss_*"),
                          [](const auto& info) { return fmt::format("Filter{}", info.index); });
 
 TEST(AddAnOp, TheProgramPrintsWhatThePageSays) {
@@ -50,7 +50,7 @@ TEST(AddAnOp, TheExampleIsNew) {
   for (const char* table : {"ops/elementwise.def", "ops/sums.def", "graph/composites/composites.def"}) {
     const std::string rows = content_of(fs::path(COTAN_SOURCE_DIR) / table);
     ASSERT_NE(rows, "") << table;
-    for (const char* row : {"(softsign,", "SUM(outer,", ", mse_loss,"}) EXPECT_EQ(rows.find(row), std::string::npos) << table << " has " << row;
+    for (const char* row : {"(squash,", "SUM(polynomial_product,", ", relative_loss,"}) EXPECT_EQ(rows.find(row), std::string::npos) << table << " has " << row;
   }
 }
 

@@ -5,7 +5,7 @@
     tests/golden/make_golden.py build/tests/cotan_golden_tests
 
 The test program writes the cases with their inputs (--cases). Each row's PyTorch expression is evaluated over its operands and options by name; an elementwise
-row is the PyTorch function of its name. Stored for each case: the results, the gradient of <cotangents, results> by each floating operand, and the gradient of
+row is the PyTorch function of its name or of OTHER_NAMES. Stored for each case: the results, the gradient of <cotangents, results> by each floating operand, and the gradient of
 <gradients, tangents> by each floating operand.
 """
 import json
@@ -21,6 +21,15 @@ FOLDER = pathlib.Path(__file__).resolve().parent
 DTYPES = {"f64": torch.float64, "f32": torch.float32, "i32": torch.int32, "u8": torch.uint8, "bool": torch.bool}
 
 
+# Elementwise rows that PyTorch has under another name or as an option, or whose own function has no second derivative.
+OTHER_NAMES = {
+    "cbrt": lambda x: x ** (1 / 3),  # of the case's positive numbers
+    "log_sigmoid": torch.nn.functional.logsigmoid,
+    "gelu_tanh": lambda x: torch.nn.functional.gelu(x, approximate="tanh"),
+    "hardsigmoid": lambda x: torch.nn.functional.relu6(x + 3) / 6,
+}
+
+
 def tensor(array):
     values = torch.tensor(np.array(array["values"], dtype=np.float64)).reshape(array["shape"])
     return values.to(DTYPES[array["dtype"]])
@@ -34,7 +43,7 @@ def number(value):
 
 
 def stored(t):
-    t = t.detach().to(torch.float64)
+    t = torch.empty(t.shape, dtype=torch.float64).copy_(t.detach())  # a zero without storage gets some
     return {"shape": list(t.shape), "values": [number(v) for v in t.reshape(-1).tolist()]}
 
 
@@ -48,6 +57,9 @@ def function_of(case):
     options = {name: option(name, value) for name, value in case["options"].items()}
     if case["table"] != "elementwise":
         return lambda operands: eval(case["oracle"], {"torch": torch, **options, **operands})
+    if case["row"] in OTHER_NAMES:
+        found = OTHER_NAMES[case["row"]]
+        return lambda operands: found(*operands.values(), **options)
     for module in (torch, torch.nn.functional, torch.special):
         found = getattr(module, case["row"], None)
         if found is not None:

@@ -23,8 +23,7 @@ struct ElementwiseCase {
   std::vector<ElementwiseRow::Kink> kinks;
 };
 
-[[nodiscard]] inline ElementwiseCase case_of(const ElementwiseRow& row, std::span<const DType> types) {
-  const std::vector<double> parameters = standard_parameters(row);
+[[nodiscard]] inline ElementwiseCase case_of(const ElementwiseRow& row, std::span<const DType> types, const std::vector<double>& parameters) {
   ElementwiseCase c;
   c.name = row.name;
   c.formula = formula_of(row, types, parameters);
@@ -33,6 +32,7 @@ struct ElementwiseCase {
   c.kinks = row.kinks(parameters);
   return c;
 }
+[[nodiscard]] inline ElementwiseCase case_of(const ElementwiseRow& row, std::span<const DType> types) { return case_of(row, types, standard_parameters(row)); }
 
 [[nodiscard]] inline double value_of(const FormulaRef& f, std::span<const double> p) {
   std::vector<double> scratch;

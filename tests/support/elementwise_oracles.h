@@ -36,10 +36,10 @@ namespace elementwise_oracles {
   return table[&row - elementwise_rows().data()];
 }
 
-// The standard values of the row's parameters.
+// The values of the row's parameters that tests take: the standard ones, but finite, since a bound at infinity is none.
 [[nodiscard]] inline std::vector<double> standard_parameters(const ElementwiseRow& row) {
   std::vector<double> values;
-  for (const ElementwiseRow::Parameter& p : row.parameters) values.push_back(p.standard);
+  for (const ElementwiseRow::Parameter& p : row.parameters) values.push_back(std::isinf(p.standard) ? std::copysign(1.25, p.standard) : p.standard);
   return values;
 }
 

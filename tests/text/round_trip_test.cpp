@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <limits>
+
 #include "graph/composites/composites.h"
 #include "ops/sum_rows.h"
 #include "tests/text/helpers.h"
@@ -45,6 +47,14 @@ TEST(RoundTrip, TheExampleOfTheDocumentation) {
   EXPECT_THAT(text, HasSubstr("body log_softmax.0(#0: f32[64,128]) {"));
   EXPECT_THAT(text, HasSubstr("call log_softmax(%3) {dim=1} using log_softmax.0"));
   EXPECT_THAT(text, HasSubstr("return loss=%6, logits=%3"));
+}
+
+// Bounds of clip may be infinite, and the greatest numbers of nan_to_num are long.
+TEST(RoundTrip, ParametersAtTheEndsOfTheRange) {
+  const Ref x = parameter("x", f32, {3});
+  EXPECT_THAT(round_trip(graph::clip(x, 0)), HasSubstr(") {min=0.0, max=inf}"));
+  EXPECT_THAT(round_trip(graph::clip(x, -std::numeric_limits<double>::infinity(), 1)), HasSubstr(") {min=-inf, max=1.0}"));
+  EXPECT_THAT(round_trip(graph::nan_to_num(x)), HasSubstr(") {nan=0.0, posinf=1.797"));
 }
 
 TEST(RoundTrip, EveryElementwiseRow) {
