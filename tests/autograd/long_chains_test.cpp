@@ -69,8 +69,13 @@ TEST_P(LongChains, OfTensorsThatAreAllHeld) {
 }
 
 TEST_P(LongChains, OfParametersOfOneStep) {
+#ifdef __SANITIZE_THREAD__
+  constexpr int count = 60;  // the tool's deadlock detector ends the program where a thread holds more than 64 locks, one for each cell that is written
+#else
+  constexpr int count = length / 100;
+#endif
   std::vector<Variable> parameters;
-  for (int i = 0; i < length / 100; ++i) parameters.emplace_back(fmt::format("p{}", i), tensor({1, 2}));
+  for (int i = 0; i < count; ++i) parameters.emplace_back(fmt::format("p{}", i), tensor({1, 2}));
   optim::SGD sgd(parameters, {.lr = 0.5});
   for (int turn = 0; turn < 2; ++turn) {
     Tensor total = sum(parameters[0] * parameters[0]);
