@@ -34,10 +34,12 @@ struct Users {
   std::vector<int> writer;                // -1: none
   std::vector<int> results;               // how many results are the buffer
   std::vector<int> parameter_buffers;     // by parameter
+  std::vector<int> checks;                // steps
 
   explicit Users(const Plan& plan) : readers(plan.buffers.size()), writer(plan.buffers.size(), -1), results(plan.buffers.size(), 0) {
     for (std::size_t s = 0; s < plan.steps.size(); ++s) {
       const Step& step = plan.steps[s];
+      if (step.is_check) checks.push_back(static_cast<int>(s));
       for (std::size_t k = 0; k < step.slots.size(); ++k) {
         const auto b = static_cast<std::size_t>(step.slots[k].buffer);
         if (k >= static_cast<std::size_t>(step.inputs))
@@ -83,9 +85,12 @@ void try_in_place(Plan& plan, Users& users, const Update& u) {
     if (r == writer) continue;
     if (waits_for(plan, r, writer)) return refuse("the old value is read after the new one");
   }
+  for (int c : users.checks)
+    if (waits_for(plan, c, writer)) return refuse("a check needs the new value, and checks come before writes");
   // Every reader of the old value, and every check, comes before the write.
   for (int r : of_old)
     if (r != writer) step.after.push_back(r);
+  step.after.insert(step.after.end(), users.checks.begin(), users.checks.end());
   auto move_to_old = [&](int s) {
     for (Slot& slot : plan.steps[static_cast<std::size_t>(s)].slots)
       if (slot.buffer == result) slot.buffer = old;
@@ -97,17 +102,6 @@ void try_in_place(Plan& plan, Users& users, const Update& u) {
   users.results[static_cast<std::size_t>(old)] = 1;
   plan.result_buffers[static_cast<std::size_t>(u.result)] = old;
   plan.in_place.push_back(u);
-}
-
-void put_checks_before_writes(Plan& plan, const Users& users) {
-  std::vector<int> checks;
-  for (std::size_t s = 0; s < plan.steps.size(); ++s)
-    if (plan.steps[s].is_check) checks.push_back(static_cast<int>(s));
-  for (const Update& u : plan.in_place) {
-    const int writer = users.writer[static_cast<std::size_t>(users.buffer_of(u.parameter))];
-    auto& after = plan.steps[static_cast<std::size_t>(writer)].after;
-    after.insert(after.end(), checks.begin(), checks.end());
-  }
 }
 
 void assign_phases(Plan& plan) {
@@ -233,7 +227,6 @@ void lay_out_arena(Plan& plan) {
 void schedule(Plan& plan, const CompileOptions& options) {
   Users users(plan);
   for (const Update& u : options.updates) try_in_place(plan, users, u);
-  put_checks_before_writes(plan, users);
   assign_phases(plan);
   find_lifetimes(plan);
   lay_out_arena(plan);

@@ -242,5 +242,18 @@ TEST_P(State, FreezingAfterRecordingIsNotTakenForAZeroGradient) {
   EXPECT_THAT(message_of([&] { static_cast<void>(gradients(loss, {v})); }), HasSubstr("frozen"));
 }
 
+// The check of the new value comes before any write in place, so that write must not be in place.
+TEST_P(State, AnAssignedValueCanBeAnIndexInTheSameEvaluation) {
+  const Variable at("at", tensor({0}, i32));
+  const Tensor rows = tensor(std::vector<float>{1, 2, 3}, {1, 3});
+  at.assign(at + 1);
+  EXPECT_EQ(pick(rows, at).to_vector(), std::vector<float>{2});
+  EXPECT_EQ(at.value().to_vector<std::int32_t>(), std::vector<std::int32_t>{1});
+  at.assign(at + 5);
+  const Tensor outside = pick(rows, at);
+  EXPECT_THROW(static_cast<void>(outside.to_vector()), Error);
+  EXPECT_EQ(at.value().to_vector<std::int32_t>(), std::vector<std::int32_t>{1});
+}
+
 }  // namespace
 }  // namespace cotan
