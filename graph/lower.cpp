@@ -18,7 +18,6 @@ struct Value {
   View view;
   int buffer = 0;
   std::vector<int> after;
-  bool fresh = false;  // the whole of a buffer that a step writes, in row-major order
 };
 
 // Every stage is checked in debug builds, and where COTAN_VERIFY is set, as the tests set it.
@@ -127,7 +126,7 @@ class Lowering {
     const auto& leaf = p->as<LeafSpec>();
     plan_.parameter_roles.push_back(leaf.role);
     plan_.parameter_types.push_back(p.dtype());
-    Value v{View::dense(p.dtype(), p.shape()), add_buffer(BufferKind::parameter, index, bytes_of(p.dtype(), p.shape())), {}, false};
+    Value v{View::dense(p.dtype(), p.shape()), add_buffer(BufferKind::parameter, index, bytes_of(p.dtype(), p.shape())), {}};
     if (leaf.role == LeafRole::random)
       random_state_[p.node()] = v.buffer;
     else
@@ -161,7 +160,7 @@ class Lowering {
   }
 
   Value fresh_value(const ResultType& type) {
-    return {View::dense(type.dtype, type.shape), add_buffer(BufferKind::arena, 0, bytes_of(type.dtype, type.shape)), {}, true};
+    return {View::dense(type.dtype, type.shape), add_buffer(BufferKind::arena, 0, bytes_of(type.dtype, type.shape)), {}};
   }
 
   const Value& value_of(const Edge& e) const {
@@ -185,7 +184,7 @@ class Lowering {
         if (node->operand_count == 1) {
           const Value& x = value_of(node->operands()[0]);
           if (auto view = view_through(*node.node(), x.view)) {
-            values_[node.edge()] = {*view, x.buffer, x.after, false};
+            values_[node.edge()] = {*view, x.buffer, x.after};
             return;
           }
         }
@@ -256,13 +255,12 @@ class Lowering {
     plan_.steps.back().is_check = true;
     plan_.steps.back().check = spec;
     Value checked = x;
-    checked.fresh = false;
     checked.after.push_back(step);
     values_[node.edge()] = checked;
   }
 
   void add_random(const Ref& node) {
-    const Value state{View{}, random_state_.at(node.node()), {}, false};
+    const Value state{View{}, random_state_.at(node.node()), {}};
     Value out = fresh_value({node.dtype(), node.shape()});
     const Value in[] = {state}, outs[] = {out};
     out.after = {add_step(compile_random(out.view), in, outs, false)};
@@ -272,7 +270,6 @@ class Lowering {
   // ---- results
 
   void add_results(std::span<const Ref> roots) {
-    std::unordered_map<int, int> taken;  // buffers that are results already
     std::unordered_map<Edge, int, RefHash> done;
     for (std::size_t r = 0; r < roots.size(); ++r) {
       auto [it, first] = done.try_emplace(roots[r].edge(), 0);
@@ -285,7 +282,7 @@ class Lowering {
       const Buffer& b = plan_.buffers[static_cast<std::size_t>(v.buffer)];
       const bool whole = is_whole(v);
       const bool returned_parameter = whole && b.kind == BufferKind::parameter && is_tensor(b.index);
-      if (!returned_parameter && (!whole || b.kind != BufferKind::arena || taken.contains(v.buffer))) {
+      if (!returned_parameter && (!whole || b.kind != BufferKind::arena)) {
         plan_.report.misses.push_back({"view", position_, {ReasonCode::result_is_view, "copied into memory of its own"}});
         v = dense_copy(v, {v.view.dtype, v.view.shape});
       }
@@ -294,7 +291,6 @@ class Lowering {
         mine.kind = BufferKind::result;
         mine.index = static_cast<int>(r);
       }
-      taken.emplace(v.buffer, static_cast<int>(r));
       it->second = v.buffer;
       plan_.result_buffers.push_back(v.buffer);
     }
