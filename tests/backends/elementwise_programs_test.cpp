@@ -3,27 +3,12 @@
 
 #include "autograd/differentiate.h"
 #include "backends/reference/reference.h"
-#include "graph/executor.h"
 #include "tests/support/elementwise_checks.h"
 #include "tests/support/inputs.h"
+#include "tests/support/run_compiled.h"
 
 namespace cotan::testing {
 namespace {
-
-std::vector<reference::Array> run_compiled(const Function& f, const std::vector<reference::Array>& inputs) {
-  const std::vector<Node*> order = topological(f.results);
-  const auto program = compile_program(f, order, {});
-  std::vector<InputValue> in(inputs.size());
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    in[i].storage = allocate(inputs[i].values.size() * size_of(inputs[i].dtype));
-    reference::to_buffer(inputs[i], in[i].storage->data(), View::dense(inputs[i].dtype, inputs[i].shape));
-  }
-  std::vector<reference::Array> out;
-  const std::vector<StorageRef> results = program->run(in);
-  for (std::size_t r = 0; r < results.size(); ++r)
-    out.push_back(reference::from_buffer(results[r]->data(), View::dense(f.results[r].dtype(), f.results[r].shape())));
-  return out;
-}
 
 class ElementwisePrograms : public ::testing::TestWithParam<std::size_t> {
  protected:

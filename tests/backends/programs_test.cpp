@@ -2,35 +2,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstring>
-
 #include "autograd/differentiate.h"
 #include "backends/reference/reference.h"
-#include "graph/executor.h"
 #include "graph/threads.h"
 #include "tests/support/close.h"
 #include "tests/support/random_graph.h"
 #include "tests/support/row_cases.h"
+#include "tests/support/run_compiled.h"
 
 namespace cotan::testing {
 namespace {
-
-std::vector<reference::Array> run_compiled(const Function& f, std::span<const reference::Array> inputs, int threads) {
-  CompileOptions options;
-  options.threads = threads;
-  const std::vector<Node*> order = topological(f.results);
-  const auto program = compile_program(f, order, options);
-  std::vector<InputValue> in(inputs.size());
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    in[i].storage = allocate(inputs[i].values.size() * size_of(inputs[i].dtype));
-    reference::to_buffer(inputs[i], in[i].storage->data(), View::dense(inputs[i].dtype, inputs[i].shape));
-  }
-  std::vector<reference::Array> out;
-  const std::vector<StorageRef> results = program->run(in);
-  for (std::size_t r = 0; r < results.size(); ++r)
-    out.push_back(reference::from_buffer(results[r]->data(), View::dense(f.results[r].dtype(), f.results[r].shape())));
-  return out;
-}
 
 // Inputs as float32 holds them, so that both sides start from the same numbers.
 std::vector<reference::Array> rounded(std::vector<reference::Array> arrays) {
