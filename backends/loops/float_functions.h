@@ -61,15 +61,21 @@ template <class P>
 HWY_INLINE Exponential exponential(Float x) {
   const ReducedExponent e = reduce_exponent(x);
   const Float r = fused(e.multiple, -log_2[1], e.rest);
-  return {fused(r * r, polynomial(P::exp, r), r) + 1, e.k};
+  return {fused(fused(polynomial(P::exp, r), r, 1.0F), r, 1.0F), e.k};
 }
 
-// The same of x + low, where low is less than an ULP of x.
+// The same of x + low, where low is less than an ULP of x; the mantissa is a sum of two floats.
+struct PreciseExponential {
+  Float mantissa, low;
+  Int exponent;
+};
+
 template <class P>
-HWY_INLINE Exponential exponential(Float x, Float low) {
+HWY_INLINE PreciseExponential exponential(Float x, Float low) {
   const ReducedExponent e = reduce_exponent(x);
   const Float r = e.rest + fused(e.multiple, -log_2[1], low);
-  return {fused(r * r, polynomial(P::exp, r), r) + 1, e.k};
+  const Float above = fused(r * r, polynomial(P::exp, r), r), mantissa = above + 1.0F;
+  return {mantissa, above - (mantissa - 1.0F), e.k};
 }
 
 // x = mantissa * 2^exponent with the mantissa between sqrt(1/2) and sqrt(2), for normal x > 0.
@@ -152,9 +158,9 @@ HWY_INLINE Float log1p(Float x) {
 
 // ---- angles
 
-// |x| as quarter turns and a rest.
+// |x| as quarter turns and a rest, which is the sum of two floats.
 struct Angle {
-  Float rest;
+  Float rest, low;
   Int quarters;
 };
 
@@ -163,37 +169,43 @@ inline constexpr float small_angles = 0x1p15F;
 
 HWY_INLINE Angle reduce_angle(Float x) {
   const Float sum = fused(x, two_over_pi, rounder), k = sum - rounder;
-  Float rest = fused(k, -half_pi[0], x);
-  rest = fused(k, -half_pi[1], rest);
-  rest = fused(k, -half_pi[2], rest);
+  // The first difference is exact; what the second and the product lose goes into the low part.
+  const Float near = fused(k, -half_pi[0], x), next = k * half_pi[1];
+  Float rest = near - next;
+  Float low = near - rest - next - fused(k, half_pi[2], fused(k, half_pi[1], -next));
   Int quarters = bits(sum);
   const Mask large = !(x < small_angles);
   if (any(large)) [[unlikely]] {
     const FloatTag d;
     HWY_ALIGN float angles[HWY_LANES(float)];
     HWY_ALIGN float rests[HWY_LANES(float)];
+    HWY_ALIGN float lows[HWY_LANES(float)];
     HWY_ALIGN std::int32_t counts[HWY_LANES(float)];
     hn::Store(x.v, d, angles);
     hn::Store(rest.v, d, rests);
+    hn::Store(low.v, d, lows);
     hn::Store(quarters.v, IntTag(), counts);
     for (std::size_t i = 0; i < hn::Lanes(d); ++i) {
       if (angles[i] < small_angles) continue;
       const QuarterTurns turns = large_angle(angles[i]);
       rests[i] = turns.rest;
+      lows[i] = turns.low;
       counts[i] = turns.quarters;
     }
     rest = hn::Load(d, rests);
+    low = hn::Load(d, lows);
     quarters = hn::Load(IntTag(), counts);
   }
-  return {rest, quarters};
+  return {rest, low, quarters};
 }
 
 // The sine of a quarter turn's rest, or with an odd number of quarters its cosine; negative in the second half of the turn.
 template <class P>
 HWY_INLINE Float sine(Angle a) {
   const Float z = a.rest * a.rest;
-  const Float sine = fused(a.rest * z, polynomial(P::sin, z), a.rest);
-  const Float cosine = fused(z * z, polynomial(P::cos, z), fused(z, -0.5F, 1.0F));
+  const Float sine = a.rest + fused(a.rest * z, polynomial(P::sin, z), a.low);
+  const Float top = fused(z, -0.5F, 1.0F), lost = fused(z, -0.5F, 1.0F - top);
+  const Float cosine = top + fused(z * z, polynomial(P::cos, z), fused(-a.rest, a.low, lost));
   const Float value = select((a.quarters & 1) == 0, sine, cosine);
   return with_sign(value, shift_left<30>(a.quarters) & sign_bit);
 }
@@ -206,7 +218,7 @@ HWY_INLINE Float sin(Float x) {
 template <class P = Polynomials>
 HWY_INLINE Float cos(Float x) {
   const Angle a = reduce_angle(abs(x));
-  return sine<P>({a.rest, a.quarters + 1});
+  return sine<P>({a.rest, a.low, a.quarters + 1});
 }
 
 // Above 1/2 by asin(x) = pi/2 - 2 asin(sqrt((1-x)/2)); the square root of a negative number is the NaN beyond 1.
@@ -217,7 +229,8 @@ HWY_INLINE Float asin(Float x) {
   const Float z = select(large, (1.0F - size) * 0.5F, size * size);
   const Float s = select(large, sqrt(z), size);
   const Float tail = s * z * polynomial(P::asin, z);
-  const Float from_top = fused(s, -2.0F, half_pi[0]) + fused(tail, -2.0F, half_pi[1]);
+  const Float top = fused(s, -2.0F, half_pi[0]), lost = fused(s, -2.0F, half_pi[0] - top) + half_pi[1];
+  const Float from_top = top + fused(tail, -2.0F, lost);
   return with_sign(select(large, from_top, s + tail), sign_of(x));
 }
 
@@ -265,11 +278,19 @@ template <class P = Polynomials>
 HWY_INLINE Float erfc(Float x) {
   const Float size = abs(x);
   const Float near = fused(-x, polynomial(P::erf, x * x) + 1.0F, 1.0F);
-  // e^(-x^2) times what varies slowly, x^2 in two parts; from 10.1 on it is 0.
+  // e^(-a^2) p / (a + 1), where p, a polynomial in t = (a - 3) / (a + 3), varies slowly; from 10.1 on it is 0. Square, exponential, product and divisor have
+  // two parts, and of both quotients the remainder is divided as well.
   const Float a = select(size > 10.1F, 10.1F, size);
   const Float square = a * a, square_low = fused(a, a, -square);
-  const Exponential e = exponential<P>(-square, -square_low);
-  const Float far = scaled(e.mantissa * polynomial(P::erfcx, (a - 3.0F) / (a + 3.0F)), e.exponent);
+  const PreciseExponential e = exponential<P>(-square, -square_low);
+  const Float inverse = Float(1.0F) / (a + 3.0F), quotient = (a - 3.0F) * inverse;
+  const Float t = fused(fused(-quotient, a, fused(quotient + 1.0F, -3.0F, a)), inverse, quotient);
+  const Float p = polynomial(P::erfc, t);
+  const Float product = e.mantissa * p, product_low = fused(e.low, p, fused(e.mantissa, p, -product));
+  const Float divisor = a + 1.0F, divisor_low = a - (divisor - 1.0F), reciprocal = Float(1.0F) / divisor;
+  const Float ratio = product * reciprocal;
+  const Float remainder = fused(-ratio, divisor, product) + fused(-ratio, divisor_low, product_low);
+  const Float far = scaled(fused(remainder, reciprocal, ratio), e.exponent);
   return select(size < 0.25F, near, select(x < 0.0F, 2.0F - far, far));
 }
 

@@ -8,7 +8,7 @@
 namespace cotan::loops {
 
 QuarterTurns large_angle(float angle) {
-  if (!std::isfinite(angle)) return {angle - angle, 0};
+  if (!std::isfinite(angle)) return {angle - angle, 0, 0};
   const std::uint32_t word = std::bit_cast<std::uint32_t>(angle) & 0x7FFFFFFFU;
   const auto mantissa = static_cast<__uint128_t>((word & 0x007FFFFFU) | 0x00800000U);
   const std::uint32_t exponent = (word >> 23) - 150;  // |angle| = mantissa * 2^exponent; at least -15, modulo 2^32
@@ -26,8 +26,9 @@ QuarterTurns large_angle(float angle) {
   std::int32_t quarters = static_cast<std::int32_t>(product >> 126);
   const auto fraction = static_cast<std::int64_t>(static_cast<std::uint64_t>(product >> 62));  // in 2^-64 quarter turns, from -1/2 to 1/2
   if (fraction < 0) ++quarters;
-  const auto rest = static_cast<float>(static_cast<double>(fraction) * 0x1.921fb54442d18p-64);  // pi / 2 * 2^-64
-  return angle < 0 ? QuarterTurns{-rest, -quarters & 3} : QuarterTurns{rest, quarters & 3};
+  const double radians = static_cast<double>(fraction) * (angle < 0 ? -0x1.921fb54442d18p-64 : 0x1.921fb54442d18p-64);  // pi / 2 * 2^-64
+  const auto rest = static_cast<float>(radians);
+  return {rest, static_cast<float>(radians - rest), (angle < 0 ? -quarters : quarters) & 3};
 }
 
 }  // namespace cotan::loops

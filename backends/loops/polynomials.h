@@ -33,9 +33,9 @@ struct Polynomials {
   static constexpr float erf[] = {0x1.06eba8p-3F, -0x1.81273ep-2F, 0x1.ce2ce6p-4F, -0x1.b7f71ap-6F, 0x1.53f224p-8F, -0x1.a3515ep-11F, 0x1.4771fcp-14F};
   // -log(1 - erf(x)); 1 <= x <= 4, of erf(x): 9.0e-03
   static constexpr float erf_log[] = {0x1.661cb2p-12F, 0x1.2088eap+0F, 0x1.46baf2p-1F, 0x1.a652f2p-4F, -0x1.65ca82p-6F, 0x1.82582ep-9F, -0x1.86d73ap-13F};
-  // e^(x^2) erfc(x); t = (x-3)/(x+3), 1/4 <= x <= 10.1, of erfc(x): 6.4e-02
-  static constexpr float erfcx[] = {0x1.6e9828p-3F, -0x1.4e102cp-2F, 0x1.f6ff1p-3F,    -0x1.336fd4p-3F, 0x1.258ce8p-4F, -0x1.8fb2ecp-6F,
-                                    0x1.173084p-8F, 0x1.796faep-11F, -0x1.2e55c2p-11F, 0x1.b5ae42p-16F, 0x1.74c47ap-15F};
+  // (1 + x) e^(x^2) erfc(x); t = (x-3)/(x+3), 1/4 <= x <= 10.1, of erfc(x): 6.3e-02
+  static constexpr float erfc[] = {0x1.6e9828p-1F, -0x1.d8f06ep-3F, 0x1.959678p-4F, -0x1.4f6cf6p-7F, -0x1.85ebf6p-6F,
+                                   0x1.6801fcp-6F, -0x1.405b52p-7F, 0x1.93a1ap-10F, 0x1.65012cp-11F, -0x1.cf1092p-13F};
   // the cube root of m, to be improved by one step of Newton's; 1 <= m <= 2: 7.7e+01
   static constexpr float cbrt[] = {0x1.0392d6p-1F, 0x1.6fb1c6p-1F, -0x1.33d34ep-2F, 0x1.60a0ecp-4F, -0x1.5b776p-7F};
 };
