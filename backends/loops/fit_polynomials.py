@@ -3,7 +3,7 @@
 
     backends/loops/fit_polynomials.py        (a Python with numpy and mpmath; Debian: python3-numpy python3-mpmath)
 
-The header is written anew and formatted by hand below, so that the same versions of the two libraries give the same file. Nothing is random.
+Nothing is random: the same versions of the two libraries give the same file.
 
 A polynomial is fitted so that the largest weighted error over its interval is as small as can be: weighted least squares on Chebyshev points, the weights
 multiplied by the errors until these level out (Lawson's iteration). Coefficients are then rounded to float32 one after the other, from the constant up, the
@@ -85,7 +85,7 @@ def tables():
     log2_of = lambda z: 2 * mp.atanh(root(z)) / mp.log(2) / root(z)
     yield ("log2_tail", "(log2((1+q)/(1-q)) / q - C - C z/3) / z^2 with C = 2/log(2)", "z = q^2, |q| <= 0.1716, of the logarithm, for a power near 2^128",
            tiny, q * q, 2, lambda z: (log2_of(z) - two_over_log2 * (1 + z / 3)) / z**2, lambda z: z**2 / log2_of(z) * 2**23 * 128)
-    yield ("sin", "(sin(r) - r) / r^3", "z = r^2, |r| <= pi/4, of sin(r)", tiny, quarter_pi**2, 3,
+    yield ("sin", "(sin(r) - r) / r^3", "z = r^2, |r| <= pi/4, of sin(r)", tiny, quarter_pi**2, 2,
            lambda z: (mp.sin(root(z)) - root(z)) / root(z) ** 3, ulps(lambda z: root(z) ** 3 / mp.sin(root(z))))
     yield ("cos", "(cos(r) - 1 + z/2) / z^2", "z = r^2, |r| <= pi/4, of cos(r)", tiny, quarter_pi**2, 2,
            lambda z: (mp.cos(root(z)) - 1 + z / 2) / z**2, ulps(lambda z: z**2 / mp.cos(root(z))))
@@ -155,6 +155,8 @@ def header():
         "// A table holds the coefficients of a polynomial, the constant first. The error is that of the polynomial in exact arithmetic: how far it moves the",
         "// function's value at worst over the interval, in parts of 2^-23 of it. The float32 arithmetic around it comes on top (float_functions.h).",
         "#pragma once",
+        "",
+        "// clang-format off",
         "",
         "#include <cstdint>",
         "",

@@ -90,25 +90,26 @@ HWY_INLINE Int sign_of(Float a) { return bits(a) & sign_bit; }
 HWY_INLINE Float with_sign(Float a, Int sign) { return from_bits(bits(a) ^ sign); }
 
 #if !HWY_NATIVE_FMA && HWY_TARGET != HWY_SCALAR
-// a * b + c rounded once. A product of two floats is exact in float64, and the float64 sum is rounded to odd: its last bit is set if anything was lost, so that
-// rounding it to float gives what rounding the exact sum would.
+// a * b + c in float64, where the product of floats is exact, as a number that rounds to float as the exact sum does.
 template <class D, class V>
-HWY_INLINE V multiply_add_to_odd(D d, V a, V b, V c) {
+HWY_INLINE V multiply_add(D d, V a, V b, V c) {
   const hn::RebindToSigned<D> integers;
   const V product = hn::Mul(a, b);
   const V sum = hn::Add(product, c);
+  const auto word = hn::BitCast(integers, sum);
+  // Rounding twice differs from rounding once only if the first rounding ends half way between two floats; among subnormal floats those lie elsewhere.
+  const auto half_way = hn::RebindMask(d, hn::Eq(hn::And(word, hn::Set(integers, 0x1FFFFFFF)), hn::Set(integers, 0x10000000)));
+  if (HWY_LIKELY(hn::AllFalse(d, hn::Or(half_way, hn::Lt(hn::Abs(sum), hn::Set(d, 0x1p-126)))))) return sum;
+  // Then the sum is rounded to odd: what is next to it on the side of what was lost, if anything was lost and its own last bit is 0.
   const V back = hn::Sub(sum, product);
   const V lost = hn::Add(hn::Sub(product, hn::Sub(sum, back)), hn::Sub(c, back));
   const V zero = hn::Zero(d);
   const auto inexact = hn::Or(hn::Lt(lost, zero), hn::Gt(lost, zero));  // neither for the NaN that infinities leave
-  const auto word = hn::BitCast(integers, sum);
   const auto one = hn::Set(integers, 1);
-  // Next to an even sum, the odd neighbour on the side of what was lost: one step away from zero if both have one sign, one towards zero otherwise.
-  const auto opposite = hn::BroadcastSignBit(hn::Xor(word, hn::BitCast(integers, lost)));
+  const auto opposite = hn::BroadcastSignBit(hn::Xor(word, hn::BitCast(integers, lost)));  // then the neighbour is towards zero
   const auto step = hn::Sub(hn::Xor(one, opposite), opposite);
-  const auto even = hn::Eq(hn::And(word, one), hn::Zero(integers));
-  const auto odd = hn::BitCast(d, hn::Add(word, step));
-  return hn::IfThenElse(hn::And(inexact, hn::RebindMask(d, even)), odd, sum);
+  const auto even = hn::RebindMask(d, hn::Eq(hn::And(word, one), hn::Zero(integers)));
+  return hn::IfThenElse(hn::And(inexact, even), hn::BitCast(d, hn::Add(word, step)), sum);
 }
 #endif
 
@@ -121,10 +122,10 @@ HWY_INLINE Float fused(Float a, Float b, Float c) {
 #else
   const hn::Half<FloatTag> half;
   const hn::Rebind<double, decltype(half)> wide;
-  const auto low = multiply_add_to_odd(wide, hn::PromoteTo(wide, hn::LowerHalf(half, a.v)), hn::PromoteTo(wide, hn::LowerHalf(half, b.v)),
-                                       hn::PromoteTo(wide, hn::LowerHalf(half, c.v)));
-  const auto high = multiply_add_to_odd(wide, hn::PromoteTo(wide, hn::UpperHalf(half, a.v)), hn::PromoteTo(wide, hn::UpperHalf(half, b.v)),
-                                        hn::PromoteTo(wide, hn::UpperHalf(half, c.v)));
+  const auto low = multiply_add(wide, hn::PromoteTo(wide, hn::LowerHalf(half, a.v)), hn::PromoteTo(wide, hn::LowerHalf(half, b.v)),
+                                hn::PromoteTo(wide, hn::LowerHalf(half, c.v)));
+  const auto high = multiply_add(wide, hn::PromoteTo(wide, hn::UpperHalf(half, a.v)), hn::PromoteTo(wide, hn::UpperHalf(half, b.v)),
+                                 hn::PromoteTo(wide, hn::UpperHalf(half, c.v)));
   return hn::Combine(FloatTag(), hn::DemoteTo(half, high), hn::DemoteTo(half, low));
 #endif
 }
