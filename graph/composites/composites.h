@@ -52,6 +52,7 @@ struct CompositeRow {
   bool takes_list = false;     // the one operand is a list of tensors
   std::string_view results;    // "ONE", "MANY", "NAMED(SortResult, values, indices)"
   std::string_view oracle;
+  Attributes defaults;  // of the options
   std::vector<CompositeCase> (*cases)();
   std::vector<CompositeCase> (*bad_cases)();
   // Records the composite with options given by name, as text has them; missing ones take their defaults. An attribute `given` lists the operands' positions
