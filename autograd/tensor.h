@@ -207,7 +207,7 @@ std::vector<T> Tensor::to_vector(std::source_location where) const {
   if constexpr (std::is_same_v<T, bool>) {  // std::vector<bool> has no buffer
     auto bytes = std::make_unique<bool[]>(count);
     read(bytes.get(), static_cast<std::int64_t>(count), dtype_of<T>(), "to_vector", where);
-    return {bytes.get(), bytes.get() + count};
+    return std::vector<T>(bytes.get(), bytes.get() + count);
   } else {
     std::vector<T> values(count);
     read(values.data(), static_cast<std::int64_t>(count), dtype_of<T>(), "to_vector", where);

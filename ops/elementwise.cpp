@@ -63,7 +63,9 @@ const ElementwiseRow rows[] = {
 
 FormulaRef build(const ElementwiseRow& row, std::span<const DType> operands, std::span<const double> parameters) {
   DType common = operands.back();  // literals of a row take the type of its last operand: the only one, or not the condition
-  if (std::all_of(operands.begin(), operands.end(), [&](DType d) { return d == common || d == DType::boolean; })) require_computed(row.name, common);
+  // Types that differ are another mistake, but a condition's beside those of its branches.
+  if (std::all_of(operands.begin(), operands.end(), [&](DType d) { return d == common || (d == DType::boolean && operands.size() > 2); }))
+    require_computed(row.name, common);
   FormulaRef plain = make_formula(
       operands, [&](std::span<const Ex> x) { return row.value(x, parameters); }, common);
   Formula f = *plain;

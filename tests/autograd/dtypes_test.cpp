@@ -92,7 +92,7 @@ void expect_casts(bool rounds_twice) {
     if (rounds_twice && std::abs(v) > 0x1p53L) continue;
     const long double want = wide(expected_cast<To>(v)), is = wide(static_cast<To>(got[i]));
     EXPECT_TRUE(is == want || (std::isnan(is) && std::isnan(want))) << name_of(x.dtype()) << " " << v << " to " << name_of(dtype_of<To>()) << " gave " << is;
-    if (!std::isnan(want)) EXPECT_EQ(std::signbit(is), std::signbit(want)) << name_of(x.dtype()) << " " << v << " to " << name_of(dtype_of<To>());
+    EXPECT_TRUE(std::isnan(want) || std::signbit(is) == std::signbit(want)) << name_of(x.dtype()) << " " << v << " to " << name_of(dtype_of<To>());
   }
 }
 
@@ -183,11 +183,11 @@ TEST_P(Dtypes, EveryIntegerTypeIndexes) {
     EXPECT_THAT(pick(x, tensor({2, 1}, dtype)).to_vector(), ElementsAre(2, 11)) << name_of(dtype);
     const auto beyond = error_of([&] { static_cast<void>(pick(x, tensor({2, 3}, dtype)).to_vector()); });
     ASSERT_TRUE(beyond) << name_of(dtype);
-    EXPECT_THAT(beyond->what(), HasSubstr("is 3")) << name_of(dtype);
+    EXPECT_THAT(beyond->what(), HasSubstr("index 3 at position 1")) << name_of(dtype);
     if (dtype == u8 || dtype == u32) continue;
     const auto negative = error_of([&] { static_cast<void>(pick(x, tensor({-1, 1}, dtype)).to_vector()); });
     ASSERT_TRUE(negative) << name_of(dtype);
-    EXPECT_THAT(negative->what(), HasSubstr("is -1")) << name_of(dtype);
+    EXPECT_THAT(negative->what(), HasSubstr("index -1 at position 0")) << name_of(dtype);
   }
 }
 
