@@ -67,8 +67,7 @@ class ProgramMaker {
       case 6: return keep(random_.chance(0.5) ? graph::le(x, y) : graph::eq(x, y));
       case 7: return keep(graph::cumsum(x, {.dim = static_cast<std::int64_t>(random_.below(2))}));
       case 8: return keep(graph::broadcast(random_.chance(0.5) ? graph::sum(x, {.dim = Dims{1}, .keepdim = true}) : graph::matmul(x, y), shape_));
-      case 9:
-        return keep(graph::broadcast(random_.chance(0.5) ? graph::max(x, {.dim = 0, .keepdim = true}) : graph::min(x, {.dim = 0, .keepdim = true}), shape_));
+      case 9: return keep(graph::broadcast(random_.chance(0.5) ? graph::max(x, {.dim = 0}) : graph::min(x, {.dim = 0}), shape_));
       case 10: return keep(moved(any()));
       default: return keep(graph::cast(random_.chance(0.5) ? any_narrow() : x, all_dtypes[random_.below(std::size(all_dtypes))]));
     }

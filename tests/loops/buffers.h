@@ -60,8 +60,7 @@ class Buffer {
     reference::to_buffer(Array::zeros(view_.dtype, view_.shape), first(), view_);
     std::vector<std::uint8_t> zeros = memory_;
     Array ones = Array::zeros(view_.dtype, view_.shape);
-    std::fill(ones.values.begin(), ones.values.end(), -1.0);
-    if (view_.dtype == DType::boolean || view_.dtype == DType::u8) std::fill(ones.values.begin(), ones.values.end(), 1.0);
+    std::fill(ones.values.begin(), ones.values.end(), 1.0);
     reference::to_buffer(ones, first(), view_);
     owned_.assign(memory_.size(), false);
     for (std::size_t i = 0; i < memory_.size(); ++i) {
