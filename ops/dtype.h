@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <string_view>
 #include <type_traits>
@@ -30,11 +31,14 @@ enum class DType : std::uint8_t {
 };
 
 // The number of types.
-inline constexpr std::size_t dtype_count = 0
-#define DTYPE(name, type, kind) +1
-    COTAN_DTYPES(DTYPE)
+[[nodiscard]] constexpr std::size_t dtype_count() {
+  constexpr DType all[] = {
+#define DTYPE(name, type, kind) DType::name,
+      COTAN_DTYPES(DTYPE)
 #undef DTYPE
-    ;
+  };
+  return std::size(all);
+}
 
 // What a type is for.
 enum class DTypeKind : std::uint8_t { floating, integer, boolean };

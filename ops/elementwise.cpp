@@ -102,7 +102,7 @@ const ElementwiseRow* find_elementwise(std::string_view name) {
 FormulaRef formula_of(ElementwiseId id, std::span<const DType> operands, std::span<const double> parameters) {
   if (!parameters.empty() || operands.size() > 3) return formula_of(rows[static_cast<std::size_t>(id)], operands, parameters);
   // The usual case, on every recording of an operation: a table by row and types.
-  constexpr std::size_t types = dtype_count;
+  constexpr std::size_t types = dtype_count();
   thread_local std::vector<FormulaRef> cache(std::size(rows) * types * types * types);
   std::size_t at = static_cast<std::size_t>(id);
   for (std::size_t k = 0; k < 3; ++k) at = at * types + (k < operands.size() ? static_cast<std::size_t>(operands[k]) : 0);

@@ -79,7 +79,7 @@ class HeaderReader {
     if (!v.starts_with('\'')) malformed("plain type");
     v.remove_prefix(1);
     v = v.substr(0, v.find('\''));
-    for (std::size_t d = 0; d < dtype_count; ++d)
+    for (std::size_t d = 0; d < dtype_count(); ++d)
       if (!v.empty() && v == descriptor(static_cast<DType>(d))) return static_cast<DType>(d);
     fail_at(file_, fmt::format("it holds elements of type '{}'", v.substr(0, 40)),
             "Convert it first: x.astype('float32'), or float64, int32, int64, uint8, uint32, bool");
