@@ -81,7 +81,7 @@ class Evaluation {
     {
       std::lock_guard lock(tape_.mutex);
       for (TensorState* s = tape_.first; s != nullptr; s = s->next) {
-        if (s->ref->kind == Kind::leaf && s->storage()) continue;
+        if (s->ref->kind == Kind::leaf && s->storage() && version_of(*s->ref.node()) == nullptr) continue;  // a read of a cell is overwritten with it
         std::shared_ptr<TensorState> held = s->weak_from_this().lock();  // null where another thread is just releasing it
         if (!held) continue;
         refs.push_back(held->ref);

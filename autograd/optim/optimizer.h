@@ -82,8 +82,8 @@ class Optimizer {
 template <class Options>
 class OptimizerWith : public Optimizer {
  public:
-  // Adds parameters with options of their own. Throws Error for no parameters, for one that is undefined, not floating, or in a group already, and for an
-  // option out of range.
+  // Adds parameters with options of their own; what is not given has the class's default, not group 0's value. Throws Error for no parameters, for one that is
+  // undefined, not floating, or in a group already, and for an option out of range.
   void add_param_group(std::vector<Variable> parameters, const Options& options, std::source_location where = std::source_location::current()) {
     const CallSite site("add_param_group", where);
     add(std::move(parameters), options);

@@ -44,7 +44,7 @@ CASES = [
     ("sgd_all", "SGD", dict(lr=0.02, momentum=0.7, dampening=0.2, weight_decay=0.01, maximize=True)),
     ("sgd_nesterov_decay", "SGD", dict(lr=0.05, momentum=0.6, weight_decay=0.02, nesterov=True)),
     ("sgd_maximize", "SGD", dict(lr=0.01, maximize=True)),
-    ("sgd_two_groups", "SGD", dict(lr=0.1, momentum=0.5), dict(second=dict(lr=0.02))),
+    ("sgd_two_groups", "SGD", dict(lr=0.1, momentum=0.5), dict(second=dict(lr=0.02, momentum=0.0))),
     ("sgd_changed_lr", "SGD", dict(lr=0.1, momentum=0.9), dict(lr_from_50=0.01)),
     ("adagrad", "Adagrad", dict(lr=0.1)),
     ("adagrad_lr_decay", "Adagrad", dict(lr=0.2, lr_decay=0.05)),
@@ -52,7 +52,7 @@ CASES = [
     ("adagrad_all", "Adagrad", dict(lr=0.05, lr_decay=0.01, weight_decay=0.1, initial_accumulator_value=0.1, maximize=True)),
     ("rmsprop", "RMSprop", dict(lr=0.01)),
     ("rmsprop_momentum", "RMSprop", dict(lr=0.005, alpha=0.9, momentum=0.8)),
-    ("rmsprop_centered", "RMSprop", dict(lr=0.01, alpha=0.95, centered=True, eps=1e-4)),
+    ("rmsprop_centered", "RMSprop", dict(lr=0.005, alpha=0.95, centered=True, eps=1e-2)),
     ("rmsprop_all", "RMSprop", dict(lr=0.003, alpha=0.9, eps=1e-3, weight_decay=0.05, momentum=0.5, centered=True, maximize=True)),
     ("adadelta", "Adadelta", dict()),
     ("adadelta_options", "Adadelta", dict(lr=0.5, rho=0.8, eps=1e-4, weight_decay=0.05)),
@@ -63,7 +63,7 @@ CASES = [
     ("adam_amsgrad", "Adam", dict(lr=0.02, betas=[0.9, 0.9], amsgrad=True)),
     ("adam_all", "Adam", dict(lr=0.01, betas=[0.7, 0.9], eps=1e-3, weight_decay=0.05, amsgrad=True, maximize=True)),
     ("adam_changed_lr", "Adam", dict(lr=0.02), dict(lr_from_50=0.002)),
-    ("adam_two_groups", "Adam", dict(lr=0.02), dict(second=dict(lr=0.005, betas=[0.5, 0.9], weight_decay=0.1))),
+    ("adam_two_groups", "Adam", dict(lr=0.02), dict(second=dict(lr=0.005, betas=[0.5, 0.9], eps=1e-2, weight_decay=0.1))),
     ("adamw", "AdamW", dict(lr=0.01)),
     ("adamw_decay", "AdamW", dict(lr=0.02, weight_decay=0.3)),
     ("adamw_no_decay", "AdamW", dict(lr=0.02, weight_decay=0.0)),
@@ -77,16 +77,14 @@ CASES = [
 ]
 
 
-def run(name, optimizer, options, extra=None):
+def run(name, optimizer, options, extra=None, start=0.8):
     extra = extra or {}
-    p = {n: filled(s, k, 0.8).requires_grad_() for k, (n, s) in enumerate(SHAPES.items())}
+    p = {n: filled(s, k, start).requires_grad_() for k, (n, s) in enumerate(SHAPES.items())}
     x, y = filled((8, 3), 10, 1.5), filled((8, 2), 11, 1.0)
     second = [p["b1"], p["scale"]] if "second" in extra else []
-    groups = [dict(params=[t for t in p.values() if not any(t is s for s in second)], **options)]
+    steps = getattr(torch.optim, optimizer)([t for t in p.values() if not any(t is s for s in second)], foreach=False, **options)
     if second:
-        groups.append(dict(params=second, **extra["second"]))
-    kind = getattr(torch.optim, optimizer)
-    steps = kind(groups, foreach=False)
+        steps.add_param_group(dict(params=second, **extra["second"]))
     after, norms = [], []
     for step in range(STEPS):
         if step == 50 and "lr_from_50" in extra:
@@ -110,7 +108,14 @@ def run(name, optimizer, options, extra=None):
     return case
 
 
+def stored(case):
+    """The case, once it is known not to be chaotic: else the tests would compare the growth of rounding errors."""
+    result, beside = run(*case), run(*case, start=0.8 * (1 + 1e-12))
+    moved = max(abs(a - b) for x, y in zip(result["after"], beside["after"]) for a, b in zip(x, y))
+    assert moved < 1e-9, f"{case[0]}: a start moved by 1e-12 moves the parameters by {moved}"
+    return result
+
+
 if __name__ == "__main__":
-    with open(FILE, "w") as out:
-        for case in CASES:
-            out.write(json.dumps(run(*case)) + "\n")
+    lines = [json.dumps(stored(case if len(case) == 4 else (*case, None))) + "\n" for case in CASES]
+    FILE.write_text("".join(lines))
