@@ -101,12 +101,14 @@ class OptimizerWith : public Optimizer {
     set(options, group);
   }
 
+  // As in Optimizer.
   [[nodiscard]] double lr(std::size_t group = 0, std::source_location where = std::source_location::current()) const override {
     const CallSite site("lr", where);
     require_group(group);
     return options_[group].lr;
   }
   using Optimizer::set_lr;
+  // As in Optimizer.
   void set_lr(double lr, std::size_t group, std::source_location where = std::source_location::current()) override {
     const CallSite site("set_lr", where);
     require_group(group);
@@ -127,6 +129,7 @@ class OptimizerWith : public Optimizer {
   // States the update in the rule.
   virtual void define(const Options& options, Rule& rule) const = 0;
 
+  // As in Optimizer.
   void define_group(std::size_t group, Rule& rule) const override { define(options_[group], rule); }
 
  private:
