@@ -53,8 +53,9 @@ TEST_P(RowPrograms, AgreeWithTheReference) {
   for (const DType dtype : {f32, f64}) {
     Random random(c.name(), 1);
     Inputs inputs;
-    for (std::size_t k = 0; k < c.operands.size(); ++k) inputs.add_random(std::string(c.names[k]), c.operands[k], random, dtype);
-    const Function f = with_gradients(inputs, c.record(inputs.parameters()), random);
+    std::vector<Ref> operands;
+    for (std::size_t k = 0; k < c.operands.size(); ++k) operands.push_back(inputs.add_random(std::string(c.names[k]), c.operands[k], random, dtype));
+    const Function f = with_gradients(inputs, c.record(operands), random);
     for (const int threads : {1, 2, 4}) {
       set_threads(threads);
       EXPECT_TRUE(none(compare(f, rounded(inputs.arrays()), dtype == f32 ? 1e-5 : 1e-12, threads))) << name_of(dtype);
