@@ -7,7 +7,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <vector>
 
 #include "ops/sum_rows.h"
@@ -41,6 +43,13 @@ void require_option(const char* name, const Spatial<N>& given, std::int64_t leas
                   : "It is at least 0 in each dimension, and at most 2^30; cut the input with slice or pad");
 }
 
+// Every dimension is one that windows can move over.
+inline void require_sizes(const Operand& x, const char* what) {
+  for (std::int64_t size : x.shape)
+    require(
+        size <= most_size, [&] { return fmt::format("{} of shape {}", what, x.shape.text()); }, "Windows move over dimensions of at most 2^32 entries: cut it");
+}
+
 // Whether x has a batch: 1 for (N, C, spatial...), 0 for (C, spatial...), which is also the place of the channels.
 template <std::size_t N>
 std::size_t require_batch_of(const Operand& x) {
@@ -50,13 +59,11 @@ std::size_t require_batch_of(const Operand& x) {
         return fmt::format("an input of shape {}, which has {} dimensions, not {} (or {} without a batch)", x.shape.text(), x.shape.rank(), N + 2, N + 1);
       },
       "Reshape it");
-  for (std::int64_t size : x.shape)
-    require(
-        size <= most_size, [&] { return fmt::format("an input of shape {}", x.shape.text()); }, "Windows move over at most 2^32 entries: cut the input");
+  require_sizes(x, "an input");
   return x.shape.rank() - N - 1;
 }
 
-// The windows of a convolution over an input of this size. `what` is the kernel's name in errors.
+// The windows of a convolution over an input of this size.
 inline Window conv_window(std::int64_t input, std::int64_t taps, std::int64_t stride, std::int64_t before, std::int64_t after, std::int64_t dilation) {
   require(
       taps > 0 && taps <= most_option, [&] { return fmt::format("a kernel of {} entries", taps); }, "A kernel has at least 1 entry, and at most 2^30");
@@ -110,7 +117,7 @@ std::vector<Index> taps_of(const Windows<N>& windows) {
   return all;
 }
 
-// Indices one after the other: those of one access, as far as they are expressions of their own.
+// An access that goes on with these indices, each alone in its dimension; or with what the windows read.
 inline Access joined(Access first, std::span<const Index> then) {
   first.insert(first.end(), then.begin(), then.end());
   return first;
@@ -121,7 +128,7 @@ Access joined(Access first, const Windows<N>& windows, std::span<const Index> po
   return first;
 }
 
-// Fresh indices over the batch, if there is one, and nothing else.
+// The beginning of an access: an index over the batch where there is one.
 inline Access batch_of(const Operand& x, std::size_t batched) { return batched ? Access{Index(x.shape[0])} : Access{}; }
 
 // Indices as the digits of one number, the last one moving fastest.
@@ -131,19 +138,34 @@ inline IndexExpr flattened(std::span<const Index> indices, IndexExpr leading = 0
 }
 inline std::int64_t count_of(std::span<const Index> indices) {
   std::int64_t count = 1;
-  for (const Index& i : indices) count *= i.size;
+  for (const Index& i : indices) {
+    require(
+        i.size <= most_option / count, [&] { return fmt::format("windows of {} x {} entries or positions", count, i.size); },
+        "At most 2^30 become one dimension: cut the input");
+    count *= i.size;
+  }
   return count;
 }
 
 // ---- convolutions
 
-// Input and output channels divide into groups.
-inline void require_groups(const Operand& x, std::size_t batched, std::int64_t groups, std::int64_t weight_inputs, std::int64_t outputs, const char* remedy) {
+// The options' ranges, and weight's rank.
+template <std::size_t N>
+void require_convolution(const Operand& weight, const Spatial<N>& stride, const Spatial<N>& padding, const Spatial<N>& dilation, std::int64_t groups) {
+  require_rank(weight, "weight", N + 2);
+  require_sizes(weight, "weight");
+  require_option("stride", stride, 1);
+  require_option("padding", padding, 0);
+  require_option("dilation", dilation, 1);
   require(
-      groups > 0, [&] { return fmt::format("{} groups", groups); }, "groups is at least 1");
+      groups > 0 && groups <= most_option, [&] { return fmt::format("{} groups", groups); }, "groups is at least 1, and at most 2^30");
+}
+
+// The input has the channels that weight and groups say, and groups divides both sides'.
+inline void require_channels(std::int64_t channels, std::int64_t inputs, std::int64_t outputs, std::int64_t groups, const char* remedy) {
   require(
-      weight_inputs % groups == 0 && x.shape[batched] == weight_inputs,
-      [&] { return fmt::format("an input of {} channels for a weight of {} input channels and {} groups", x.shape[batched], weight_inputs, groups); }, remedy);
+      channels == inputs && inputs % groups == 0,
+      [&] { return fmt::format("an input of {} channels for a weight of {} input channels in {} groups", channels, inputs, groups); }, remedy);
   require(
       outputs % groups == 0, [&] { return fmt::format("{} output channels for {} groups", outputs, groups); }, "Output channels are a multiple of groups");
 }
@@ -153,13 +175,8 @@ template <std::size_t N>
 SumDef convolution(const Operand& x, const Operand& weight, const Spatial<N>& stride, const Padding<N>& padding, const Spatial<N>& dilation,
                    std::int64_t groups, std::span<const Operand> operands) {
   const std::size_t batched = require_batch_of<N>(x);
-  require_rank(weight, "weight", N + 2);
-  require_option("stride", stride, 1);
-  require_option("padding", padding.sizes(), 0);
-  require_option("dilation", dilation, 1);
-  require(
-      groups > 0 && groups <= most_size, [&] { return fmt::format("{} groups", groups); }, "groups is at least 1");
-  require_groups(x, batched, groups, weight.shape[1] * groups, weight.shape[0], "Input channels are weight.shape[1] * groups");
+  require_convolution(weight, stride, padding.sizes(), dilation, groups);
+  require_channels(x.shape[batched], weight.shape[1] * groups, weight.shape[0], groups, "Input channels are weight.shape[1] * groups");
   const bool same = padding.word() == "same";
   require(
       same || !padding.word() || padding.word() == "valid", [&] { return fmt::format("padding {}", quoted(*padding.word())); },
@@ -190,14 +207,9 @@ template <std::size_t N>
 SumDef transposed_convolution(const Operand& x, const Operand& weight, const Spatial<N>& stride, const Spatial<N>& padding, const Spatial<N>& output_padding,
                               std::int64_t groups, const Spatial<N>& dilation, std::span<const Operand> operands) {
   const std::size_t batched = require_batch_of<N>(x);
-  require_rank(weight, "weight", N + 2);
-  require_option("stride", stride, 1);
-  require_option("padding", padding, 0);
+  require_convolution(weight, stride, padding, dilation, groups);
   require_option("output_padding", output_padding, 0);
-  require_option("dilation", dilation, 1);
-  require(
-      groups > 0 && groups <= most_size, [&] { return fmt::format("{} groups", groups); }, "groups is at least 1");
-  require_groups(x, batched, groups, weight.shape[0], weight.shape[1] * groups, "Input channels are weight.shape[0], a multiple of groups");
+  require_channels(x.shape[batched], weight.shape[0], weight.shape[1] * groups, groups, "Input channels are weight.shape[0], a multiple of groups");
 
   Windows<N> windows;
   Shape shape = x.shape;
@@ -231,6 +243,8 @@ SumDef transposed_convolution(const Operand& x, const Operand& weight, const Spa
 // result[n, c, i] = the sum over p of x[n, c, stride * i + p - padding], divided by a number.
 template <std::size_t N>
 SumDef sum_pool(const Operand& x, const Windows<N>& windows, double divisor, std::span<const Operand> operands) {
+  require(
+      divisor != 0 && std::isfinite(divisor), [&] { return fmt::format("divisor {}", divisor); }, "Divide by the number of entries that count");
   const std::size_t batched = x.shape.rank() - N - 1;
   Access out = batch_of(x, batched);
   out.push_back(Index(x.shape[batched]));

@@ -12,7 +12,7 @@ namespace {
 
 using rows::Window;
 
-// The number of spatial dimensions, from a type of option.
+// The windows of an average over x, its options checked.
 template <std::size_t N>
 rows::Windows<N> windows_of_input(const Ref& x, const Spatial<N>& kernel_size, const Spatial<N>& stride, const Spatial<N>& padding, bool ceil_mode) {
   return rows::pool_windows<N>({0, x.dtype(), x.shape()}, kernel_size, stride, padding, Spatial<N>(1), ceil_mode);
@@ -158,20 +158,23 @@ std::vector<Ref> adaptive_average(const Ref& x, const Spatial<N>& output_size, c
   return {y};
 }
 
-// The positions of the entries of each part of n entries (i32), a row for each part.
+// A column (i32) for the parts: how many of n entries e have  out * (e + 1) + late <= n * (part + since).
+Ref entries_before(std::int64_t n, std::int64_t out, std::int64_t since, std::int64_t late) {
+  SumSpec count;
+  count.domain = {out, n};
+  count.output = {index_of(0), 0};
+  count.guards = {{n * (index_of(0) + since) - out * (index_of(1) + 1) - late, n * out}};
+  return sum(std::move(count), {out, 1}, {}, {}, DType::i32);
+}
+
+// Where each part of n entries begins: floor(part * n / out), which is how many entries end by there.
+Ref starts_of_parts(std::int64_t n, std::int64_t out) { return entries_before(n, out, 0, 0); }
+
+// The positions of the entries of each part, a row for each.
 Ref positions_of_parts(std::int64_t n, std::int64_t out) {
-  const IndexExpr part = index_of(0), entry = index_of(1);
-  SumSpec begin;  // floor(part * n / out): how many entries end by there
-  begin.domain = {out, n};
-  begin.output = {part, 0};
-  begin.guards = {{n * part - out * (entry + 1), n * out}};
-  SumSpec last;  // ceil((part + 1) * n / out) - 1: how many entries but the first one begin before there
-  last.domain = {out, n};
-  last.output = {part, 0};
-  last.guards = {{n * (part + 1) - out * (entry + 1) - 1, n * out}};
+  const Ref last = entries_before(n, out, 1, 1);  // ceil((part + 1) * n / out) - 1: how many entries, but for the first one, begin before there
   const std::int64_t longest = (n - std::gcd(n, out) + out - 1) / out + 1;
-  const Ref steps = iota(DType::i32, {longest}, 0);
-  return minimum(add(sum(std::move(begin), {out, 1}, {}, {}, DType::i32), steps), sum(std::move(last), {out, 1}, {}, {}, DType::i32));
+  return minimum(add(starts_of_parts(n, out), iota(DType::i32, {longest}, 0)), last);
 }
 
 template <std::size_t N>
@@ -219,6 +222,53 @@ std::vector<Ref> adaptive_maximum(const Ref& x, const Spatial<N>& output_size) {
 }
 
 }  // namespace
+
+// Entry i of a result of `out` entries is entry floor(i * n / out) of the n there are: a repetition or a slice where one size divides the other, a gather
+// otherwise.
+std::vector<Ref> interpolate_body(std::span<const Ref> operands, const InterpolateOptions& options) {
+  const Ref& x = operands[0];
+  const std::size_t rank = x.shape().rank();
+  if (rank < 3 || rank > 5) fail(fmt::format("an input of shape {}", x.shape().text()), "Give (N, C) and one to three spatial dimensions");
+  if (options.mode != "nearest") fail(fmt::format("mode {}", quoted(options.mode)), "Only \"nearest\" is there");
+  if (options.size.empty() == options.scale_factor.empty()) fail("both or none of size and scale_factor", "Give one of them");
+  const Sizes& given = options.size.empty() ? options.scale_factor : options.size;
+  require_count(given, rank - 2);
+  rows::require_sizes({0, x.dtype(), x.shape()}, "an input");
+
+  SumSpec spec;
+  Shape shape = x.shape();
+  std::vector<Ref> tables;
+  spec.factors.resize(1);
+  const auto index = [&](std::int64_t size) {
+    spec.domain.push_back(size);
+    return index_of(static_cast<int>(spec.domain.size()) - 1);
+  };
+  for (std::size_t d = 0; d < rank; ++d) {
+    const std::int64_t n = x.shape()[d];
+    if (d < 2) {
+      spec.factors[0].push_back(index(n));
+      spec.output.push_back(spec.factors[0].back());
+      continue;
+    }
+    if (given[d - 2] < 1 || given[d - 2] > rows::most_option || n == 0)
+      fail(fmt::format("{} for dimension {} of an input of shape {}", given[d - 2], d, x.shape().text()), "Sizes and factors are at least 1, and at most 2^30");
+    const std::int64_t out = options.size.empty() ? n * given[d - 2] : given[d - 2];
+    shape[d] = out;
+    if (out % n == 0) {
+      const IndexExpr entry = index(n), copy = index(out / n);
+      spec.factors[0].push_back(entry);
+      spec.output.push_back((out / n) * entry + copy);
+    } else if (n % out == 0) {
+      spec.output.push_back(index(out));
+      spec.factors[0].push_back((n / out) * spec.output.back());
+    } else {
+      spec.output.push_back(index(out));
+      spec.factors[0].push_back(entry_of(static_cast<int>(tables.size()), {spec.output.back(), 0}));
+      tables.push_back(starts_of_parts(n, out));
+    }
+  }
+  return {sum(std::move(spec), shape, std::array{x}, tables)};
+}
 
 // The same for one, two and three dimensions.
 #define COTAN_WINDOW_BODIES(N)                                                                                                                                \
