@@ -229,7 +229,6 @@ std::vector<Ref> interpolate_body(std::span<const Ref> operands, const Interpola
   const Ref& x = operands[0];
   const std::size_t rank = x.shape().rank();
   if (rank < 3 || rank > 5) fail(fmt::format("an input of shape {}", x.shape().text()), "Give (N, C) and one to three spatial dimensions");
-  if (options.mode != "nearest") fail(fmt::format("mode {}", quoted(options.mode)), "Only \"nearest\" is there");
   if (options.size.empty() == options.scale_factor.empty()) fail("both or none of size and scale_factor", "Give one of them");
   const Sizes& given = options.size.empty() ? options.scale_factor : options.size;
   require_count(given, rank - 2);

@@ -5,6 +5,7 @@
 #include "autograd/gradients.h"
 #include "autograd/ops.h"
 #include "autograd/optim/sgd.h"
+#include "autograd/random.h"
 #include "autograd/tensor.h"
 #include "autograd/variable.h"
 #include "graph/threads.h"
