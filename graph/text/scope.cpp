@@ -49,7 +49,7 @@ Ref TensorScope::operand(Reader& reader) const {
 ResultType read_type(Reader& reader) {
   const Token t = reader.peek();
   const auto dtype = t.kind == TokenKind::name ? dtype_named(reader.spelled(t)) : std::nullopt;
-  if (!dtype) reader.expected("an element type", "It is f32, f64, i32, u8 or bool, then the sizes: f32[64,784]");
+  if (!dtype) reader.expected("an element type", "It is f32, f64, bf16, i32, i64, u8, u32 or bool, then the sizes: f32[64,784]");
   reader.take();
   reader.expect("[");
   ResultType type{*dtype, {}};
@@ -170,8 +170,7 @@ void AttributeReader::finish(std::span<const std::string_view> known) {
 Attributes AttributeReader::all() {
   Attributes attributes;
   for (Entry& e : entries_) {
-    if (e.is_text) reader_.fail(e.at, fmt::format("the attribute {} is a text", e.name), "A call takes numbers, lists of whole numbers, true, false or none");
-    attributes.set(std::move(e.name), std::move(e.value));
+    attributes.set(std::move(e.name), e.is_text ? Attribute(std::move(e.text)) : std::move(e.value));
   }
   entries_.clear();
   return attributes;

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "tests/support/elementwise_points.h"
 #include "tests/support/inputs.h"
@@ -24,8 +25,9 @@ struct RandomGraphOptions {
 };
 
 struct RandomGraph {
-  Function function;  // results: the first one is floating
-  Inputs inputs;      // the function's parameters with values; integers named "..._below4" hold 0 to 3
+  Function function;           // results: the first one is floating
+  Inputs inputs;               // the function's parameters with values; integers named "..._below4" hold 0 to 3
+  std::set<std::string> rows;  // of which tables' rows there are nodes
 };
 
 // True where the value at r changes smoothly with the leaves: nothing of choice, rounding or comparison on the way, but behind a stop_gradient.
@@ -60,7 +62,7 @@ class RandomGraphBuilder {
   [[nodiscard]] RandomGraph build() {
     const std::vector<Shape> shapes = {{3, 4}, {5}, {2, 3}, {4, 4}, {2, 1, 3}, {}};
     for (std::int64_t i = 0, n = random_.integer(2, 4); i < n; ++i) {
-      const Ref p = inputs_.add_random(fmt::format("x{}", i), {random_.pick(shapes), 0}, random_, options_.floating);
+      const Ref p = inputs_.add_random(fmt::format("x{}", i), rows::values(random_.pick(shapes)), random_, options_.floating);
       floats_.push_back({p, inputs_.arrays().back()});
     }
     for (int t = 0; t < 2; ++t) tables_.push_back(index_parameter({4}, 4));
@@ -78,6 +80,7 @@ class RandomGraphBuilder {
     for (std::size_t i = 0; i < g.function.results.size(); ++i) g.function.result_names.push_back(fmt::format("r{}", i));
     g.function.parameters = inputs_.parameters();
     g.inputs = inputs_;
+    g.rows = rows_;
     return g;
   }
 
@@ -114,7 +117,7 @@ class RandomGraphBuilder {
 
   // Keeps a result if it is of use. Values are found by evaluating the new nodes on the values that their operands are known to have.
   bool keep(const Ref& r) {
-    if (r.shape().elements() == 0 || r.shape().elements() > 300 || r.shape().rank() > 4) return false;
+    if (r.shape().elements() == 0 || r.shape().elements() > 400 || r.shape().rank() > 6) return false;
     if (options_.smooth && !(is_floating(r.dtype()) && is_smooth(r))) return false;
     reference::Array value = evaluated(r);
     if (!is_floating(r.dtype())) {
@@ -186,7 +189,7 @@ class RandomGraphBuilder {
   }
 
   [[nodiscard]] Ref index_parameter(const Shape& shape, std::int64_t below) {
-    return inputs_.add_random(fmt::format("t{}_below{}", inputs_.parameters().size(), below), {shape, below}, random_);
+    return inputs_.add_random(fmt::format("t{}_below{}", inputs_.parameters().size(), below), rows::indices(shape, below), random_);
   }
 
   [[nodiscard]] Ref condition(const Shape& shape) {
@@ -222,7 +225,11 @@ class RandomGraphBuilder {
       }
       operands.push_back(x);
     }
-    keep_if_recorded([&] { return graph::elementwise(static_cast<ElementwiseId>(number), operands, standard_parameters(row)); });
+    try {
+      if (keep(graph::elementwise(static_cast<ElementwiseId>(number), operands, standard_parameters(row)))) rows_.emplace(row.name);
+    } catch (const Error&) {
+      // shapes that do not go together: the next step tries something else
+    }
   }
 
   // A case of a row, its operands cut to the case's shapes.
@@ -230,8 +237,23 @@ class RandomGraphBuilder {
     static const auto* cases = new std::vector<RowTestCase>(row_test_cases());
     const RowTestCase& c = random_.pick(*cases);
     std::vector<Ref> operands;
-    for (const rows::CaseOperand& o : c.operands) operands.push_back(o.below > 0 ? index_parameter(o.shape, o.below) : fitted(any().ref, o.shape));
-    for (const Ref& r : c.record(operands)) keep(r);
+    for (const rows::CaseOperand& o : c.operands) {
+      using Kind = rows::CaseOperand::Kind;
+      switch (o.kind) {
+        case Kind::absent: operands.emplace_back(); break;
+        case Kind::indices: operands.push_back(index_parameter(o.shape, o.below)); break;
+        case Kind::booleans:
+          if (options_.smooth) return;
+          operands.push_back(condition(o.shape));
+          break;
+        case Kind::values: {
+          const Ref x = fitted(any().ref, o.shape);
+          operands.push_back(o.low == -1 && o.high == 1 ? x : within(x, o.low, o.high));
+        }
+      }
+    }
+    for (const Ref& r : c.record(operands))
+      if (keep(r)) rows_.insert(c.row);
   }
 
   void sum() {
@@ -293,19 +315,12 @@ class RandomGraphBuilder {
     keep(graph::sum(std::move(s), v.shape(), factors, positions));
   }
 
-  void keep_if_recorded(const std::function<Ref()>& record) {
-    try {
-      keep(record());
-    } catch (const Error&) {
-      // shapes that do not go together: the next step tries something else
-    }
-  }
-
   Random random_;
   RandomGraphOptions options_;
   Inputs inputs_;
   std::vector<Entry> floats_, others_;  // others: booleans and integers
   std::vector<Ref> tables_;
+  std::set<std::string> rows_;
 };
 
 [[nodiscard]] inline RandomGraph random_graph(std::uint64_t seed, const RandomGraphOptions& options = {}) { return RandomGraphBuilder(seed, options).build(); }
