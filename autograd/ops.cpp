@@ -14,11 +14,11 @@ Ref number_operand(double value, DType dtype) {
   return graph::scalar(value, dtype);
 }
 
-void resolve(std::span<const Operand> operands, OperandRefs& refs) {
+void resolve(std::span<const Operand> operands, std::span<Ref> refs) {
   DType dtype = DType::f32;
   bool found = false;
   for (std::size_t k = 0; k < operands.size(); ++k) {
-    if (operands[k].is_number()) continue;
+    if (operands[k].is_number() || operands[k].is_absent()) continue;
     refs[k] = use_as_operand(operands[k].state());
     if (!found || dtype == DType::boolean) dtype = refs[k].dtype();  // a condition does not decide
     found = true;
@@ -56,12 +56,53 @@ Tensor record_row(ElementwiseId row, std::initializer_list<Operand> operands, So
     });                                                                                      \
   }
 #define REDUCE SUM
-#define COMPOSITE(form_, name_, Options_, operands_, ...) SUM(name_, Options_, operands_)
-#include "graph/composites/composites.def"
 #include "ops/reductions.def"
 #include "ops/sums.def"
-#undef COMPOSITE
 #undef REDUCE
 #undef SUM
+
+namespace {
+
+using Composed = std::function<std::vector<Ref>(std::span<const Ref>)>;
+
+std::vector<Tensor> record_composite(const char* name, std::span<const Operand> operands, const SourceLine& line, const Composed& body) {
+  const CallSite site(name, line);
+  std::vector<Ref> refs(operands.size());
+  resolve(operands, refs);
+  std::vector<Tensor> results;
+  for (const Ref& r : body(refs)) results.push_back(Tensor::wrap(r, line));
+  return results;
+}
+
+// The arguments of a composite as one list.
+struct Arguments {
+  std::vector<Operand> operands;
+  SourceLine line;
+  void append(const Operand& operand) {
+    if (operands.empty()) line = operand.line();
+    operands.push_back(operand);
+  }
+  void append(const OperandList& list) {
+    line = list.line();
+    operands = list.operands();
+  }
+};
+
+}  // namespace
+
+#define COTAN_TAKES(operand) COTAN_CAT(COTAN_TAKES_, COTAN_FORM_OF(operand))(COTAN_NAME_OF(operand))
+#define COTAN_TAKES_REQUIRED(name) const Operand& name
+#define COTAN_TAKES_OPTIONAL(name) const OptionalOperand& name
+#define COTAN_TAKES_LIST(name) const OperandList& name
+#define COTAN_APPEND(operand) arguments.append(COTAN_NAME_OF(operand));
+#define COMPOSITE(form_, name_, Options_, results_, operands_, ...)                                                            \
+  COTAN_RESULTS_OF(Tensor, results_) name_(COTAN_LIST(COTAN_TAKES, COTAN_UNWRAP operands_), const Options_& options) {         \
+    Arguments arguments;                                                                                                       \
+    COTAN_EACH(COTAN_APPEND, COTAN_UNWRAP operands_)                                                                           \
+    const Composed body = [&](std::span<const Ref> in) { return graph::name_##_results(in, options); };                        \
+    return results_as<COTAN_RESULTS_OF(Tensor, results_)>(record_composite(#name_, arguments.operands, arguments.line, body)); \
+  }
+#include "graph/composites/composites.def"
+#undef COMPOSITE
 
 }  // namespace cotan

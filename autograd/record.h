@@ -13,8 +13,8 @@
 namespace cotan {
 
 // The operands as nodes of this thread's graph: numbers take the type of the first tensor (f32 without one).
-using OperandRefs = std::array<Ref, 6>;
-void resolve(std::span<const Operand> operands, OperandRefs& refs);
+// An operand left out is an empty Ref. `refs` has room for each.
+void resolve(std::span<const Operand> operands, std::span<Ref> refs);
 
 // A C++ number as an operand of that type, rank 0. Throws Error where an integer type does not hold it.
 [[nodiscard]] Ref number_operand(double value, DType dtype);
@@ -23,7 +23,7 @@ void resolve(std::span<const Operand> operands, OperandRefs& refs);
 template <class Body>
 Tensor record(const char* name, std::initializer_list<Operand> operands, const SourceLine& line, Body&& body) {
   const CallSite site(name, line);
-  OperandRefs refs;
+  std::array<Ref, 6> refs;
   resolve(std::span(operands.begin(), operands.size()), refs);
   return Tensor::wrap(body(std::span<const Ref>(refs.data(), operands.size())), line);
 }

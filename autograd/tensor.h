@@ -98,25 +98,65 @@ class Operand {
  public:
   Operand(const Tensor& tensor, std::source_location where = std::source_location::current());      // NOLINT: implicit, that is its purpose
   Operand(const Variable& variable, std::source_location where = std::source_location::current());  // NOLINT
-  Operand(double number, std::source_location where = std::source_location::current()) : is_number_(true), number_(number), line_(where) {}  // NOLINT
-  Operand(float number, std::source_location where = std::source_location::current()) : is_number_(true), number_(number), line_(where) {}   // NOLINT
-  Operand(int number, std::source_location where = std::source_location::current()) : is_number_(true), number_(number), line_(where) {}     // NOLINT
-  Operand(std::int64_t number, std::source_location where = std::source_location::current())                                                 // NOLINT
-      : is_number_(true), number_(static_cast<double>(number)), line_(where) {}
+  Operand(double number, std::source_location where = std::source_location::current()) : form_(Form::number), number_(number), line_(where) {}  // NOLINT
+  Operand(float number, std::source_location where = std::source_location::current()) : form_(Form::number), number_(number), line_(where) {}   // NOLINT
+  Operand(int number, std::source_location where = std::source_location::current()) : form_(Form::number), number_(number), line_(where) {}     // NOLINT
+  Operand(std::int64_t number, std::source_location where = std::source_location::current())                                                    // NOLINT
+      : form_(Form::number), number_(static_cast<double>(number)), line_(where) {}
 
   // Whether it is a C++ number; then number() is its value, and state() empty.
-  [[nodiscard]] bool is_number() const { return is_number_; }
+  [[nodiscard]] bool is_number() const { return form_ == Form::number; }
   [[nodiscard]] double number() const { return number_; }
+  // Whether an optional operand was left out.
+  [[nodiscard]] bool is_absent() const { return form_ == Form::absent; }
   // Where it was written.
   [[nodiscard]] const SourceLine& line() const { return line_; }
   // The tensor behind it.
   // Null for a number, and for an undefined tensor: the operation that gets one reports it.
   [[nodiscard]] const std::shared_ptr<TensorState>& state() const { return state_; }
 
+ protected:
+  // What it is.
+  enum class Form : std::uint8_t { tensor, number, absent };
+  // An operand left out.
+  Operand(Form form, const SourceLine& where) : form_(form), line_(where) {}
+
  private:
   std::shared_ptr<TensorState> state_;
-  bool is_number_ = false;
+  Form form_ = Form::tensor;
   double number_ = 0;
+  SourceLine line_;
+};
+
+// Says that an optional operand is left out where others follow: layer_norm(x, none, bias).
+struct None {};
+inline constexpr None none{};
+
+// An operand that may be left out.
+class OptionalOperand : public Operand {
+ public:
+  using Operand::Operand;
+  // Left out.
+  OptionalOperand(None = none, std::source_location where = std::source_location::current()) : Operand(Form::absent, where) {}  // NOLINT
+};
+
+// Several operands as one argument: concat({a, b}), or a std::vector of tensors or variables.
+class OperandList {
+ public:
+  OperandList(std::initializer_list<Operand> operands, std::source_location where = std::source_location::current())  // NOLINT: implicit, as Operand is
+      : operands_(operands), line_(where) {}
+  template <class T>
+  OperandList(const std::vector<T>& operands, std::source_location where = std::source_location::current()) : line_(where) {  // NOLINT
+    operands_.reserve(operands.size());
+    for (const T& operand : operands) operands_.emplace_back(operand, where);
+  }
+
+  // The operands in order, and where the list was written.
+  [[nodiscard]] const std::vector<Operand>& operands() const { return operands_; }
+  [[nodiscard]] const SourceLine& line() const { return line_; }
+
+ private:
+  std::vector<Operand> operands_;
   SourceLine line_;
 };
 

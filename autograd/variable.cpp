@@ -66,7 +66,7 @@ void Variable::assign(const Operand& next) const {
   if (next.is_number()) {
     r = graph::broadcast(number_operand(next.number(), cell.dtype), cell.shape);
   } else {
-    OperandRefs refs;
+    std::array<Ref, 1> refs;
     resolve(operands, refs);
     r = refs[0];
   }

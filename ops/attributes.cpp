@@ -35,6 +35,8 @@ std::uint64_t Attributes::hash() const {
             for (std::int64_t x : v) h = mix(h, static_cast<std::uint64_t>(x));
           } else if constexpr (std::is_same_v<T, double>) {
             h = mix(h, hash_of(v));
+          } else if constexpr (std::is_same_v<T, std::string>) {
+            h = mix(h, hash_of(std::string_view(v)));
           } else if constexpr (!std::is_same_v<T, std::monostate>) {
             h = mix(h, static_cast<std::uint64_t>(v));
           }
@@ -42,6 +44,25 @@ std::uint64_t Attributes::hash() const {
         value);
   }
   return h;
+}
+
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (c == '\t') {
+      out += "\\t";
+    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
 }
 
 std::string literal_text(double value) {
@@ -66,6 +87,8 @@ std::string Attributes::text() const {
             out += literal_text(v);
           } else if constexpr (std::is_same_v<T, std::monostate>) {
             out += "none";
+          } else if constexpr (std::is_same_v<T, std::string>) {
+            out += quoted(v);
           } else {
             out += fmt::format("{}", v);
           }

@@ -11,7 +11,7 @@
 namespace cotan {
 
 // std::monostate: not given.
-using Attribute = std::variant<std::monostate, bool, std::int64_t, double, std::vector<std::int64_t>>;
+using Attribute = std::variant<std::monostate, bool, std::int64_t, double, std::vector<std::int64_t>, std::string>;
 
 // Attributes in the order in which the row declares them.
 class Attributes {
@@ -41,6 +41,9 @@ class Attributes {
   [[nodiscard]] const Attribute& at(std::string_view name) const;
   std::vector<std::pair<std::string, Attribute>> list_;
 };
+
+// Quotes around, with \" \\ \n \t and \xHH for control characters.
+[[nodiscard]] std::string quoted(std::string_view text);
 
 // The shortest text that reads back as the same double, with a point or an exponent; "inf", "-inf" and "nan" as such.
 [[nodiscard]] std::string literal_text(double value);

@@ -5,6 +5,27 @@
 #include "ops/error.h"
 
 namespace cotan {
+namespace {
+
+template <class T>
+const T& value_of(const Attribute& from) {
+  const T* given = std::get_if<T>(&from);
+  if (given == nullptr) fail("an attribute of the wrong type", "Write it as the operation's row declares it");
+  return *given;
+}
+
+}  // namespace
+
+void from_attribute(const Attribute& from, bool& to) { to = value_of<bool>(from); }
+void from_attribute(const Attribute& from, double& to) { to = value_of<double>(from); }
+void from_attribute(const Attribute& from, std::int64_t& to) { to = value_of<std::int64_t>(from); }
+void from_attribute(const Attribute& from, std::string& to) { to = value_of<std::string>(from); }
+void from_attribute(const Attribute& from, Sizes& to) { to = value_of<Sizes>(from); }
+void from_attribute(const Attribute& from, Dims& to) { to = std::holds_alternative<std::monostate>(from) ? Dims() : Dims(value_of<Sizes>(from)); }
+
+void require_count(const Sizes& sizes, std::size_t count) {
+  if (sizes.size() != count) fail(fmt::format("{} numbers for {} dimensions", sizes.size(), count), "Give one for each");
+}
 
 std::int64_t resolve_dim(std::int64_t dim, std::size_t rank) {
   const auto r = static_cast<std::int64_t>(rank);

@@ -1,9 +1,12 @@
 // Types of operations' options, written as in PyTorch: {.dim = 1}, {.dim = {0, 2}, .keepdim = true}, {.stride = 2}, {.padding = {1, 0}}.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "ops/attributes.h"
@@ -11,15 +14,21 @@
 
 namespace cotan {
 
-// One number for each of the two spatial dimensions; a single number serves both.
-struct Pair {
-  std::array<std::int64_t, 2> values{};
-  constexpr Pair(std::int64_t both) : values{both, both} {}  // NOLINT: written as in PyTorch
-  constexpr Pair(int both) : Pair(std::int64_t{both}) {}     // NOLINT
-  constexpr Pair(std::int64_t first, std::int64_t second) : values{first, second} {}
+// One number for each of N spatial dimensions; a single number serves all.
+template <std::size_t N>
+struct Spatial {
+  std::array<std::int64_t, N> values{};
+  constexpr Spatial(std::int64_t all) { values.fill(all); }   // NOLINT: written as in PyTorch
+  constexpr Spatial(int all) : Spatial(std::int64_t{all}) {}  // NOLINT
+  template <class... More>
+    requires(sizeof...(More) + 2 == N)
+  constexpr Spatial(std::int64_t first, std::int64_t second, More... more) : values{first, second, static_cast<std::int64_t>(more)...} {}
   constexpr std::int64_t operator[](std::size_t i) const { return values[i]; }
-  bool operator==(const Pair&) const = default;
+  bool operator==(const Spatial&) const = default;
 };
+using Single = Spatial<1>;
+using Pair = Spatial<2>;
+using Triple = Spatial<3>;
 
 // Dimensions, negative ones counted from the end; without a value: all of them.
 class Dims {
@@ -51,12 +60,45 @@ using Sizes = std::vector<std::int64_t>;
 // NumPy's rule. Throws Error that names both shapes where they do not broadcast.
 [[nodiscard]] Shape broadcast_shapes(const Shape& a, const Shape& b);
 
+// Throws Error unless that many numbers are given.
+void require_count(const Sizes& sizes, std::size_t count);
+
 // Options as attributes of text.
-[[nodiscard]] inline Attribute to_attribute(const Pair& p) { return std::vector<std::int64_t>{p[0], p[1]}; }
+template <std::size_t N>
+[[nodiscard]] Attribute to_attribute(const Spatial<N>& s) {
+  return std::vector<std::int64_t>(s.values.begin(), s.values.end());
+}
 [[nodiscard]] inline Attribute to_attribute(const Dims& d) { return d.all() ? Attribute(std::monostate{}) : Attribute(d.given()); }
 [[nodiscard]] inline Attribute to_attribute(const Sizes& s) { return s; }
 [[nodiscard]] inline Attribute to_attribute(std::int64_t v) { return v; }
 [[nodiscard]] inline Attribute to_attribute(bool v) { return v; }
 [[nodiscard]] inline Attribute to_attribute(double v) { return v; }
+[[nodiscard]] inline Attribute to_attribute(const std::string& v) { return v; }
+template <class T>
+[[nodiscard]] Attribute to_attribute(const std::optional<T>& v) {
+  return v ? to_attribute(*v) : Attribute(std::monostate{});
+}
+
+// An attribute of text as an option, the same types backwards. Throws Error where it is of another type or count.
+void from_attribute(const Attribute& from, bool& to);
+void from_attribute(const Attribute& from, double& to);
+void from_attribute(const Attribute& from, std::int64_t& to);
+void from_attribute(const Attribute& from, std::string& to);
+void from_attribute(const Attribute& from, Sizes& to);
+void from_attribute(const Attribute& from, Dims& to);
+template <std::size_t N>
+void from_attribute(const Attribute& from, Spatial<N>& to) {
+  Sizes sizes;
+  from_attribute(from, sizes);
+  require_count(sizes, N);
+  std::copy(sizes.begin(), sizes.end(), to.values.begin());
+}
+template <class T>
+void from_attribute(const Attribute& from, std::optional<T>& to) {
+  if (std::holds_alternative<std::monostate>(from))
+    to.reset();
+  else
+    from_attribute(from, to.emplace());
+}
 
 }  // namespace cotan

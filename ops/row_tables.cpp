@@ -48,6 +48,8 @@ std::array<Operand, N> operands_of(std::span<const OperandType> types) {
 
 namespace {
 
+using rows::absent;
+using rows::booleans;
 using rows::indices;
 using rows::values;
 

@@ -99,13 +99,25 @@ void require(bool ok, const std::function<std::string()>& problem, const char* r
 // The sizes of an operand that must have N dimensions.
 void require_rank(const Operand& x, std::string_view what, std::size_t rank);
 
-// An operand of a test case: floating values, or integers in [0, below).
+// An operand of a test case, of which tests draw the values.
 struct CaseOperand {
+  enum class Kind : std::uint8_t { values, indices, booleans, absent };
+  Kind kind = Kind::values;
   Shape shape;
-  std::int64_t below = 0;  // > 0: an i32 tensor of indices
+  double low = -1, high = 1;  // values: in [low, high)
+  std::int64_t below = 0;     // indices: i32, in [0, below)
+
+  // The type that the operand has where floating values are of type `floating`.
+  [[nodiscard]] DType dtype(DType floating) const { return kind == Kind::indices ? DType::i32 : kind == Kind::booleans ? DType::boolean : floating; }
 };
-inline CaseOperand values(Shape shape) { return {shape, 0}; }
-inline CaseOperand indices(Shape shape, std::int64_t below) { return {shape, below}; }
+// Floating values in [low, high).
+inline CaseOperand values(Shape shape, double low = -1, double high = 1) { return {CaseOperand::Kind::values, shape, low, high, 0}; }
+// Integers in [0, below).
+inline CaseOperand indices(Shape shape, std::int64_t below) { return {CaseOperand::Kind::indices, shape, 0, 0, below}; }
+// Conditions.
+inline CaseOperand booleans(Shape shape) { return {CaseOperand::Kind::booleans, shape, 0, 0, 0}; }
+// An optional operand that is left out.
+inline CaseOperand absent() { return {CaseOperand::Kind::absent, {}, 0, 0, 0}; }
 
 }  // namespace rows
 

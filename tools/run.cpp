@@ -77,7 +77,7 @@ std::vector<std::string> result_files(const Function& f) {
     std::string name = r < f.result_names.size() ? f.result_names[r] : "";
     if (name.empty()) name = fmt::format("r{}", r);
     if (name.find('/') != std::string::npos || name.find('\0') != std::string::npos || name == "." || name == "..")
-      throw Error("", fmt::format("the result {} cannot name a file", text_form::quoted(name)), "Rename it in the function's text");
+      throw Error("", fmt::format("the result {} cannot name a file", cotan::quoted(name)), "Rename it in the function's text");
     if (!seen.insert(name).second) throw Error("", fmt::format("two results are named {}", name), "Rename one in the function's text");
     names.push_back(name + ".npy");
   }

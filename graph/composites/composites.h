@@ -15,12 +15,20 @@ namespace cotan {
 
 namespace graph {
 
-#define COTAN_REF_PARAMETER(name) const Ref& name
-#define COMPOSITE(form_, name_, Options_, operands_, ...) \
-  [[nodiscard]] Ref name_(COTAN_LIST(COTAN_REF_PARAMETER, COTAN_UNWRAP operands_), const Options_& options = {});
+// An operand that is optional is left out as an empty Ref. NAME_results takes the operands as a list and gives the results as one.
+#define COTAN_TAKES(operand) COTAN_CAT(COTAN_TAKES_, COTAN_FORM_OF(operand))(COTAN_NAME_OF(operand))
+#define COTAN_TAKES_REQUIRED(name) const Ref& name
+#define COTAN_TAKES_OPTIONAL(name) const Ref& name
+#define COTAN_TAKES_LIST(name) const std::vector<Ref>& name
+#define COMPOSITE(form_, name_, Options_, results_, operands_, ...)                                                                   \
+  [[nodiscard]] COTAN_RESULTS_OF(Ref, results_) name_(COTAN_LIST(COTAN_TAKES, COTAN_UNWRAP operands_), const Options_& options = {}); \
+  [[nodiscard]] std::vector<Ref> name_##_results(std::span<const Ref> operands, const Options_& options);
 #include "graph/composites/composites.def"
 #undef COMPOSITE
-#undef COTAN_REF_PARAMETER
+#undef COTAN_TAKES_LIST
+#undef COTAN_TAKES_OPTIONAL
+#undef COTAN_TAKES_REQUIRED
+#undef COTAN_TAKES
 
 // The mean and standard deviation of a normal distribution applied to Philox numbers by Box and Muller's transform (1958). f32 or f64.
 [[nodiscard]] Ref normal(std::uint64_t key, std::uint64_t counter, DType dtype, const Shape& shape, double mean, double std);
@@ -40,10 +48,14 @@ struct CompositeRow {
   std::string_view name;
   std::string_view description;
   std::vector<std::string_view> operands;
+  std::vector<bool> optional;  // which operands may be left out
+  bool takes_list = false;     // the one operand is a list of tensors
+  std::string_view results;    // "ONE", "MANY", "NAMED(SortResult, values, indices)"
   std::string_view oracle;
   std::vector<CompositeCase> (*cases)();
   std::vector<CompositeCase> (*bad_cases)();
-  // Records the composite with options given by name, as text has them; missing ones take their defaults.
+  // Records the composite with options given by name, as text has them; missing ones take their defaults. An attribute `given` lists the operands' positions
+  // where optional ones are left out. All results, those of the body that the user does not see included.
   std::function<std::vector<Ref>(std::span<const Ref>, const Attributes&)> record;
 };
 [[nodiscard]] std::span<const CompositeRow> composite_rows();

@@ -262,7 +262,8 @@ class BlockReader {
       r_.fail(at, fmt::format("no composite {}", name_text(name)),
               near.empty() ? "Write its body before the function, and `using` the body's name after the call" : fmt::format("Did you mean {}?", near));
     }
-    need_operands(at, operands, row->operands.size());
+    const bool marked = attributes.find("given") != nullptr;  // which operands there are, where optional ones are left out
+    if (!marked && !row->takes_list) need_operands(at, operands, row->operands.size());
     std::vector<Ref> results = row->record(operands, attributes);
     if (results[0]->kind == Kind::call)
       for (const auto& [given, value] : attributes)

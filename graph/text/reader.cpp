@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "graph/text/words.h"
+#include "ops/attributes.h"
 
 namespace cotan::text_form {
 namespace {

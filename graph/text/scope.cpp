@@ -170,8 +170,7 @@ void AttributeReader::finish(std::span<const std::string_view> known) {
 Attributes AttributeReader::all() {
   Attributes attributes;
   for (Entry& e : entries_) {
-    if (e.is_text) reader_.fail(e.at, fmt::format("the attribute {} is a text", e.name), "A call takes numbers, lists of whole numbers, true, false or none");
-    attributes.set(std::move(e.name), std::move(e.value));
+    attributes.set(std::move(e.name), e.is_text ? Attribute(std::move(e.text)) : std::move(e.value));
   }
   entries_.clear();
   return attributes;

@@ -54,7 +54,7 @@ class AttributeReader {
   [[nodiscard]] const double* number(std::string_view name);
   // Fails where an attribute is left, naming those that there are.
   void finish(std::span<const std::string_view> known);
-  // All of them as they stand; fails where one is a text.
+  // All of them as they stand.
   [[nodiscard]] Attributes all();
 
  private:

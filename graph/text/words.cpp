@@ -11,6 +11,7 @@
 #include <numeric>
 #include <vector>
 
+#include "ops/attributes.h"
 #include "ops/formula.h"
 
 namespace cotan::text_form {
@@ -41,25 +42,6 @@ std::size_t edits(std::string_view a, std::string_view b) {
 bool is_reserved(std::string_view word) { return std::find(std::begin(reserved), std::end(reserved), word) != std::end(reserved); }
 bool begins_name(char c) { return is_letter(c); }
 bool continues_name(char c) { return is_letter(c) || is_digit(c) || c == '.'; }
-
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (c == '\n') {
-      out += "\\n";
-    } else if (c == '\t') {
-      out += "\\t";
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-    } else {
-      out += c;
-    }
-  }
-  return out + '"';
-}
 
 std::string name_text(std::string_view name) {
   const bool numbered = name.size() > 1 && name[0] == '#' && is_digit(name[1]);

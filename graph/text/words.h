@@ -18,8 +18,6 @@ namespace cotan::text_form {
 
 // The name as it is, or quoted where it would not read back.
 [[nodiscard]] std::string name_text(std::string_view name);
-// Quotes around, with \" \\ \n \t and \xHH for control characters.
-[[nodiscard]] std::string quoted(std::string_view text);
 
 // "f32[64,784]", "f32[]".
 [[nodiscard]] std::string type_text(DType dtype, const Shape& shape);

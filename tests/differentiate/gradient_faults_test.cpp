@@ -17,8 +17,8 @@ struct Model {
 
   Model() {
     Random random(1);
-    const Ref x = inputs.add_random("x", {{3, 3}, 0}, random), w = inputs.add_random("w", {{3, 3}, 0}, random);
-    const Ref t = inputs.add_random("t", {{3}, 3}, random);
+    const Ref x = inputs.add_random("x", rows::values({3, 3}), random), w = inputs.add_random("w", rows::values({3, 3}), random);
+    const Ref t = inputs.add_random("t", rows::indices({3}, 3), random);
     const Ref h = graph::tanh(matmul(x, w));
     output = add(pick(mul(h, x), t), mean(mul(h, w), {.dim = 0}));
   }
@@ -82,7 +82,7 @@ Failures failures_of_map(const std::function<Ex(std::span<const Ex>)>& derivativ
   wrong.derivatives = {make_formula(with_value, derivative, f64)};
   Inputs inputs;
   Random random(3);
-  const Ref x = inputs.add_random("x", {{5}, 0}, random);
+  const Ref x = inputs.add_random("x", rows::values({5}), random);
   return check_gradients(inputs, map(interned(std::move(wrong)), {x}, {5}), random, options);
 }
 

@@ -15,8 +15,8 @@ class RowDerivatives : public ::testing::TestWithParam<RowTestCase> {
     Random random(c.name(), 3);
     std::vector<Ref> operands;
     for (std::size_t k = 0; k < c.operands.size(); ++k) {
-      operands.push_back(inputs.add_random(std::string(c.names[k]), c.operands[k], random));
-      if (whole && c.operands[k].below == 0) inputs.arrays().back().values = random_integers(random, c.operands[k].shape.elements());
+      operands.push_back(inputs.add_random(c.names[k], c.operands[k], random));
+      if (whole && c.operands[k].kind == rows::CaseOperand::Kind::values) inputs.arrays().back().values = random_integers(random, c.operands[k].shape.elements());
     }
     return c.record(operands);
   }

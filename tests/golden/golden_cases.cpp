@@ -22,35 +22,33 @@ void add_directions(GoldenCase& c) {
 }
 
 GoldenCase row_case(const RowTestCase& row) {
-  GoldenCase c{row.table, row.row, row.name(), std::string(row.oracle), row.attributes, {}, {}, {}, {}, {}};
+  GoldenCase c{row.table, row.row, row.name(), std::string(row.oracle), row.attributes, {}, {}, {}, {}, {}, {}};
   Random random(c.name, 7);
-  std::vector<Ref> operands;
   for (std::size_t k = 0; k < row.operands.size(); ++k) {
     c.operand_names.emplace_back(row.names[k]);
-    operands.push_back(c.inputs.add_random(c.operand_names.back(), row.operands[k], random));
+    c.operands.push_back(c.inputs.add_random(c.operand_names.back(), row.operands[k], random));
   }
-  c.results = row.record(operands);
+  c.results = row.record(c.operands);
   add_directions(c);
   return c;
 }
 
 // A vector of random and special points, ties and zeros included: PyTorch decides the conventions there.
 GoldenCase elementwise_case(const ElementwiseRow& row) {
-  GoldenCase c{"elementwise", std::string(row.name), std::string(row.name), "", {}, {}, {}, {}, {}, {}};
+  GoldenCase c{"elementwise", std::string(row.name), std::string(row.name), "", {}, {}, {}, {}, {}, {}, {}};
   const std::vector<DType> types = signature_of(row).value();
   std::vector<Point> points = sample_points(row, types, 16);
   for (const Point& p : special_points(row, types)) points.push_back(p);
   const auto n = static_cast<std::int64_t>(points.size());
-  std::vector<Ref> operands;
   for (std::size_t k = 0; k < types.size(); ++k) {
     std::vector<double> column;
     for (const Point& p : points) column.push_back(p[k]);
     c.operand_names.emplace_back(row.operands[k]);
-    operands.push_back(c.inputs.add(c.operand_names.back(), types[k], {n}, std::move(column)));
+    c.operands.push_back(c.inputs.add(c.operand_names.back(), types[k], {n}, std::move(column)));
   }
   const std::vector<double> parameters = standard_parameters(row);
   for (std::size_t i = 0; i < parameters.size(); ++i) c.attributes.set(std::string(row.parameters[i].name), parameters[i]);
-  c.results = {graph::elementwise(static_cast<ElementwiseId>(&row - elementwise_rows().data()), operands, parameters)};
+  c.results = {graph::elementwise(static_cast<ElementwiseId>(&row - elementwise_rows().data()), c.operands, parameters)};
   add_directions(c);
   return c;
 }
@@ -89,7 +87,7 @@ json described(const GoldenCase& c) {
   for (const auto& [name, value] : c.attributes) j["options"][name] = attribute_json(value);
   j["operands"] = json::array();
   for (std::size_t k = 0; k < c.operand_names.size(); ++k) {
-    json operand = array_json(c.inputs, c.inputs.parameters()[k]);
+    json operand = c.operands[k] ? array_json(c.inputs, c.operands[k]) : json::object();  // empty: left out
     operand["name"] = c.operand_names[k];
     j["operands"].push_back(std::move(operand));
   }

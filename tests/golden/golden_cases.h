@@ -15,7 +15,8 @@ struct GoldenCase {
   std::string table, row, name;
   std::string oracle;  // in PyTorch; "" for an elementwise row: the function of the row's name
   Attributes attributes;
-  std::vector<std::string> operand_names;
+  std::vector<std::string> operand_names;  // those of a list: "tensors.0", "tensors.1", ...
+  std::vector<Ref> operands;               // parameters; empty for one left out
   Inputs inputs;
   std::vector<Ref> results;
   std::vector<Ref> cotangents;  // parameters; empty for a result that is not floating

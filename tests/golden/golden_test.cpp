@@ -87,8 +87,8 @@ class Golden : public ::testing::TestWithParam<std::size_t> {
   }
   std::vector<Ref> operands_with_gradients() const {
     std::vector<Ref> all;
-    for (std::size_t k = 0; k < c().operand_names.size(); ++k)
-      if (is_floating(c().inputs.parameters()[k].dtype())) all.push_back(c().inputs.parameters()[k]);
+    for (const Ref& r : c().operands)
+      if (r && is_floating(r.dtype())) all.push_back(r);
     return all;
   }
   static std::vector<Ref> zeros_for_empty(std::vector<Ref> refs, const std::vector<Ref>& like) {

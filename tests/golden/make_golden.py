@@ -76,12 +76,26 @@ def gradients(outputs, seeds, wrt):
     return [torch.zeros_like(w) if g is None else g for g, w in zip(found, wrt)]
 
 
+def operands_of(case):
+    """The operands by name: None for one left out, and those of a list (tensors.0, tensors.1, ...) as a list; and the floating ones, marked for gradients."""
+    operands, wrt = {}, []
+    for o in case["operands"]:
+        t = tensor(o) if "values" in o else None
+        if t is not None and t.is_floating_point():
+            wrt.append(t.requires_grad_())
+        name, dot, _ = o["name"].partition(".")
+        if dot:
+            operands.setdefault(name, []).append(t)
+        else:
+            operands[name] = t
+    return operands, wrt
+
+
 def numbers(case):
     function = function_of(case)
     if function is None:
         return {}
-    operands = {o["name"]: tensor(o) for o in case["operands"]}
-    wrt = [t.requires_grad_() for t in operands.values() if t.is_floating_point()]
+    operands, wrt = operands_of(case)
     results = function(operands)
     results = list(results) if isinstance(results, (tuple, list)) else [results]
     entry = {"values": [stored(r) for r in results]}

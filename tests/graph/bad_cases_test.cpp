@@ -9,18 +9,11 @@
 namespace cotan::testing {
 namespace {
 
-std::vector<Ref> parameters_of(const RowTestCase& c) {
-  std::vector<Ref> operands;
-  for (std::size_t k = 0; k < c.operands.size(); ++k)
-    operands.push_back(graph::parameter(std::string(c.names[k]), c.operands[k].below > 0 ? i32 : f32, c.operands[k].shape));
-  return operands;
-}
-
 class BadCases : public ::testing::TestWithParam<RowTestCase> {};
 
 TEST_P(BadCases, ThrowWithTheRowsTextNameAndARemedy) {
   const RowTestCase& c = GetParam();
-  const std::vector<Ref> operands = parameters_of(c);
+  const std::vector<Ref> operands = parameters_of(c.operands);
   try {
     static_cast<void>(c.record(operands));
     FAIL() << "nothing was thrown; expected an error with \"" << c.error << "\"";
@@ -97,9 +90,7 @@ TEST_P(RowDtypes, RecordsOrSaysWhyNot) {
   const RowTestCase& c = GetParam();
   int recorded = 0;
   for (DType t : {f32, f64, i32, u8, DType::boolean}) {
-    std::vector<Ref> operands;
-    for (std::size_t k = 0; k < c.operands.size(); ++k)
-      operands.push_back(graph::parameter(std::string(c.names[k]), c.operands[k].below > 0 ? i32 : t, c.operands[k].shape));
+    const std::vector<Ref> operands = parameters_of(c.operands, t);
     try {
       const std::vector<Ref> results = c.record(operands);
       ASSERT_FALSE(results.empty());

@@ -11,7 +11,7 @@ namespace {
 std::vector<Ref> operands_of(const RowCase<SumDef>& c) {
   std::vector<Ref> operands;
   for (std::size_t k = 0; k < c.operands.size(); ++k)
-    operands.push_back(graph::parameter(std::string(1, static_cast<char>('a' + k)), c.operands[k].below > 0 ? i32 : f32, c.operands[k].shape));
+    operands.push_back(graph::parameter(std::string(1, static_cast<char>('a' + k)), c.operands[k].dtype(f32), c.operands[k].shape));
   return operands;
 }
 

@@ -23,10 +23,15 @@ class Inputs {
     arrays_.push_back({dtype, shape, std::move(values)});
     return p;
   }
-  // The same with random values: floating ones in [-1, 1), integers in [0, below).
+  // The same with random values of the kind that the case asks for; an empty Ref for an operand left out.
   Ref add_random(const std::string& name, const rows::CaseOperand& type, Random& random, DType floating = DType::f64) {
-    if (type.below > 0) return add(name, DType::i32, type.shape, random_integers(random, type.shape.elements(), 0, type.below - 1));
-    return add(name, floating, type.shape, random_values(random, type.shape.elements()));
+    using Kind = rows::CaseOperand::Kind;
+    if (type.kind == Kind::absent) return {};
+    const std::int64_t count = type.shape.elements();
+    std::vector<double> drawn = type.kind == Kind::indices    ? random_integers(random, count, 0, type.below - 1)
+                                : type.kind == Kind::booleans ? random_integers(random, count, 0, 1)
+                                                              : random_values(random, count, type.low, type.high);
+    return add(name, type.dtype(floating), type.shape, std::move(drawn));
   }
 
   // What these results come to.

@@ -60,7 +60,7 @@ class RandomGraphBuilder {
   [[nodiscard]] RandomGraph build() {
     const std::vector<Shape> shapes = {{3, 4}, {5}, {2, 3}, {4, 4}, {2, 1, 3}, {}};
     for (std::int64_t i = 0, n = random_.integer(2, 4); i < n; ++i) {
-      const Ref p = inputs_.add_random(fmt::format("x{}", i), {random_.pick(shapes), 0}, random_, options_.floating);
+      const Ref p = inputs_.add_random(fmt::format("x{}", i), rows::values(random_.pick(shapes)), random_, options_.floating);
       floats_.push_back({p, inputs_.arrays().back()});
     }
     for (int t = 0; t < 2; ++t) tables_.push_back(index_parameter({4}, 4));
@@ -186,7 +186,7 @@ class RandomGraphBuilder {
   }
 
   [[nodiscard]] Ref index_parameter(const Shape& shape, std::int64_t below) {
-    return inputs_.add_random(fmt::format("t{}_below{}", inputs_.parameters().size(), below), {shape, below}, random_);
+    return inputs_.add_random(fmt::format("t{}_below{}", inputs_.parameters().size(), below), rows::indices(shape, below), random_);
   }
 
   [[nodiscard]] Ref condition(const Shape& shape) {
@@ -230,7 +230,21 @@ class RandomGraphBuilder {
     static const auto* cases = new std::vector<RowTestCase>(row_test_cases());
     const RowTestCase& c = random_.pick(*cases);
     std::vector<Ref> operands;
-    for (const rows::CaseOperand& o : c.operands) operands.push_back(o.below > 0 ? index_parameter(o.shape, o.below) : fitted(any().ref, o.shape));
+    for (const rows::CaseOperand& o : c.operands) {
+      using Kind = rows::CaseOperand::Kind;
+      switch (o.kind) {
+        case Kind::absent: operands.emplace_back(); break;
+        case Kind::indices: operands.push_back(index_parameter(o.shape, o.below)); break;
+        case Kind::booleans:
+          if (options_.smooth) return;
+          operands.push_back(condition(o.shape));
+          break;
+        case Kind::values: {
+          const Ref x = fitted(any().ref, o.shape);
+          operands.push_back(o.low == -1 && o.high == 1 ? x : within(x, o.low, o.high));
+        }
+      }
+    }
     for (const Ref& r : c.record(operands)) keep(r);
   }
 

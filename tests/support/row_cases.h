@@ -16,8 +16,8 @@ namespace cotan::testing {
 struct RowTestCase {
   std::string table;  // "sums", "reductions", "composites"
   std::string row;
-  std::size_t number = 0;  // among the row's cases, or among its bad cases
-  std::vector<std::string_view> names;
+  std::size_t number = 0;          // among the row's cases, or among its bad cases
+  std::vector<std::string> names;  // of the operands; those of a list are "tensors.0", "tensors.1", ...
   std::vector<rows::CaseOperand> operands;
   Attributes attributes;
   std::string_view oracle;  // in PyTorch; empty for a bad case
@@ -89,9 +89,25 @@ void append_cases(std::vector<RowTestCase>& all, const std::string& name, const 
     const auto cases = bad ? table[r].bad_cases() : table[r].cases();
     const auto record = records[r](bad);
     for (std::size_t i = 0; i < cases.size(); ++i)
-      all.push_back(
-          {name, std::string(table[r].name), i, table[r].operands, cases[i].operands, cases[i].attributes, table[r].oracle, record[i], cases[i].error});
+      all.push_back({name,
+                     std::string(table[r].name),
+                     i,
+                     {table[r].operands.begin(), table[r].operands.end()},
+                     cases[i].operands,
+                     cases[i].attributes,
+                     table[r].oracle,
+                     record[i],
+                     cases[i].error});
   }
+}
+
+// The operands of a case as parameters of these names and kinds; empty for those left out.
+[[nodiscard]] inline std::vector<Ref> parameters_of(std::span<const rows::CaseOperand> operands, DType floating = DType::f32) {
+  std::vector<Ref> parameters;
+  for (std::size_t k = 0; k < operands.size(); ++k)
+    parameters.push_back(
+        operands[k].kind == rows::CaseOperand::Kind::absent ? Ref() : graph::parameter(fmt::format("p{}", k), operands[k].dtype(floating), operands[k].shape));
+  return parameters;
 }
 
 // All cases, or all bad ones, of all tables.
@@ -101,9 +117,15 @@ void append_cases(std::vector<RowTestCase>& all, const std::string& name, const 
   append_cases(all, "reductions", reduce_rows(), row_records::reduce_records(), bad);
   for (const CompositeRow& row : composite_rows()) {
     const auto cases = bad ? row.bad_cases() : row.cases();
-    for (std::size_t i = 0; i < cases.size(); ++i)
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+      std::vector<std::string> names(row.operands.begin(), row.operands.end());
+      if (row.takes_list) {
+        names.clear();
+        for (std::size_t k = 0; k < cases[i].operands.size(); ++k) names.push_back(fmt::format("{}.{}", row.operands[0], k));
+      }
       all.push_back(
-          {"composites", std::string(row.name), i, row.operands, cases[i].operands, cases[i].attributes, row.oracle, cases[i].record, cases[i].error});
+          {"composites", std::string(row.name), i, std::move(names), cases[i].operands, cases[i].attributes, row.oracle, cases[i].record, cases[i].error});
+    }
   }
   return all;
 }

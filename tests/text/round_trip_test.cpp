@@ -6,6 +6,7 @@
 
 #include "graph/composites/composites.h"
 #include "ops/sum_rows.h"
+#include "tests/support/row_cases.h"
 #include "tests/text/helpers.h"
 
 namespace cotan::text_tests {
@@ -23,7 +24,7 @@ std::vector<Ref> parameters_for(std::span<const rows::OperandType> types) {
 
 std::vector<rows::OperandType> types_of(const std::vector<rows::CaseOperand>& operands) {
   std::vector<rows::OperandType> types;
-  for (const rows::CaseOperand& o : operands) types.push_back({o.below > 0 ? i32 : f32, o.shape});
+  for (const rows::CaseOperand& o : operands) types.push_back({o.dtype(f32), o.shape});
   return types;
 }
 
@@ -126,7 +127,7 @@ TEST(RoundTrip, EveryCaseOfEveryComposite) {
   for (const CompositeRow& row : composite_rows())
     for (const CompositeCase& c : row.cases()) {
       SCOPED_TRACE(row.name);
-      round_trip(closed(c.record(parameters_for(types_of(c.operands)))));
+      round_trip(closed(c.record(testing::parameters_of(c.operands))));
     }
 }
 

@@ -5,6 +5,7 @@
 
 #include "graph/composites/composites.h"
 #include "ops/intern.h"
+#include "tests/support/row_cases.h"
 #include "tests/text/helpers.h"
 
 namespace cotan::text_tests {
@@ -130,9 +131,7 @@ TEST(Verify, Functions) {
 TEST(Verify, AcceptsEveryComposite) {
   for (const CompositeRow& row : composite_rows())
     for (const CompositeCase& c : row.cases()) {
-      std::vector<Ref> operands;
-      for (const auto& o : c.operands) operands.push_back(parameter("p" + std::to_string(operands.size()), o.below > 0 ? i32 : f32, o.shape));
-      EXPECT_NO_THROW(verify(closed(c.record(operands)))) << row.name;
+      EXPECT_NO_THROW(verify(closed(c.record(testing::parameters_of(c.operands))))) << row.name;
     }
 }
 
