@@ -15,6 +15,7 @@ class OneDnnBackend final : public Backend {
     if (!onednn::unheld_reason().empty()) return Reason{ReasonCode::primitive_refused, onednn::unheld_reason()};
     if (node->kind == Kind::sum) return onednn::match_sum(node, options);
     if (node->kind == Kind::reduce) return onednn::match_max(node, options);
+    if (auto match = onednn::match_norm(node, options)) return *std::move(match);
     return onednn::match_softmax(node, options);
   }
 };

@@ -12,6 +12,8 @@ namespace cotan::onednn {
 
 // Sums that are products of matrices or convolutions.
 [[nodiscard]] Match match_sum(const Ref& node, const BackendOptions& options);
+// Calls of layer norm, of batch norm in training, and of their gradients; nothing for other calls.
+[[nodiscard]] std::optional<Match> match_norm(const Ref& node, const BackendOptions& options);
 // Calls of softmax and of its gradient.
 [[nodiscard]] Match match_softmax(const Ref& node, const BackendOptions& options);
 

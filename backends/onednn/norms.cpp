@@ -43,7 +43,6 @@ Made finished(std::unique_ptr<Program> program, const Descriptor& descriptor) {
 Made Primitive::make(const LayerNormProblem& problem) {
   const Shape sizes{problem.rows, problem.features};
   if (Made refused = refuse_common(problem.dtype, {sizes}); refused.refusal != Refusal::none) return refused;
-  if (problem.direction == Direction::inference) return refuse(Refusal::malformed, "a layer norm has no inference");
   return make_held([&]() -> Made {
     const bool backward = problem.direction == Direction::backward;
     const Layout x({problem.rows, problem.features}, element, Tag::ab), statistics({problem.rows}, element, Tag::a), vector({problem.features}, element, Tag::a);
@@ -68,12 +67,12 @@ Made Primitive::make(const BatchNormProblem& problem) {
   if (problem.channels > problem.all_channels)
     return refuse(Refusal::malformed, fmt::format("{} channels of {}", problem.channels, problem.all_channels));
   return make_held([&]() -> Made {
-    const bool backward = problem.direction == Direction::backward, given = problem.direction == Direction::inference;
+    const bool backward = problem.direction == Direction::backward;
     const dnnl::memory::dims dims{problem.batch, problem.channels, problem.space};
     const Layout callers(dims, element, dnnl::memory::dims{problem.all_channels * problem.space, problem.space, 1}), blocked(dims, element, Tag::nCw16c),
         vector({problem.channels}, element, Tag::a);
     const Descriptor descriptor = backward ? describe_batch_norm_backward(blocked, problem.epsilon, problem.affine)
-                                           : describe_batch_norm_forward(blocked, problem.epsilon, problem.affine, given);
+                                           : describe_batch_norm_forward(blocked, problem.epsilon, problem.affine);
     if (is_reference(descriptor)) return refuse_reference(descriptor, "a batch norm of this shape");
     const Descriptor in = describe_reorder(callers, blocked), out = describe_reorder(blocked, callers);
     if (is_reference(in)) return refuse_reference(in, "the reorder of the input");
@@ -91,7 +90,7 @@ Made Primitive::make(const BatchNormProblem& problem) {
     const Place made = arguments.back().place;
     arguments.push_back({backward ? DNNL_ARG_DIFF_SRC : DNNL_ARG_DST, blocked, made});
     std::size_t read = backward ? 2 : 1, written = 1;
-    add_statistics(arguments, vector, backward || given, read, written);
+    add_statistics(arguments, vector, backward, read, written);
     if (problem.affine) add_affine(arguments, vector, problem.direction, read, written);
     program->append(descriptor, std::move(arguments));
     program->append(out, {{DNNL_ARG_FROM, blocked, made}, {DNNL_ARG_TO, callers, {Place::In::output, 0}}});

@@ -126,12 +126,13 @@ struct PoolingProblem {
   double factor = 1;                // what the sums or, backward, the cotangents are multiplied by
 };
 
-enum class NormDirection : std::uint8_t { forward, inference, backward };
+enum class NormDirection : std::uint8_t {
+  forward,   // inputs {x, scale, shift}, outputs {y, mean, variance}
+  backward,  // inputs {x, cotangent of y, mean, variance, scale}, outputs {cotangents of x, scale, shift}
+};
 
-// y = (x - mean) / sqrt(variance + epsilon) in each row of a dense (rows, features), times a scale and plus a shift for each feature if `affine`; the variance
-// is the biased one. No inference.
-// forward: inputs {x, scale, shift}, outputs {y, mean, variance}, one mean and variance a row.
-// backward: inputs {x, cotangent of y, mean, variance, scale}, outputs {cotangents of x, scale, shift}.
+// y = (x - mean) / sqrt(variance + epsilon) in each row of a dense (rows, features), times a scale and plus a shift for each feature if `affine`; one mean and
+// one biased variance a row.
 struct LayerNormProblem {
   NormDirection direction = NormDirection::forward;
   DType dtype = f32;
@@ -140,8 +141,8 @@ struct LayerNormProblem {
   bool affine = false;  // otherwise there is no scale and no shift among inputs and outputs
 };
 
-// The same in each channel of some neighbouring channels of a dense (batch, all channels, space), x, y and their cotangents starting at the first of these.
-// forward and backward: inputs and outputs as above, one mean and variance a channel. inference: inputs {x, mean, variance, scale, shift}, outputs {y}.
+// The same in each of some neighbouring channels of a dense (batch, all channels, space); x, y and their cotangents start at the first of these. One mean and
+// variance, scale and shift a channel.
 struct BatchNormProblem {
   NormDirection direction = NormDirection::forward;
   DType dtype = f32;

@@ -69,10 +69,8 @@ dnnl::batch_normalization_forward::primitive_desc batch_norm_forward(const Layou
 
 algorithm way_of_pooling(bool max) { return max ? algorithm::pooling_max : algorithm::pooling_avg_include_padding; }
 
-normalization_flags flags_of(bool affine, bool given = false) {
-  normalization_flags flags = affine ? normalization_flags::use_scale | normalization_flags::use_shift : normalization_flags::none;
-  if (given) flags |= normalization_flags::use_global_stats;
-  return flags;
+normalization_flags flags_of(bool affine) {
+  return affine ? normalization_flags::use_scale | normalization_flags::use_shift : normalization_flags::none;
 }
 
 }  // namespace
@@ -175,8 +173,8 @@ Descriptor describe_layer_norm_backward(const Layout& x, const Layout& statistic
 #endif
 }
 
-Descriptor describe_batch_norm_forward(const Layout& x, float epsilon, bool affine, bool given) {
-  return batch_norm_forward(x, epsilon, flags_of(affine, given));
+Descriptor describe_batch_norm_forward(const Layout& x, float epsilon, bool affine) {
+  return batch_norm_forward(x, epsilon, flags_of(affine));
 }
 
 Descriptor describe_batch_norm_backward(const Layout& x, float epsilon, bool affine) {

@@ -51,8 +51,7 @@ struct ConvolutionLayouts {
 // Norms over x, whose result and cotangents are laid out like it; `affine`: with a scale and a shift. `statistics` is the layout of mean and variance.
 [[nodiscard]] Descriptor describe_layer_norm_forward(const Layout& x, const Layout& statistics, float epsilon, bool affine);
 [[nodiscard]] Descriptor describe_layer_norm_backward(const Layout& x, const Layout& statistics, float epsilon, bool affine);
-// `given`: mean and variance are inputs.
-[[nodiscard]] Descriptor describe_batch_norm_forward(const Layout& x, float epsilon, bool affine, bool given);
+[[nodiscard]] Descriptor describe_batch_norm_forward(const Layout& x, float epsilon, bool affine);
 [[nodiscard]] Descriptor describe_batch_norm_backward(const Layout& x, float epsilon, bool affine);
 // Whether the gradient of a norm with scale and shift expects the shift among its arguments; its values are not read.
 [[nodiscard]] bool norm_gradient_takes_shift();
