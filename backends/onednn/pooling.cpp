@@ -38,8 +38,8 @@ Dims dims_of(const PoolingProblem& problem, const Shape& spatial) {
 }
 
 Layout layout_of(const PoolingProblem& problem, const Shape& spatial) {
-  using Tag = dnnl::memory::format_tag;
-  return {dims_of(problem, spatial), dnnl::memory::data_type::f32, spatial.rank() == 2 ? Tag::nchw : Tag::ncdhw};
+  constexpr std::array tags{dnnl::memory::format_tag::ncw, dnnl::memory::format_tag::nchw, dnnl::memory::format_tag::ncdhw};
+  return {dims_of(problem, spatial), dnnl::memory::data_type::f32, tags[spatial.rank() - 1]};
 }
 
 Windows windows_of(const PoolingProblem& problem) {
@@ -56,22 +56,13 @@ Windows windows_of(const PoolingProblem& problem) {
   return windows;
 }
 
-// The library compiles kernels for two and three dimensions: one dimension is a plane of one row.
-PoolingProblem of_two_dimensions(PoolingProblem problem) {
-  if (problem.input.rank() != 1) return problem;
-  for (Shape* sizes : {&problem.input, &problem.kernel, &problem.output, &problem.stride, &problem.dilation}) sizes->insert(0, 1);
-  problem.padding.insert(0, 0);
-  return problem;
-}
-
 }  // namespace
 
-Made Primitive::make(const PoolingProblem& given) {
-  const Shape planes{given.planes};
-  Made refused = refuse_common(given.dtype, {planes, given.input, given.kernel, given.output, given.stride, given.dilation});
-  if (refused.refusal == Refusal::none) refused = refuse_form(given);
+Made Primitive::make(const PoolingProblem& problem) {
+  const Shape planes{problem.planes};
+  Made refused = refuse_common(problem.dtype, {planes, problem.input, problem.kernel, problem.output, problem.stride, problem.dilation});
+  if (refused.refusal == Refusal::none) refused = refuse_form(problem);
   if (refused.refusal != Refusal::none) return refused;
-  const PoolingProblem problem = of_two_dimensions(given);
   return make_held([&]() -> Made {
     const Layout source = layout_of(problem, problem.input), result = layout_of(problem, problem.output);
     const Dims kernel(problem.kernel.begin(), problem.kernel.end());
@@ -79,7 +70,8 @@ Made Primitive::make(const PoolingProblem& given) {
     const bool backward = problem.direction == Direction::backward, training = problem.direction == Direction::training;
     const Descriptor descriptor = backward ? describe_pooling_backward(problem.max, source, result, kernel, windows)
                                            : describe_pooling_forward(problem.max, training, source, result, kernel, windows);
-    // What is not compiled for the sizes at hand is slower than loops: 20 times for a maximum over 224 x 224, forward.
+    // What is not compiled for the sizes at hand is slower than loops: 20 times for a maximum over 224 x 224,
+    // forward. 2.6 has no compiled kernel for one dimension, nor for planes of one row.
     if (std::string_view(descriptor.impl_info_str()).find("jit") == std::string_view::npos) return refuse_reference(descriptor, "this pooling");
     const Layout workspace = descriptor.query_md(dnnl::query::workspace_md);
     const bool with_workspace = problem.max && (backward || training);
