@@ -10,7 +10,6 @@
 #include "autograd/tape.h"
 #include "autograd/variable.h"
 #include "graph/builder.h"
-#include "graph/composites/composites.h"
 #include "ops/error.h"
 
 namespace cotan {
@@ -149,10 +148,6 @@ Tensor arange(std::int64_t count, DType dtype, std::source_location where) {
     if (dtype == DType::boolean) fail("a range of bool", "Ask for a type of numbers");
     return graph::iota(dtype, {count}, 0);
   });
-}
-
-Tensor normal(const Shape& shape, const NormalOptions& o, std::source_location where) {
-  return record("normal", {}, where, [&](auto) { return graph::normal(o.key, o.counter, o.dtype, shape, o.mean, o.std); });
 }
 
 Tensor cast(const Operand& x, DType dtype) {

@@ -191,17 +191,6 @@ template <class T>
 // 0, 1, ..., count - 1.
 [[nodiscard]] Tensor arange(std::int64_t count, DType dtype = i32, std::source_location where = std::source_location::current());
 
-// How normal() draws: the numbers are a pure function of key, counter and shape, whatever the thread count.
-struct NormalOptions {
-  double mean = 0;
-  double std = 1;
-  std::uint64_t key = 0;      // the seed
-  std::uint64_t counter = 0;  // where in the key's stream the draw starts; one step is four f32 or two f64 numbers
-  DType dtype = f32;
-};
-// Normally distributed numbers: Philox 4x32-10 through Box and Muller's transform.
-[[nodiscard]] Tensor normal(const Shape& shape, const NormalOptions& options = {}, std::source_location where = std::source_location::current());
-
 // Converts the element type: floating to integer cuts towards zero and clamps (NaN gives 0), to bool tests for nonzero.
 [[nodiscard]] Tensor cast(const Operand& x, DType dtype);
 

@@ -5,6 +5,7 @@
 
 #include "ops/error.h"
 #include "ops/row_define.h"
+#include "ops/window_rows.h"
 
 namespace cotan {
 namespace rows {

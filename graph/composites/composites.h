@@ -30,9 +30,6 @@ namespace graph {
 #undef COTAN_TAKES_REQUIRED
 #undef COTAN_TAKES
 
-// The mean and standard deviation of a normal distribution applied to Philox numbers by Box and Muller's transform (1958). f32 or f64.
-[[nodiscard]] Ref normal(std::uint64_t key, std::uint64_t counter, DType dtype, const Shape& shape, double mean, double std);
-
 }  // namespace graph
 
 // A composite with options applied: what tests and goldens go through.
