@@ -109,8 +109,9 @@ TEST(Roll, KeepsTheSignOfZero) {
 TEST(Concat, ManyTensorsAreJoinedByNeighbours) {
   std::vector<Ref> tensors;
   for (int i = 0; i < 64; ++i) tensors.push_back(input("x" + std::to_string(i), {10}));
+  const Ref all = graph::concat(tensors);
   std::int64_t elements = 0;
-  for (Node* n : topological(std::vector{graph::concat(tensors)}))
+  for (Node* n : topological(std::vector{all}))
     if (n->kind == Kind::sum) elements += n->shape.elements();
   EXPECT_EQ(elements, 64 * 10 * 4 * 3);  // three levels of four, instead of 64 copies of the whole
 }
@@ -143,6 +144,18 @@ TEST_P(Positions, OutOfRangeStopTheEvaluation) {
 
 INSTANTIATE_TEST_SUITE_P(BelowAndBeyond, Positions, ::testing::Values(-1.0, 3.0));
 
+// Entries of src beyond the index are not read; PyTorch has no derivative for this.
+TEST(ScatterAdd, TakesALargerSource) {
+  Inputs inputs;
+  const Ref x = inputs.add("x", f64, {2, 2}, {1, 2, 3, 4}), src = inputs.add("src", f64, {2, 3}, {10, 20, 30, 40, 50, 60});
+  const Ref index = inputs.add("index", i32, {1, 2}, {1, 1});
+  const Ref y = graph::scatter_add(x, index, src, {.dim = 1});
+  EXPECT_EQ(inputs.run(y), (std::vector<double>{1, 32, 3, 4}));
+  const Ref wrt[] = {src};
+  EXPECT_EQ(inputs.run(gradients(graph::sum(y), wrt)[0]), (std::vector<double>{1, 1, 0, 0, 0, 0}));
+}
+
+// By convention, as in PyTorch; the cases of the row do not read the padding row, since differences see it.
 TEST(Embedding, ThePaddingRowGetsNoGradient) {
   Inputs inputs;
   const Ref weight = inputs.add("weight", f64, {3, 2}, {inf, std::nan(""), 3, 4, 5, 6});
