@@ -58,8 +58,7 @@ void require_alike(std::span<const Ref> tensors, std::size_t along, std::string_
   for (std::size_t k = 1; k < tensors.size(); ++k) {
     const Ref& x = tensors[k];
     if (x.dtype() != first.dtype())
-      fail(fmt::format("tensors of types {} and {}", name_of(first.dtype()), name_of(x.dtype())),
-           fmt::format("Types do not mix: write cast(x, {}) or cast(x, {})", name_of(first.dtype()), name_of(x.dtype())));
+      fail(fmt::format("tensors of types {} and {}", name_of(first.dtype()), name_of(x.dtype())), casts_to_write(first.dtype(), x.dtype()));
     bool alike = x.shape().rank() == first.shape().rank();
     for (std::size_t d = 0; alike && d < x.shape().rank(); ++d) alike = d == along || x.shape()[d] == first.shape()[d];
     if (!alike)

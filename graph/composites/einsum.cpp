@@ -137,8 +137,7 @@ std::vector<Ref> einsum_body(std::span<const Ref> operands, const EinsumOptions&
   if (dtype == DType::boolean) fail("einsum of bool", "Cast it to i32 first");
   for (int k : def.factors)
     if (const DType other = operands[static_cast<std::size_t>(k)].dtype(); other != dtype)
-      fail(fmt::format("operands of types {} and {}", name_of(dtype), name_of(other)),
-           fmt::format("Types do not mix: write cast(x, {}) or cast(x, {})", name_of(dtype), name_of(other)));
+      fail(fmt::format("operands of types {} and {}", name_of(dtype), name_of(other)), casts_to_write(dtype, other));
   if (def.factors.size() <= 2 || !counts_all(def, operands)) return {from_definition(def, operands)};
   if (!is_floating(dtype) && def.spec.coefficient != 1 && def.spec.coefficient != -1)
     fail(fmt::format("a scaled sum of {}", name_of(dtype)), "Cast it to f32 first");

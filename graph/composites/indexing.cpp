@@ -13,8 +13,7 @@ void require_integers(const Ref& x, std::string_view what) {
 
 Ref added(const Ref& x, const Ref& more) {
   if (x.dtype() != more.dtype())
-    fail(fmt::format("tensors of types {} and {}", name_of(x.dtype()), name_of(more.dtype())),
-         fmt::format("Types do not mix: write cast(x, {}) or cast(x, {})", name_of(x.dtype()), name_of(more.dtype())));
+    fail(fmt::format("tensors of types {} and {}", name_of(x.dtype()), name_of(more.dtype())), casts_to_write(x.dtype(), more.dtype()));
   if (x.dtype() == DType::boolean) fail("sums of bool", "Cast to i32 first");
   return add(x, more);
 }
@@ -81,8 +80,7 @@ std::vector<Ref> masked_fill_body(std::span<const Ref> operands, const MaskedFil
   if (value.shape().rank() != 0)
     fail(fmt::format("a value of shape {}", value.shape().text()), "Give a number or a scalar; where takes a tensor for each branch");
   if (value.dtype() != x.dtype())
-    fail(fmt::format("a value of {} for x of {}", name_of(value.dtype()), name_of(x.dtype())),
-         fmt::format("Types do not mix: write cast(value, {})", name_of(x.dtype())));
+    fail(fmt::format("a value of {} for x of {}", name_of(value.dtype()), name_of(x.dtype())), casts_to_write(x.dtype(), value.dtype()));
   return {where(mask, value, x)};
 }
 
