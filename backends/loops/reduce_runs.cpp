@@ -54,10 +54,10 @@ HWY_INLINE std::int64_t place_of_extreme(const T* x, std::int64_t n) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const auto nothing = hn::Set(d, x[0]);
   auto a = nothing, b = nothing, c = nothing, e = nothing;
-  auto nan = hn::Ne(nothing, nothing);
+  auto nan = hn::IsNaN(nothing);  // Ne is false for NaN on some targets
   auto see = [&](auto& best, const T* from) HWY_ATTR {
     const auto v = hn::LoadU(d, from);
-    nan = hn::Or(nan, hn::Ne(v, v));
+    nan = hn::Or(nan, hn::IsNaN(v));
     best = hn::IfThenElse(exceeds<max>(v, best), v, best);
   };
   std::int64_t i = 0;
@@ -88,7 +88,7 @@ void block(const ReduceRun& r) {
       const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
       for (; r.step == 1 && i + lanes <= r.n; i += lanes) {
         const auto v = hn::LoadU(d, x + i), b = hn::LoadU(d, best + i);
-        const auto take = hn::Or(exceeds<max>(v, b), hn::And(hn::Ne(v, v), hn::Eq(b, b)));
+        const auto take = hn::Or(exceeds<max>(v, b), hn::And(hn::IsNaN(v), hn::Eq(b, b)));
         hn::StoreU(hn::IfThenElse(take, v, b), d, best + i);
       }
     }

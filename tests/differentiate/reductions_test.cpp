@@ -72,6 +72,14 @@ TEST(Reductions, LogsumexpOfInfinities) {
   r.expect(logsumexp(r.x, {.dim = 1}), {-inf, 1, inf}, {nan, nan, 0, 1, nan, 0});
 }
 
+TEST(Reductions, OfNoEntries) {
+  Inputs inputs;
+  const Ref x = inputs.add("x", f64, {2, 0}, {});
+  EXPECT_EQ(inputs.run(logsumexp(x, {.dim = 1})), (std::vector<double>{-inf, -inf}));
+  EXPECT_EQ(inputs.run(prod(x, {.dim = 1})), (std::vector<double>{1, 1}));
+  EXPECT_EQ(inputs.run(norm(x, {.dim = 1})), (std::vector<double>{0, 0}));
+}
+
 TEST(Reductions, StdOfEqualEntriesHasNoGradient) {
   const Rows r({2, 2, 2, 1, 2, 4});
   r.expect(graph::std(r.x, {.dim = 1}), {0, 1.5275252316519465}, {0, 0, 0, -0.43643578047198484, -0.10910894511799625, 0.5455447255899809});
