@@ -81,7 +81,8 @@ class Evaluation {
     {
       std::lock_guard lock(tape_.mutex);
       for (TensorState* s = tape_.first; s != nullptr; s = s->next) {
-        if (s->ref->kind == Kind::leaf && s->storage()) continue;
+        // A computed leaf has nothing to lose, unless it reads a cell.
+        if (s->ref->kind == Kind::leaf && s->storage() && version_of(*s->ref.node()) == nullptr) continue;
         std::shared_ptr<TensorState> held = s->weak_from_this().lock();  // null where another thread is just releasing it
         if (!held) continue;
         refs.push_back(held->ref);

@@ -7,10 +7,15 @@
 #include "ops/error.h"
 
 namespace cotan {
-Ref number_operand(double value, DType dtype) {
-  if (value == 0 || value == 1 || value == -1) return graph::fill(value, dtype, {});
-  if (!is_floating(dtype) && round_to(dtype, value) != value)
+
+Ref number_operand(const Operand& number, DType dtype) {
+  const double value = number.number();
+  if (!number.is_exact() && !is_floating(dtype))
+    fail(fmt::format("an integer near {:.0f} beside a tensor of {}: numbers are exact up to 2^53 only", value, name_of(dtype)),
+         "Make it a tensor of its own, with Tensor::from");
+  if (!takes_number(dtype, value))
     fail(fmt::format("the number {} beside a tensor of {}", value, name_of(dtype)), "Cast the tensor to f32 first, or give a whole number in range");
+  if (value == 0 || value == 1 || value == -1) return graph::fill(value, dtype, {});
   return graph::scalar(value, dtype);
 }
 
@@ -24,7 +29,7 @@ void resolve(std::span<const Operand> operands, std::span<Ref> refs) {
     found = true;
   }
   for (std::size_t k = 0; k < operands.size(); ++k)
-    if (operands[k].is_number()) refs[k] = number_operand(operands[k].number(), dtype);
+    if (operands[k].is_number()) refs[k] = number_operand(operands[k], dtype);
 }
 
 Tensor record_row(ElementwiseId row, std::initializer_list<Operand> operands, SourceLine line, std::span<const double> parameters) {

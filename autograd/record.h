@@ -16,8 +16,8 @@ namespace cotan {
 // An operand left out is an empty Ref. `refs` has room for each.
 void resolve(std::span<const Operand> operands, std::span<Ref> refs);
 
-// A C++ number as an operand of that type, rank 0. Throws Error where an integer type does not hold it.
-[[nodiscard]] Ref number_operand(double value, DType dtype);
+// A C++ number as an operand of that type, rank 0. Throws Error where an integer type does not hold it, or a double does not hold the integer.
+[[nodiscard]] Ref number_operand(const Operand& number, DType dtype);
 
 // Runs `body` on the operands' nodes under the user's line and wraps what it gives.
 template <class Body>

@@ -76,6 +76,11 @@ void Tape::clear() {
   leaves_.clear();
 }
 
+Tape::Gradient* Tape::gradient_of(const Cell& cell) {
+  auto found = gradients.find(cell.id);
+  return found != gradients.end() && found->second.consumed.line == 0 ? &found->second : nullptr;
+}
+
 std::shared_ptr<Value> Tape::value_of(const Node* node) {
   std::lock_guard lock(mutex);
   auto found = values.find(node);

@@ -125,6 +125,8 @@ class Tape : public std::enable_shared_from_this<Tape> {
     Tensor tensor;
     SourceLine consumed;  // line > 0 once a step has
   };
+  // The one of a cell that no step has consumed, or null.
+  [[nodiscard]] Gradient* gradient_of(const Cell& cell);
 
   // Guards what other threads' releases of tensors touch: the list of states, values, leaf_gradients and marked.
   std::recursive_mutex mutex;

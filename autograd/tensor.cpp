@@ -10,7 +10,6 @@
 #include "autograd/tape.h"
 #include "autograd/variable.h"
 #include "graph/builder.h"
-#include "graph/composites/composites.h"
 #include "ops/error.h"
 
 namespace cotan {
@@ -121,8 +120,7 @@ Tensor tensor(std::initializer_list<double> values, DType dtype, std::source_loc
   visit_dtype(dtype, [&](auto zero) {
     auto* to = static_cast<decltype(zero)*>(storage->data());
     for (double v : values) {
-      if (!is_floating(dtype) && round_to(dtype, v) != v)
-        fail(fmt::format("{} does not fit {}", v, name_of(dtype)), "Give whole numbers in range, or another dtype");
+      if (!takes_number(dtype, v)) fail(fmt::format("{} does not fit {}", v, name_of(dtype)), "Give whole numbers in range, or another dtype");
       *to++ = static_cast<decltype(zero)>(v);
     }
   });
@@ -131,8 +129,7 @@ Tensor tensor(std::initializer_list<double> values, DType dtype, std::source_loc
 
 Tensor full(const Shape& shape, double value, DType dtype, std::source_location where) {
   return record("full", {}, where, [&](auto) {
-    if (!is_floating(dtype) && round_to(dtype, value) != value)
-      fail(fmt::format("{} does not fit {}", value, name_of(dtype)), "Give a whole number in range, or another dtype");
+    if (!takes_number(dtype, value)) fail(fmt::format("{} does not fit {}", value, name_of(dtype)), "Give a whole number in range, or another dtype");
     if (value == 0 || value == 1 || value == -1) return graph::fill(value, dtype, shape);
     return graph::broadcast(graph::scalar(value, dtype), shape);  // another value compiles nothing anew
   });
@@ -151,10 +148,6 @@ Tensor arange(std::int64_t count, DType dtype, std::source_location where) {
     if (dtype == DType::boolean) fail("a range of bool", "Ask for a type of numbers");
     return graph::iota(dtype, {count}, 0);
   });
-}
-
-Tensor normal(const Shape& shape, const NormalOptions& o, std::source_location where) {
-  return record("normal", {}, where, [&](auto) { return graph::normal(o.key, o.counter, o.dtype, shape, o.mean, o.std); });
 }
 
 Tensor cast(const Operand& x, DType dtype) {
@@ -188,10 +181,8 @@ namespace {
 template <class T>
 void print(std::ostream& out, const T* values, const Shape& shape, std::size_t dim, std::int64_t stride) {
   if (dim == shape.rank()) {
-    if constexpr (std::is_same_v<T, std::uint8_t>)
-      out << static_cast<int>(*values);
-    else if constexpr (std::is_same_v<T, bool>)
-      out << (*values ? "true" : "false");
+    if constexpr (std::is_integral_v<T>)
+      out << fmt::format("{}", *values);
     else
       out << fmt::format("{:g}", static_cast<double>(*values));
     return;

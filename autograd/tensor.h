@@ -7,6 +7,8 @@
 // Recording belongs to a thread. A computed tensor may be used in any thread; one that is not computed yet only in the thread that recorded it.
 #pragma once
 
+#include <bit>
+#include <concepts>
 #include <cstdint>
 #include <iosfwd>
 #include <memory>
@@ -30,8 +32,8 @@ class Tensor {
   // No tensor. Using it is an Error.
   Tensor() = default;
 
-  // A tensor of these values, row-major. T is float, double, std::int32_t, std::uint8_t or bool and decides the dtype. Throws Error where the count does not
-  // fit.
+  // A tensor of these values, row-major. T is float, double, bfloat16, std::int32_t, std::int64_t, std::uint8_t, std::uint32_t or bool and decides the dtype.
+  // Throws Error where the count does not fit.
   template <class T>
   [[nodiscard]] static Tensor from(std::span<const T> values, const Shape& shape, std::source_location where = std::source_location::current()) {
     return from_buffer(values.data(), static_cast<std::int64_t>(values.size()), dtype_of<T>(), shape, where);
@@ -93,20 +95,23 @@ class Tensor {
 };
 
 // An argument of an operation: a tensor, a variable or a C++ number, with the line where it was written. Numbers take the type of the tensors beside them and
-// are read at run time: another value compiles nothing anew. The exceptions are 0, 1 and -1, which are part of the graph.
+// are read at run time: another value compiles nothing anew. The exceptions are 0, 1 and -1, which are part of the graph. Beside integers a number must be
+// whole, in their range and at most 2^53 in size, an Error otherwise; beside floating tensors it is rounded to their type.
 class Operand {
  public:
   Operand(const Tensor& tensor, std::source_location where = std::source_location::current());      // NOLINT: implicit, that is its purpose
   Operand(const Variable& variable, std::source_location where = std::source_location::current());  // NOLINT
   Operand(double number, std::source_location where = std::source_location::current()) : form_(Form::number), number_(number), line_(where) {}  // NOLINT
   Operand(float number, std::source_location where = std::source_location::current()) : form_(Form::number), number_(number), line_(where) {}   // NOLINT
-  Operand(int number, std::source_location where = std::source_location::current()) : form_(Form::number), number_(number), line_(where) {}     // NOLINT
-  Operand(std::int64_t number, std::source_location where = std::source_location::current())                                                    // NOLINT
-      : form_(Form::number), number_(static_cast<double>(number)), line_(where) {}
+  template <std::integral T>
+  Operand(T number, std::source_location where = std::source_location::current())  // NOLINT
+      : form_(Form::number), is_exact_(is_double(number)), number_(static_cast<double>(number)), line_(where) {}
 
   // Whether it is a C++ number; then number() is its value, and state() empty.
   [[nodiscard]] bool is_number() const { return form_ == Form::number; }
   [[nodiscard]] double number() const { return number_; }
+  // Whether number() is the very number given; an integer beyond 2^53 may be rounded.
+  [[nodiscard]] bool is_exact() const { return is_exact_; }
   // Whether an optional operand was left out.
   [[nodiscard]] bool is_absent() const { return form_ == Form::absent; }
   // Where it was written.
@@ -122,8 +127,16 @@ class Operand {
   Operand(Form form, const SourceLine& where) : form_(form), line_(where) {}
 
  private:
+  // Whether a double holds the integer: up to 2^53 in size all, beyond those whose lower bits are 0.
+  template <std::integral T>
+  static constexpr bool is_double(T number) {
+    const auto size = number < 0 ? std::uint64_t{0} - static_cast<std::uint64_t>(number) : static_cast<std::uint64_t>(number);
+    return size == 0 || std::bit_width(size >> std::countr_zero(size)) <= 53;
+  }
+
   std::shared_ptr<TensorState> state_;
   Form form_ = Form::tensor;
+  bool is_exact_ = true;
   double number_ = 0;
   SourceLine line_;
 };
@@ -178,17 +191,6 @@ template <class T>
 // 0, 1, ..., count - 1.
 [[nodiscard]] Tensor arange(std::int64_t count, DType dtype = i32, std::source_location where = std::source_location::current());
 
-// How normal() draws: the numbers are a pure function of key, counter and shape, whatever the thread count.
-struct NormalOptions {
-  double mean = 0;
-  double std = 1;
-  std::uint64_t key = 0;      // the seed
-  std::uint64_t counter = 0;  // where in the key's stream the draw starts; one step is four f32 or two f64 numbers
-  DType dtype = f32;
-};
-// Normally distributed numbers: Philox 4x32-10 through Box and Muller's transform.
-[[nodiscard]] Tensor normal(const Shape& shape, const NormalOptions& options = {}, std::source_location where = std::source_location::current());
-
 // Converts the element type: floating to integer cuts towards zero and clamps (NaN gives 0), to bool tests for nonzero.
 [[nodiscard]] Tensor cast(const Operand& x, DType dtype);
 
@@ -234,7 +236,7 @@ std::vector<T> Tensor::to_vector(std::source_location where) const {
   if constexpr (std::is_same_v<T, bool>) {  // std::vector<bool> has no buffer
     auto bytes = std::make_unique<bool[]>(count);
     read(bytes.get(), static_cast<std::int64_t>(count), dtype_of<T>(), "to_vector", where);
-    return {bytes.get(), bytes.get() + count};
+    return std::vector<T>(bytes.get(), bytes.get() + count);
   } else {
     std::vector<T> values(count);
     read(values.data(), static_cast<std::int64_t>(count), dtype_of<T>(), "to_vector", where);

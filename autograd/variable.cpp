@@ -64,7 +64,7 @@ void Variable::assign(const Operand& next) const {
   const Operand operands[] = {next};
   Ref r;
   if (next.is_number()) {
-    r = graph::broadcast(number_operand(next.number(), cell.dtype), cell.shape);
+    r = graph::broadcast(number_operand(next, cell.dtype), cell.shape);
   } else {
     std::array<Ref, 1> refs;
     resolve(operands, refs);

@@ -30,8 +30,8 @@ std::vector<std::int32_t> class_indices(std::int64_t count) {
 struct Net {
   explicit Net(std::int64_t batch) : images(normal({batch, 784})), labels(tensor(class_indices(batch), {batch})) { evaluate({images}); }
 
-  Variable w1{"w1", normal({784, 128}, {.std = 0.01, .key = 1})}, b1{"b1", zeros({128})};
-  Variable w2{"w2", normal({128, 10}, {.std = 0.01, .key = 2})}, b2{"b2", zeros({10})};
+  Variable w1{"w1", normal({784, 128}, {.std = 0.01})}, b1{"b1", zeros({128})};
+  Variable w2{"w2", normal({128, 10}, {.std = 0.01})}, b2{"b2", zeros({10})};
   Tensor images, labels;
 
   Tensor loss() const { return cross_entropy(matmul(relu(matmul(images, w1) + b1), w2) + b2, labels); }

@@ -19,8 +19,8 @@ namespace {
 constexpr std::int64_t train_size = 55000, validation_size = 5000, batch_size = 1000;
 
 struct Net {
-  Variable w1{"w1", normal({784, 128}, {.std = 0.01, .key = 1})}, b1{"b1", zeros({128})};
-  Variable w2{"w2", normal({128, 10}, {.std = 0.01, .key = 2})}, b2{"b2", zeros({10})};
+  Variable w1{"w1", normal({784, 128}, {.std = 0.01})}, b1{"b1", zeros({128})};
+  Variable w2{"w2", normal({128, 10}, {.std = 0.01})}, b2{"b2", zeros({10})};
 
   Tensor logits(const Tensor& x) const { return matmul(relu(matmul(x, w1) + b1), w2) + b2; }
   Tensor loss(const Tensor& x, const Tensor& target) const { return cross_entropy(logits(x), target); }
@@ -46,6 +46,7 @@ int run(int epochs) {
   for (std::int64_t first = 0; first < train_size; first += batch_size) batches.push_back(batch_of(data.train, first, batch_size));
   const Batch validation = batch_of(data.train, train_size, validation_size), test = batch_of(data.test, 0, data.test.count);
 
+  manual_seed(1);
   Net net;
   optim::SGD sgd({net.w1, net.b1, net.w2, net.b2}, {.lr = 0.1});
   {

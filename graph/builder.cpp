@@ -68,6 +68,10 @@ Ref fresh_leaf(LeafSpec spec, DType dtype, const Shape& shape) {
   return make(Kind::leaf, {dtype, shape}, h, std::make_shared<const LeafSpec>(std::move(spec)), {}, identity);
 }
 
+void require_summed(const SumSpec& spec, DType dtype) {
+  if (!is_computed(dtype) && !moves_entries(spec)) require_computed("sum", dtype);
+}
+
 }  // namespace
 
 Ref parameter(std::string name, DType dtype, const Shape& shape) {
@@ -94,7 +98,7 @@ Ref scalar(double value, DType dtype) {
 }
 
 Ref random(std::uint64_t key, std::uint64_t counter, DType dtype, const Shape& shape) {
-  if (!is_floating(dtype)) fail(fmt::format("random numbers of type {}", name_of(dtype)), "Draw f32 or f64 and cast");
+  if (dtype != DType::f32 && dtype != DType::f64) fail(fmt::format("random numbers of type {}", name_of(dtype)), "Draw f32 or f64 and cast");
   LeafSpec spec;
   spec.role = LeafRole::random;
   spec.key = key;
@@ -173,16 +177,20 @@ Ref sum(SumSpec spec, const Shape& shape, std::span<const Ref> factors, std::spa
   std::vector<Ref> operands;
   for (int k : normal.factors) operands.push_back(factors[static_cast<std::size_t>(k)]);
   for (int t : normal.tables) operands.push_back(tables[static_cast<std::size_t>(t)]);
-  return make_with(Kind::sum, {factors.empty() ? dtype : factors[0].dtype(), shape}, std::move(normal.spec), operands);
+  if (!factors.empty()) dtype = factors[0].dtype();
+  require_summed(normal.spec, dtype);
+  return make_with(Kind::sum, {dtype, shape}, std::move(normal.spec), operands);
 }
 
 Ref record_sum(const SumSpecRef& spec, const ResultType& type, std::span<const Ref> operands) {
+  require_summed(*spec, type.dtype);
   return make(Kind::sum, type, hash_of_interned(spec), spec, operands);
 }
 
 Ref reduce(const ReduceSpec& spec, const Ref& x) {
   Shape shape(std::span<const std::int64_t>(spec.domain).first(static_cast<std::size_t>(spec.outputs)));
   const bool positions = gives_positions(spec.reduction);
+  require_computed(name_of(spec.reduction), x.dtype());
   if (positions) shape.push_back(static_cast<std::int64_t>(spec.domain.size()) - spec.outputs);
   const Ref operands[] = {x};
   return make_with(Kind::reduce, {positions ? DType::i32 : x.dtype(), shape}, spec, operands);
@@ -190,11 +198,13 @@ Ref reduce(const ReduceSpec& spec, const Ref& x) {
 
 Ref scan(const Ref& a, const Ref& b, int axis, bool reverse) {
   if (a.shape() != b.shape() || a.dtype() != b.dtype()) throw InternalError("the operands of a scan differ in type");
+  require_computed("scan", b.dtype());
   const Ref operands[] = {a, b};
   return make_with(Kind::scan, {b.dtype(), b.shape()}, ScanSpec{axis, reverse}, operands);
 }
 
 Ref order(const Ref& x, int axis, bool descending) {
+  require_computed("order", x.dtype());
   const Ref operands[] = {x};
   return make_with(Kind::order, {DType::i32, x.shape()}, OrderSpec{axis, descending}, operands);
 }

@@ -69,9 +69,7 @@ Ref record_recipe(const Recipe& recipe, std::span<const Ref> operands) {
   }
   const DType dtype = recipe.factors.empty() ? DType::f32 : in[0].dtype();
   for (std::size_t k = 0; k < recipe.factors.size(); ++k)
-    if (in[k].dtype() != dtype)
-      fail(fmt::format("operands of types {} and {}", name_of(dtype), name_of(in[k].dtype())),
-           fmt::format("Types do not mix: write cast(x, {}) or cast(x, {})", name_of(dtype), name_of(in[k].dtype())));
+    if (in[k].dtype() != dtype) fail(fmt::format("operands of types {} and {}", name_of(dtype), name_of(in[k].dtype())), casts_to_write(dtype, in[k].dtype()));
   if (!is_floating(dtype) && (recipe.spec->coefficient != 1 && recipe.spec->coefficient != -1))
     fail(fmt::format("a scaled sum of {}", name_of(dtype)), "Cast it to f32 first");
   return record_sum(recipe.spec, {dtype, recipe.shape}, std::span(in.data(), count));

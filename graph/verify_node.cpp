@@ -34,7 +34,7 @@ std::string leaf_fault(const Node& n) {
   const bool fresh = leaf.role != LeafRole::parameter && leaf.role != LeafRole::iota;
   if (fresh == (leaf.identity == 0)) return fmt::format("a leaf of role {} with identity {}", name_of(leaf.role), leaf.identity);
   if (leaf.role == LeafRole::scalar && n.shape.rank() != 0) return "a scalar operand with dimensions";
-  if (leaf.role == LeafRole::random && !is_floating(n.dtype)) return "random numbers that are not floating";
+  if (leaf.role == LeafRole::random && n.dtype != DType::f32 && n.dtype != DType::f64) return "random numbers that are neither f32 nor f64";
   if (leaf.role == LeafRole::iota) return n.dtype == DType::boolean ? "iota of bool" : axis_fault(n, leaf.axis);
   return "";
 }
@@ -142,6 +142,7 @@ std::string sum_fault(const Node& n) {
   }
   for (const Guard& g : s.guards)
     if (std::string fault = expression_fault(g.expression, s.domain.size(), tables); !fault.empty()) return fmt::format("a guard of a sum: {}", fault);
+  if (!is_computed(n.dtype) && !moves_entries(s)) return fmt::format("a sum that computes with {}", name_of(n.dtype));
   if (std::find(tables.used.begin(), tables.used.end(), false) != tables.used.end()) return "a table that the sum does not read";
   return normal_form_fault(n, s);
 }
@@ -151,6 +152,7 @@ std::string reduce_fault(const Node& n) {
   if (std::string fault = count_fault(n, 1); !fault.empty()) return fault;
   const bool positions = gives_positions(r.reduction);
   const Edge& x = n.operands()[0];
+  if (!is_computed(dtype_of(x))) return fmt::format("a reduction of {}", name_of(dtype_of(x)));
   if (n.dtype != (positions ? DType::i32 : dtype_of(x))) return fmt::format("a reduction of {} gives {}", name_of(dtype_of(x)), name_of(n.dtype));
   if (r.outputs < 0 || static_cast<std::size_t>(r.outputs) > r.domain.size())
     return fmt::format("a reduction of {} indices keeps {}", r.domain.size(), r.outputs);
@@ -166,13 +168,14 @@ std::string scan_fault(const Node& n) {
   if (std::string fault = count_fault(n, 2); !fault.empty()) return fault;
   if (dtype_of(n.operands()[0]) != dtype_of(n.operands()[1]) || shape_of(n.operands()[0]) != shape_of(n.operands()[1]))
     return "the operands of a scan differ in type";
-  if (n.dtype == DType::boolean) return "a scan of bool";
+  if (n.dtype == DType::boolean || !is_computed(n.dtype)) return fmt::format("a scan of {}", name_of(n.dtype));
   if (std::string fault = same_shape_fault(n, dtype_of(n.operands()[0])); !fault.empty()) return fault;
   return axis_fault(n, n.as<ScanSpec>().axis);
 }
 
 std::string order_fault(const Node& n) {
   if (std::string fault = count_fault(n, 1); !fault.empty()) return fault;
+  if (!is_computed(dtype_of(n.operands()[0]))) return fmt::format("an order of {}", name_of(dtype_of(n.operands()[0])));
   if (std::string fault = same_shape_fault(n, DType::i32); !fault.empty()) return fault;
   return axis_fault(n, n.as<OrderSpec>().axis);
 }

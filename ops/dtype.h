@@ -3,26 +3,42 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <string_view>
 #include <type_traits>
 
+#include "ops/bfloat16.h"
+
 namespace cotan {
 
 //               name   C++ type  kind
-#define COTAN_DTYPES(DTYPE)         \
-  DTYPE(f32, float, floating)       \
-  DTYPE(f64, double, floating)      \
-  DTYPE(i32, std::int32_t, integer) \
-  DTYPE(u8, std::uint8_t, integer)  \
+#define COTAN_DTYPES(DTYPE)          \
+  DTYPE(f32, float, floating)        \
+  DTYPE(f64, double, floating)       \
+  DTYPE(bf16, bfloat16, floating)    \
+  DTYPE(i32, std::int32_t, integer)  \
+  DTYPE(i64, std::int64_t, integer)  \
+  DTYPE(u8, std::uint8_t, integer)   \
+  DTYPE(u32, std::uint32_t, integer) \
   DTYPE(boolean, bool, boolean)
 
-// The type of a tensor's elements. Types never mix without a cast; only C++ literals adapt.
+// The type of a tensor's elements. Types never mix without a cast; only C++ literals adapt. bf16 is for storage: its elements are moved and cast, nothing else.
 enum class DType : std::uint8_t {
 #define DTYPE(name, type, kind) name,
   COTAN_DTYPES(DTYPE)
 #undef DTYPE
 };
+
+// The number of types.
+[[nodiscard]] constexpr std::size_t dtype_count() {
+  constexpr DType all[] = {
+#define DTYPE(name, type, kind) DType::name,
+      COTAN_DTYPES(DTYPE)
+#undef DTYPE
+  };
+  return std::size(all);
+}
 
 // What a type is for.
 enum class DTypeKind : std::uint8_t { floating, integer, boolean };
@@ -51,6 +67,9 @@ using enum DType;  // cotan::f32, cotan::i32, ...
 
 // Whether gradients can be asked of it.
 [[nodiscard]] constexpr bool is_floating(DType dtype) { return kind_of(dtype) == DTypeKind::floating; }
+
+// Whether operations compute with it: every type but bf16, which is moved and cast only.
+[[nodiscard]] constexpr bool is_computed(DType dtype) { return dtype != DType::bf16; }
 
 // "f32", "bool", ...: the name used in text and messages.
 [[nodiscard]] constexpr std::string_view name_of(DType dtype) {

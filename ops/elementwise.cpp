@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 
@@ -62,6 +63,9 @@ const ElementwiseRow rows[] = {
 
 FormulaRef build(const ElementwiseRow& row, std::span<const DType> operands, std::span<const double> parameters) {
   DType common = operands.back();  // literals of a row take the type of its last operand: the only one, or not the condition
+  // Types that differ are another mistake, but a condition's beside those of its branches.
+  if (std::all_of(operands.begin(), operands.end(), [&](DType d) { return d == common || (d == DType::boolean && operands.size() > 2); }))
+    require_computed(row.name, common);
   FormulaRef plain = make_formula(
       operands, [&](std::span<const Ex> x) { return row.value(x, parameters); }, common);
   Formula f = *plain;
@@ -98,7 +102,7 @@ const ElementwiseRow* find_elementwise(std::string_view name) {
 FormulaRef formula_of(ElementwiseId id, std::span<const DType> operands, std::span<const double> parameters) {
   if (!parameters.empty() || operands.size() > 3) return formula_of(rows[static_cast<std::size_t>(id)], operands, parameters);
   // The usual case, on every recording of an operation: a table by row and types.
-  constexpr std::size_t types = 8;
+  constexpr std::size_t types = dtype_count();
   thread_local std::vector<FormulaRef> cache(std::size(rows) * types * types * types);
   std::size_t at = static_cast<std::size_t>(id);
   for (std::size_t k = 0; k < 3; ++k) at = at * types + (k < operands.size() ? static_cast<std::size_t>(operands[k]) : 0);

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <optional>
 #include <tuple>
 #include <utility>
 
@@ -101,10 +102,9 @@ DType unify(std::string_view what, std::span<Ex> operands) {
   for (const Ex& x : operands) {
     if (x.is_literal()) continue;
     if (!common) common = dtype_of(x);
-    if (*common != dtype_of(x))
-      fail(fmt::format("'{}' of {} and {}", what, name_of(*common), name_of(dtype_of(x))),
-           fmt::format("Types do not mix: write cast(x, {}) or cast(x, {})", name_of(*common), name_of(dtype_of(x))));
+    if (*common != dtype_of(x)) fail(fmt::format("'{}' of {} and {}", what, name_of(*common), name_of(dtype_of(x))), casts_to_write(*common, dtype_of(x)));
   }
+  require_computed(what, *common);
   for (Ex& x : operands) x = typed(x, *common);
   return *common;
 }
@@ -163,10 +163,9 @@ DType dtype_of(Ex x) { return node_of(x).dtype; }
 
 Ex typed(Ex x, DType dtype) {
   if (!x.is_literal()) return x;
-  const double v = round_to(dtype, x.literal());
-  if (!is_floating(dtype) && v != x.literal())
+  if (!takes_number(dtype, x.literal()))
     fail(fmt::format("the literal {} does not fit {}", x.literal(), name_of(dtype)), "Cast the operand to a floating type");
-  return Builder::open().put({Atom::constant, dtype, -1, -1, -1, v});
+  return Builder::open().put({Atom::constant, dtype, -1, -1, -1, round_to(dtype, x.literal())});
 }
 
 Ex apply(Atom atom, std::span<const Ex> given) {
@@ -269,15 +268,37 @@ std::vector<Ex> inlined_nodes(const Formula& f, std::span<const Ex> operands) {
 }
 
 double round_to(DType dtype, double v) {
+  // Adding 0 turns -0 into 0: an integer has one zero.
+  auto whole = [v](double low, double high) { return v != v ? 0.0 : std::trunc(std::clamp(v, low, high)) + 0.0; };
   switch (dtype) {
     case DType::f32: return static_cast<double>(static_cast<float>(v));
     case DType::f64: return v;
-    // Adding 0 turns -0 into 0: an integer has one zero.
-    case DType::i32: return v != v ? 0.0 : std::trunc(std::clamp(v, -2147483648.0, 2147483647.0)) + 0.0;
-    case DType::u8: return v != v ? 0.0 : std::trunc(std::clamp(v, 0.0, 255.0)) + 0.0;
+    case DType::bf16: return static_cast<double>(bfloat16(v));
+    case DType::i32: return whole(-0x1p31, 0x1p31 - 1);
+    case DType::i64: return whole(-0x1p63, 0x1p63);
+    case DType::u8: return whole(0, 255);
+    case DType::u32: return whole(0, 0x1p32 - 1);
     case DType::boolean: return v != 0 ? 1.0 : 0.0;
   }
   return v;
+}
+
+bool takes_number(DType dtype, double v) { return is_floating(dtype) || (round_to(dtype, v) == v && !(dtype == DType::i64 && v == 0x1p63)); }
+
+std::int64_t whole_number(double v) {
+  if (v != v) return 0;
+  if (v >= 0x1p63) return std::numeric_limits<std::int64_t>::max();
+  return v <= -0x1p63 ? std::numeric_limits<std::int64_t>::min() : static_cast<std::int64_t>(v);
+}
+
+void require_computed(std::string_view what, DType dtype) {
+  if (!is_computed(dtype)) fail(fmt::format("'{}' of {}, which is for storage only", what, name_of(dtype)), "Compute in f32: write cast(x, f32)");
+}
+
+std::string casts_to_write(DType a, DType b) {
+  if (!is_computed(a)) return fmt::format("Types do not mix: write cast(x, {})", name_of(b));
+  if (!is_computed(b)) return fmt::format("Types do not mix: write cast(x, {})", name_of(a));
+  return fmt::format("Types do not mix: write cast(x, {}) or cast(x, {})", name_of(a), name_of(b));
 }
 
 namespace {
@@ -294,17 +315,29 @@ double raw_value(Atom atom, double a, double b, double c) {
   }
 }
 
+// The low bits of an integer sum, product or remainder, and whether the atom is one: integer arithmetic wraps, as two's complement does.
+std::optional<std::uint64_t> integer_bits(Atom atom, double a, double b) {
+  const std::int64_t x = whole_number(a), y = whole_number(b);
+  const auto ux = static_cast<std::uint64_t>(x), uy = static_cast<std::uint64_t>(y);
+  switch (atom) {
+    case Atom::neg: return 0 - ux;
+    case Atom::add: return ux + uy;
+    case Atom::mul: return ux * uy;
+    case Atom::rem: return y == 0 || y == -1 ? 0 : static_cast<std::uint64_t>(x % y);
+    default: return std::nullopt;
+  }
+}
+
 }  // namespace
 
+double wrapped(DType dtype, std::uint64_t bits) {
+  return visit_dtype(dtype, [bits](auto zero) { return static_cast<double>(static_cast<decltype(zero)>(bits)); });
+}
+
 double apply_atom(Atom atom, DType dtype, double a, double b, double c) {
-  if (atom == Atom::rem && !is_floating(dtype) && b == 0) return 0;
-  if (atom == Atom::mul && dtype == DType::i32)  // the product of two i32 does not fit a double's 53 bits
-    return static_cast<double>(static_cast<std::int32_t>(static_cast<std::int64_t>(a) * static_cast<std::int64_t>(b)));
-  const double v = raw_value(atom, a, b, c);
-  if (dtype == DType::i32 && (v > 2147483647.0 || v < -2147483648.0) && atom != Atom::cast)  // integer arithmetic wraps, as two's complement does
-    return static_cast<double>(static_cast<std::int32_t>(static_cast<std::int64_t>(std::fmod(v, 4294967296.0))));
-  if (dtype == DType::u8 && atom != Atom::cast) return static_cast<double>(static_cast<std::uint8_t>(static_cast<std::int64_t>(v)));
-  return round_to(dtype, v);
+  if (kind_of(dtype) == DTypeKind::integer)
+    if (const auto bits = integer_bits(atom, a, b)) return wrapped(dtype, *bits);
+  return round_to(dtype, raw_value(atom, a, b, c));
 }
 
 double evaluate(const Formula& f, std::span<const double> operands, std::vector<double>& v, bool exact) {

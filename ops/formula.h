@@ -156,10 +156,21 @@ inline Ex operator!(Ex a) { return eq(a, 0); }
 // The same, always from the atoms.
 [[nodiscard]] FormulaRef derived_derivative(const FormulaRef& f, int k);
 
-// The value of one atom on doubles, rounded to dtype; integers and booleans are held exactly.
+// The value of one atom on doubles, rounded to dtype; integers and booleans are held exactly, those of i64 up to 2^53.
 [[nodiscard]] double apply_atom(Atom atom, DType dtype, double a, double b, double c);
-// v as dtype can hold it: floats rounded to nearest, float to integer truncated and clamped (NaN gives 0), boolean v != 0.
+// v as dtype can hold it: floats rounded to nearest, float to integer truncated and clamped (NaN gives 0), boolean v != 0. A double stands for the i64 that
+// rounds to it: 2^63, which is no i64, for the greatest one.
 [[nodiscard]] double round_to(DType dtype, double v);
+// Whether the number may stand for an element of that type: integers and booleans must hold it exactly, floats round it.
+[[nodiscard]] bool takes_number(DType dtype, double v);
+// v without its fraction, the nearest i64 where it is out of range, 0 for NaN.
+[[nodiscard]] std::int64_t whole_number(double v);
+// The integer of that type which has these low bits, as two's complement counts.
+[[nodiscard]] double wrapped(DType dtype, std::uint64_t bits);
+// The remedy where two types meet: the casts that bring them together.
+[[nodiscard]] std::string casts_to_write(DType a, DType b);
+// Throws Error, naming the type and the cast to write, where `what` is asked to compute with a type that is for storage only.
+void require_computed(std::string_view what, DType dtype);
 // The value of f at one point. With `exact`, f32 is not rounded: the whole formula runs in float64. `scratch` is reused between calls.
 [[nodiscard]] double evaluate(const Formula& f, std::span<const double> operands, std::vector<double>& scratch, bool exact);
 

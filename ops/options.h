@@ -30,6 +30,30 @@ using Single = Spatial<1>;
 using Pair = Spatial<2>;
 using Triple = Spatial<3>;
 
+// The padding of a convolution: a number for each of N spatial dimensions, which counts on both sides; or a word: "valid", none, or "same", as much as gives
+// the result the input's size (for a stride of 1; an odd one out goes behind).
+template <std::size_t N>
+class Padding {
+ public:
+  Padding(Spatial<N> sizes) : sizes_(sizes) {}           // NOLINT: written as in PyTorch
+  Padding(std::int64_t all) : sizes_(all) {}             // NOLINT
+  Padding(int all) : sizes_(all) {}                      // NOLINT
+  Padding(const char* word) : sizes_(0), word_(word) {}  // NOLINT
+  Padding(std::string word) : sizes_(0), word_(word) {}  // NOLINT
+  template <class... More>
+    requires(sizeof...(More) + 2 == N)
+  Padding(std::int64_t first, std::int64_t second, More... more) : sizes_(first, second, more...) {}
+
+  // The numbers, zeros where a word was given; and the word, nothing where numbers were. Whether the word means something is the row's concern.
+  [[nodiscard]] const Spatial<N>& sizes() const { return sizes_; }
+  [[nodiscard]] const std::optional<std::string>& word() const { return word_; }
+  bool operator==(const Padding&) const = default;
+
+ private:
+  Spatial<N> sizes_;
+  std::optional<std::string> word_;
+};
+
 // Dimensions, negative ones counted from the end; without a value: all of them.
 class Dims {
  public:
@@ -68,6 +92,10 @@ template <std::size_t N>
 [[nodiscard]] Attribute to_attribute(const Spatial<N>& s) {
   return std::vector<std::int64_t>(s.values.begin(), s.values.end());
 }
+template <std::size_t N>
+[[nodiscard]] Attribute to_attribute(const Padding<N>& p) {
+  return p.word() ? Attribute(*p.word()) : to_attribute(p.sizes());
+}
 [[nodiscard]] inline Attribute to_attribute(const Dims& d) { return d.all() ? Attribute(std::monostate{}) : Attribute(d.given()); }
 [[nodiscard]] inline Attribute to_attribute(const Sizes& s) { return s; }
 [[nodiscard]] inline Attribute to_attribute(std::int64_t v) { return v; }
@@ -92,6 +120,16 @@ void from_attribute(const Attribute& from, Spatial<N>& to) {
   from_attribute(from, sizes);
   require_count(sizes, N);
   std::copy(sizes.begin(), sizes.end(), to.values.begin());
+}
+template <std::size_t N>
+void from_attribute(const Attribute& from, Padding<N>& to) {
+  if (const auto* word = std::get_if<std::string>(&from)) {
+    to = Padding<N>(*word);
+    return;
+  }
+  Spatial<N> sizes = 0;
+  from_attribute(from, sizes);
+  to = Padding<N>(sizes);
 }
 template <class T>
 void from_attribute(const Attribute& from, std::optional<T>& to) {

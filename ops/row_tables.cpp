@@ -5,6 +5,7 @@
 
 #include "ops/error.h"
 #include "ops/row_define.h"
+#include "ops/window_rows.h"
 
 namespace cotan {
 namespace rows {
@@ -96,7 +97,7 @@ RowCase<Def> make_case(Def (*define)(const Options&, std::span<const rows::Opera
 #undef SUM
 
 #define COTAN_ROW(name_, Options_, operands_, options_, description_, oracle_, ...) \
-  {#name_, description_, {COTAN_LIST(COTAN_QUOTE, COTAN_UNWRAP operands_)}, oracle_, name_##_cases, name_##_bad_cases},
+  {#name_, description_, {COTAN_LIST(COTAN_QUOTE, COTAN_UNWRAP operands_)}, oracle_, attributes_of(Options_{}), name_##_cases, name_##_bad_cases},
 const SumRow sum_table[] = {
 #define SUM COTAN_ROW
 #include "ops/sums.def"

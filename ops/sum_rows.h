@@ -136,6 +136,7 @@ struct Row {
   std::string_view description;
   std::vector<std::string_view> operands;
   std::string_view oracle;  // the same in PyTorch, over operands and options by name
+  Attributes defaults;      // of the options
   std::vector<RowCase<Def>> (*cases)();
   std::vector<RowCase<Def>> (*bad_cases)();
 };

@@ -148,6 +148,8 @@ NormalSum normal_form(SumSpec s, std::span<const std::uint64_t> factor_hashes) {
   return result;
 }
 
+bool moves_entries(const SumSpec& spec) { return spec.coefficient == 1 && spec.factors.size() == 1 && is_injective(spec.output, spec.domain); }
+
 SumSpec adjoint(const SumSpec& spec, std::size_t k) {
   SumSpec r = spec;
   std::swap(r.output, r.factors[k]);

@@ -88,6 +88,9 @@ struct NormalSum {
 };
 [[nodiscard]] NormalSum normal_form(SumSpec spec, std::span<const std::uint64_t> factor_hashes);
 
+// Whether the sum only moves the entries of its one factor: no entry of the output is reached twice, and nothing is scaled.
+[[nodiscard]] bool moves_entries(const SumSpec& spec);
+
 // The same sum with the access of factor k and the access of the output swapped: the adjoint by factor k. The cotangent takes factor k's place.
 [[nodiscard]] SumSpec adjoint(const SumSpec& spec, std::size_t k);
 

@@ -26,12 +26,16 @@ constexpr std::string_view magic = "\x93NUMPY";
   throw Error("", fmt::format("{}: {}", file.string(), problem), remedy);
 }
 
+// "" for a type that NumPy does not know.
 std::string_view descriptor(DType dtype) {
   switch (dtype) {
     case DType::f32: return "<f4";
     case DType::f64: return "<f8";
+    case DType::bf16: return "";
     case DType::i32: return "<i4";
+    case DType::i64: return "<i8";
     case DType::u8: return "|u1";
+    case DType::u32: return "<u4";
     case DType::boolean: return "|b1";
   }
   return "";
@@ -75,9 +79,10 @@ class HeaderReader {
     if (!v.starts_with('\'')) malformed("plain type");
     v.remove_prefix(1);
     v = v.substr(0, v.find('\''));
-    for (DType d : {f32, f64, i32, u8, boolean})
-      if (v == descriptor(d)) return d;
-    fail_at(file_, fmt::format("it holds elements of type '{}'", v.substr(0, 40)), "Convert it first: x.astype('float32'), or float64, int32, uint8, bool");
+    for (std::size_t d = 0; d < dtype_count(); ++d)
+      if (!v.empty() && v == descriptor(static_cast<DType>(d))) return static_cast<DType>(d);
+    fail_at(file_, fmt::format("it holds elements of type '{}'", v.substr(0, 40)),
+            "Convert it first: x.astype('float32'), or float64, int32, int64, uint8, uint32, bool");
   }
 
   bool flag() const {
@@ -125,13 +130,13 @@ std::pair<std::string_view, std::string_view> split(const std::filesystem::path&
 }
 
 // From column-major to row-major order.
-std::vector<double> by_rows(const std::vector<double>& columns, const Shape& shape) {
-  std::vector<double> rows(columns.size());
+std::vector<std::byte> by_rows(const std::vector<std::byte>& columns, const Shape& shape, std::size_t element) {
+  std::vector<std::byte> rows(columns.size());
   std::vector<std::int64_t> at(shape.rank(), 0);
-  for (double& v : rows) {
+  for (std::size_t to = 0; to < rows.size(); to += element) {
     std::int64_t from = 0;
     for (std::size_t d = shape.rank(); d-- > 0;) from = from * shape[d] + at[d];
-    v = columns[static_cast<std::size_t>(from)];
+    std::memcpy(rows.data() + to, columns.data() + static_cast<std::size_t>(from) * element, element);
     for (std::size_t d = shape.rank(); d-- > 0;) {
       if (++at[d] < shape[d]) break;
       at[d] = 0;
@@ -140,9 +145,21 @@ std::vector<double> by_rows(const std::vector<double>& columns, const Shape& sha
   return rows;
 }
 
+// float32 holds every bf16.
+NpyArray as_f32(const NpyArray& array) {
+  NpyArray wide{DType::f32, array.shape, std::vector<std::byte>(array.bytes.size() * 2)};
+  for (std::size_t i = 0; i < array.bytes.size() / 2; ++i) {
+    bfloat16 v;
+    std::memcpy(&v, array.bytes.data() + 2 * i, 2);
+    const float f = v;
+    std::memcpy(wide.bytes.data() + 4 * i, &f, 4);
+  }
+  return wide;
+}
+
 }  // namespace
 
-reference::Array read_npy(const std::filesystem::path& file) {
+NpyArray read_npy(const std::filesystem::path& file) {
   const std::string content = content_of(file.string(), "Give a .npy file");
   const auto [header_text, data] = split(file, content);
   const Header header = HeaderReader(file, header_text).read();
@@ -157,17 +174,19 @@ reference::Array read_npy(const std::filesystem::path& file) {
             fmt::format("{} bytes of data where shape {} of {} needs {}", data.size(), header.shape.text(), name_of(header.dtype),
                         static_cast<std::int64_t>(bytes)),
             "Write it again, whole");
-  // Aligned, and with bools that are 0 or 1 only.
-  std::vector<std::byte> values(data.size());
-  if (!data.empty()) std::memcpy(values.data(), data.data(), data.size());
+  NpyArray array{header.dtype, header.shape, std::vector<std::byte>(data.size())};
+  if (!data.empty()) std::memcpy(array.bytes.data(), data.data(), data.size());
   if (header.dtype == DType::boolean)
-    for (std::byte& b : values) b = b != std::byte{0} ? std::byte{1} : std::byte{0};
-  reference::Array array = reference::from_buffer(values.data(), View::dense(header.dtype, header.shape));
-  if (header.by_columns) array.values = by_rows(array.values, array.shape);
+    for (std::byte& b : array.bytes) b = b != std::byte{0} ? std::byte{1} : std::byte{0};
+  if (header.by_columns) array.bytes = by_rows(array.bytes, array.shape, size_of(array.dtype));
   return array;
 }
 
-void write_npy(const std::filesystem::path& file, const reference::Array& array) {
+void write_npy(const std::filesystem::path& file, const NpyArray& array) {
+  if (array.dtype == DType::bf16) {
+    write_npy(file, as_f32(array));
+    return;
+  }
   std::string shape = fmt::format("{}", fmt::join(array.shape, ", "));
   if (array.shape.rank() == 1) shape += ",";
   std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", descriptor(array.dtype), shape);
@@ -175,14 +194,11 @@ void write_npy(const std::filesystem::path& file, const reference::Array& array)
   header.append(63 - (magic.size() + 4 + header.size()) % 64, ' ');
   header += '\n';
 
-  std::vector<std::byte> data(static_cast<std::size_t>(array.shape.elements()) * size_of(array.dtype));
-  reference::to_buffer(array, data.data(), View::dense(array.dtype, array.shape));
-
   std::filesystem::path partial = file;
   partial += ".partial";
   std::ofstream out(partial, std::ios::binary | std::ios::trunc);
   out << magic << '\x01' << '\0' << static_cast<char>(header.size() & 0xff) << static_cast<char>(header.size() >> 8) << header;
-  out.write(reinterpret_cast<const char*>(data.data()), static_cast<std::streamsize>(data.size()));
+  out.write(reinterpret_cast<const char*>(array.bytes.data()), static_cast<std::streamsize>(array.bytes.size()));
   out.close();
   std::error_code error;
   if (out) std::filesystem::rename(partial, file, error);
@@ -192,5 +208,13 @@ void write_npy(const std::filesystem::path& file, const reference::Array& array)
     fail_at(file, "it cannot be written", "Name a folder you may write to, with space left");
   }
 }
+
+NpyArray npy_of(const reference::Array& array) {
+  NpyArray npy{array.dtype, array.shape, std::vector<std::byte>(array.values.size() * size_of(array.dtype))};
+  reference::to_buffer(array, npy.bytes.data(), View::dense(array.dtype, array.shape));
+  return npy;
+}
+
+reference::Array values_of(const NpyArray& array) { return reference::from_buffer(array.bytes.data(), View::dense(array.dtype, array.shape)); }
 
 }  // namespace cotan::tools

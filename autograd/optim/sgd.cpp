@@ -2,50 +2,44 @@
 
 #include <fmt/format.h>
 
-#include <unordered_set>
+#include <cmath>
 
-#include "autograd/tape.h"
-#include "graph/builder.h"
-#include "ops/error.h"
+#include "autograd/optim/rule.h"
 
 namespace cotan::optim {
 
-SGD::SGD(std::vector<Variable> parameters, Options options, std::source_location where) : options_(options) {
+using namespace formula_language;
+
+SGD::SGD(std::vector<Variable> parameters, const SGDOptions& options, std::source_location where) {
   const CallSite site("SGD", where);
-  if (parameters.empty()) fail("no parameters", "Name the variables to be updated");
-  std::unordered_set<const Cell*> seen;
-  for (Variable& p : parameters) {
-    if (!p.cell()) fail("an undefined variable among the parameters", "Give it a name and a value first; a default-constructed Variable is no variable");
-    if (seen.insert(p.cell().get()).second) parameters_.push_back(std::move(p));
-  }
+  add(std::move(parameters), options);
 }
 
-EvaluationReport SGD::step(const StepOptions& options, std::source_location where) {
-  const CallSite site("step", where);
-  Tape& tape = *Tape::current();
-  EvaluationRequest request{{}, options.retain ? History::keep_all : History::drop, true};
-  std::size_t updated = 0;
-  for (const Variable& p : parameters_) {
-    auto found = tape.gradients.find(p.cell()->id);
-    if (found == tape.gradients.end() || found->second.consumed.line > 0) continue;
-    Tape::Gradient& gradient = found->second;
-    const Ref now = tape.read(p.cell());
-    // The learning rate is the optimizer's own number: an operand whatever its value.
-    const Ref lr = graph::scalar(options_.lr, p.dtype());
-    tape.assign(p.cell(), graph::sub(now, graph::mul(lr, gradient.tensor.state()->ref)), where);
-    ++updated;
-    if (options.keep_gradients)
-      request.wanted.push_back(gradient.tensor.state());
-    else
-      gradient = {Tensor(), where};
-  }
-  if (updated == 0) fail("no parameter has a gradient", "Call backward() on a loss that depends on them first");
-  run_evaluation(tape, request, where);
-  return tape.report;
+void SGD::check(const SGDOptions& o) const {
+  require_not_negative("lr", o.lr);
+  require_not_negative("momentum", o.momentum);
+  require_not_negative("weight_decay", o.weight_decay);
+  if (!std::isfinite(o.dampening)) fail(fmt::format("dampening {}", o.dampening), "dampening is a finite number, usually from 0 to 1");
+  if (o.nesterov && (o.momentum == 0 || o.dampening != 0))
+    fail(fmt::format("nesterov with momentum {} and dampening {}", o.momentum, o.dampening), "Nesterov's momentum wants a momentum above 0 and no dampening");
 }
 
-void SGD::zero_grad() {
-  for (const Variable& p : parameters_) p.zero_grad();
+void SGD::define(const SGDOptions& o, Rule& rule) const {
+  const Ex p = rule.parameter(), lr = rule.number(o.lr);
+  const auto g = rule.gradient(o.maximize, o.weight_decay);
+  if (o.momentum == 0) {
+    rule.assign(p, [&] { return p - lr * g(); });
+    return;
+  }
+  const Ex buffer = rule.state("momentum_buffer"), momentum = rule.number(o.momentum);
+  Ex moved(0);
+  if (o.dampening == 0) {
+    moved = rule.assign(buffer, [&] { return momentum * buffer + g(); });  // the first time the buffer is 0
+  } else {
+    const Ex part = rule.number([o](const Moment& m) { return m.fresh_state ? 1 : 1 - o.dampening; });
+    moved = rule.assign(buffer, [&] { return momentum * buffer + part * g(); });
+  }
+  rule.assign(p, [&] { return p - lr * (o.nesterov ? g() + momentum * moved : moved); });
 }
 
 }  // namespace cotan::optim

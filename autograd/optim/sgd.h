@@ -1,41 +1,30 @@
 // Stochastic gradient descent.
 #pragma once
 
-#include <vector>
-
-#include "autograd/evaluate.h"
-#include "autograd/variable.h"
+#include "autograd/optim/optimizer.h"
 
 namespace cotan::optim {
 
-// What step() leaves behind.
-struct StepOptions {
-  bool keep_gradients = false;  // grad() can be read afterwards
-  bool retain = false;          // tensors that the step computes keep their history
+// Options of SGD.
+struct SGDOptions {
+  double lr = 1e-3;         // the learning rate
+  double momentum = 0;      // how much of the last update's direction is kept
+  double dampening = 0;     // how much of the gradient the momentum leaves out
+  double weight_decay = 0;  // times the parameter is added to the gradient
+  bool nesterov = false;    // looks ahead along the momentum; wants a momentum and no dampening
+  bool maximize = false;    // ascends
 };
 
-// p <- p - lr * gradient, for every parameter with a gradient.
-class SGD {
+// p <- p - lr * gradient; with momentum p <- p - lr * b, where b <- momentum * b + (1 - dampening) * gradient and the first b is the gradient; with Nesterov's
+// momentum p <- p - lr * (gradient + momentum * b) (Sutskever et al. 2013, in torch.optim.SGD's form).
+class SGD final : public OptimizerWith<SGDOptions> {
  public:
-  struct Options {
-    double lr = 0.01;  // the learning rate
-  };
-  // A parameter named twice counts once. Throws Error for an undefined variable and for no parameters.
-  SGD(std::vector<Variable> parameters, Options options, std::source_location where = std::source_location::current());
-
-  // Assigns the new values and evaluates: gradients, updates and every tensor that the program still holds of the step, in one graph. Consumes the gradients.
-  // Throws Error where no parameter has one.
-  EvaluationReport step(const StepOptions& options = {}, std::source_location where = std::source_location::current());
-  // Discards all gradients.
-  void zero_grad();
-
-  // The learning rate of the next step. Changing it compiles nothing anew.
-  void set_lr(double lr) { options_.lr = lr; }
-  [[nodiscard]] double lr() const { return options_.lr; }
+  // A parameter named twice counts once. Throws Error for no parameters, for one that is undefined or not floating, and for an option out of range.
+  explicit SGD(std::vector<Variable> parameters, const SGDOptions& options = {}, std::source_location where = std::source_location::current());
 
  private:
-  std::vector<Variable> parameters_;
-  Options options_;
+  void check(const SGDOptions& o) const override;
+  void define(const SGDOptions& o, Rule& rule) const override;
 };
 
 }  // namespace cotan::optim

@@ -112,12 +112,13 @@ class OrderKernel final : public Kernel {
 
 KernelRef compile_scan(const ScanSpec& spec, const View& a, const View& b, const View& output) {
   require(a.shape == output.shape && b.shape == output.shape && a.dtype == output.dtype && b.dtype == output.dtype && spec.axis >= 0 &&
-          static_cast<std::size_t>(spec.axis) < output.shape.rank());
+          static_cast<std::size_t>(spec.axis) < output.shape.rank() && is_computed(output.dtype));
   return std::make_shared<const ScanKernel>(spec, a, b, output);
 }
 
 KernelRef compile_order(const OrderSpec& spec, const View& x, const View& output) {
-  require(x.shape == output.shape && output.dtype == DType::i32 && spec.axis >= 0 && static_cast<std::size_t>(spec.axis) < output.shape.rank());
+  require(x.shape == output.shape && is_computed(x.dtype) && output.dtype == DType::i32 && spec.axis >= 0 &&
+          static_cast<std::size_t>(spec.axis) < output.shape.rank());
   return std::make_shared<const OrderKernel>(spec, x, output);
 }
 

@@ -58,7 +58,7 @@ class ReduceKernel final : public Kernel {
   [[nodiscard]] std::size_t outputs() const { return static_cast<std::size_t>(spec_.outputs); }
 
   void check() const {
-    bool fits = spec_.access.size() == x_.shape.rank() && output_.shape.rank() == outputs() + (positions_ ? 1 : 0);
+    bool fits = spec_.access.size() == x_.shape.rank() && output_.shape.rank() == outputs() + (positions_ ? 1 : 0) && is_computed(x_.dtype);
     for (std::size_t d = 0; fits && d < outputs(); ++d) fits = output_.shape[d] == spec_.domain[d];
     for (const IndexExpr& e : spec_.access) fits = fits && e.affine();
     fits = fits && output_.dtype == (positions_ ? DType::i32 : x_.dtype);

@@ -140,8 +140,10 @@ void single(const ReduceRun& r) {
 ReduceRunFunction find_reduce(DType dtype, Reduction reduction, bool along) {
   const bool max = seeks_largest(reduction);
   switch (dtype) {
-#define DTYPE(name, type, kind) \
-  case DType::name: return along ? (max ? block<type, true> : block<type, false>) : (max ? single<type, true> : single<type, false>);
+#define DTYPE(name, type, kind)                                                                                                                               \
+  case DType::name:                                                                                                                                           \
+    if constexpr (is_computed(DType::name)) return along ? (max ? block<type, true> : block<type, false>) : (max ? single<type, true> : single<type, false>); \
+    break;
     COTAN_DTYPES(DTYPE)
 #undef DTYPE
   }

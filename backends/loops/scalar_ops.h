@@ -37,17 +37,24 @@ inline constexpr bool is_test = false;  // gives a boolean
 
 // Whether the atom takes operands of type T.
 template <Atom atom, class T>
-inline constexpr bool allowed = takes<atom> == Takes::any || (takes<atom> == Takes::boolean && std::is_same_v<T, bool>) ||
-                                (takes<atom> == Takes::floating && std::is_floating_point_v<T>) || (takes<atom> == Takes::number && !std::is_same_v<T, bool>);
+inline constexpr bool allowed = is_computed(dtype_of<T>()) &&
+                                (takes<atom> == Takes::any || (takes<atom> == Takes::boolean && std::is_same_v<T, bool>) ||
+                                 (takes<atom> == Takes::floating && std::is_floating_point_v<T>) || (takes<atom> == Takes::number && !std::is_same_v<T, bool>));
 
 template <Atom atom, class T>
 using Result = std::conditional_t<is_test<atom>, bool, T>;
 
-// To one type from another: truncated and clamped where it does not fit, NaN to the integer zero; to bool: not zero.
+// To one type from another: rounded to nearest, truncated and clamped where it does not fit, NaN to the integer zero; to bool: not zero.
 template <class To, class From>
 [[nodiscard]] inline To convert(From v) {
-  if constexpr (std::is_same_v<To, bool>) {
+  if constexpr (std::is_same_v<To, From>) {
+    return v;
+  } else if constexpr (std::is_same_v<From, bfloat16>) {
+    return convert<To>(static_cast<float>(v));
+  } else if constexpr (std::is_same_v<To, bool>) {
     return v != From{0};
+  } else if constexpr (std::is_same_v<To, bfloat16>) {
+    return bfloat16(v);
   } else if constexpr (std::is_floating_point_v<To>) {
     return static_cast<To>(v);
   } else {
@@ -94,7 +101,9 @@ template <Atom atom, class T>
       return static_cast<T>(x * y);
     } else {
       static_assert(atom == Atom::rem);
-      return b == 0 ? T{0} : static_cast<T>(static_cast<std::int64_t>(a) % static_cast<std::int64_t>(b));
+      // Of the least i64 by -1 the processor traps.
+      const auto divisor = static_cast<std::int64_t>(b);
+      return divisor == 0 || divisor == -1 ? T{0} : static_cast<T>(static_cast<std::int64_t>(a) % divisor);
     }
   } else {
     if constexpr (atom == Atom::neg) return -a;

@@ -277,6 +277,7 @@ KernelRef compile_sum(const SumSpec& spec, std::span<const View> factors, std::s
   bool fits = spec.factors.size() == factors.size() && spec.output.size() == output.shape.rank();
   for (std::size_t k = 0; fits && k < factors.size(); ++k) fits = spec.factors[k].size() == factors[k].shape.rank() && factors[k].dtype == output.dtype;
   if (!fits) throw InternalError("a sum whose accesses do not fit its views");
+  if (!is_computed(output.dtype) && !moves_entries(spec)) throw InternalError("a sum that computes with a type for storage");
   return std::make_shared<const SumKernel>(spec, factors, tables, output);
 }
 

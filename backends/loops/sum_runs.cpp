@@ -14,8 +14,6 @@
 #include <cstring>
 #include <type_traits>
 
-#include "ops/formula.h"
-
 HWY_BEFORE_NAMESPACE();
 namespace cotan::loops::HWY_NAMESPACE {
 
@@ -37,8 +35,7 @@ HWY_INLINE T narrowed(Wide<T> sum, double coefficient) {
   if constexpr (std::is_floating_point_v<T>) {
     return static_cast<T>(coefficient * sum);
   } else {
-    if (coefficient == 1 && !std::is_same_v<T, bool>) return static_cast<T>(sum);
-    return static_cast<T>(apply_atom(Atom::mul, dtype_of<T>(), static_cast<double>(static_cast<std::int64_t>(sum)), coefficient, 0));
+    return static_cast<T>(sum * static_cast<std::uint64_t>(static_cast<std::int64_t>(coefficient)));  // a whole number
   }
 }
 
@@ -218,6 +215,12 @@ SumRunFunction run_of(RunForm form) {
   return nullptr;
 }
 
+// What is for storage only is moved as the bits that it is.
+template <>
+SumRunFunction run_of<bfloat16>(RunForm form) {
+  return form == RunForm::assign ? assign<std::uint16_t> : nullptr;
+}
+
 SumRunFunction find_run(DType dtype, RunForm form) {
   switch (dtype) {
 #define DTYPE(name, type, kind) \
@@ -230,8 +233,10 @@ SumRunFunction find_run(DType dtype, RunForm form) {
 
 SumFinishFunction find_finish(DType dtype) {
   switch (dtype) {
-#define DTYPE(name, type, kind) \
-  case DType::name: return finish<type>;
+#define DTYPE(name, type, kind)                                  \
+  case DType::name:                                              \
+    if constexpr (is_computed(DType::name)) return finish<type>; \
+    break;
     COTAN_DTYPES(DTYPE)
 #undef DTYPE
   }

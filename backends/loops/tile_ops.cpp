@@ -314,11 +314,11 @@ TileFunction conversion(DType to) {
 TileFunction find(const TileOp& op) {
   if (op.compare != Atom::where) return op.in == DType::f32 ? selects<float>(op.compare) : op.in == DType::f64 ? selects<double>(op.compare) : nullptr;
   switch (op.in) {
-#define DTYPE(name, type, kind)                                                       \
-  case DType::name:                                                                   \
-    if (op.atom == Atom::cast) return conversion<type>(op.out);                       \
-    if constexpr (DTypeKind::kind == DTypeKind::floating && HWY_TARGET != HWY_SCALAR) \
-      if (TileFunction f = vectors<type>(op.atom)) return f;                          \
+#define DTYPE(name, type, kind)                                               \
+  case DType::name:                                                           \
+    if (op.atom == Atom::cast) return conversion<type>(op.out);               \
+    if constexpr (std::is_floating_point_v<type> && HWY_TARGET != HWY_SCALAR) \
+      if (TileFunction f = vectors<type>(op.atom)) return f;                  \
     return scalar_function<type>(op.atom);
     COTAN_DTYPES(DTYPE)
 #undef DTYPE

@@ -27,6 +27,7 @@ template <class F>
 void with_size(std::size_t element_size, F&& f) {
   switch (element_size) {
     case 1: return f(std::uint8_t{});
+    case 2: return f(std::uint16_t{});
     case 4: return f(std::uint32_t{});
     case 8: return f(std::uint64_t{});
     default: throw InternalError("an element of a size that no type has");

@@ -45,7 +45,13 @@ void to_buffer(const Array& array, void* first, const View& view) {
   if (array.shape != view.shape) throw InternalError(fmt::format("an array of shape {} for a view of shape {}", array.shape.text(), view.shape.text()));
   visit_dtype(view.dtype, [&](auto zero) {
     using T = decltype(zero);
-    for_each_offset(view, [&](std::size_t i, std::int64_t offset) { static_cast<T*>(first)[offset] = static_cast<T>(round_to(view.dtype, array.values[i])); });
+    for_each_offset(view, [&](std::size_t i, std::int64_t offset) {
+      const double v = round_to(view.dtype, array.values[i]);
+      if constexpr (std::is_same_v<T, std::int64_t>)
+        static_cast<T*>(first)[offset] = whole_number(v);
+      else
+        static_cast<T*>(first)[offset] = static_cast<T>(v);
+    });
   });
 }
 

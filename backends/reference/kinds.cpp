@@ -15,8 +15,10 @@ namespace {
 // What max (or min) of no point at all is.
 double least(DType dtype, bool max) {
   switch (dtype) {
-    case DType::i32: return max ? std::numeric_limits<std::int32_t>::min() : std::numeric_limits<std::int32_t>::max();
-    case DType::u8: return max ? 0 : 255;
+    case DType::i32:
+    case DType::i64:
+    case DType::u8:
+    case DType::u32: return round_to(dtype, max ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity());
     case DType::boolean: return max ? 0 : 1;
     default: return max ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
   }
@@ -110,7 +112,7 @@ void run_check(const CheckSpec& spec, const Array& x) {
     auto rest = static_cast<std::int64_t>(i);
     for (std::size_t d = x.shape.rank(); d-- > 0; rest /= x.shape[d])
       position = fmt::format("{}{}{}", rest % x.shape[d], position.empty() ? "" : ", ", position);
-    fail(fmt::format("{}[{}] is {}, not in [0, {})", spec.what, position, static_cast<std::int64_t>(v), spec.below),
+    fail(fmt::format("{}[{}] is {}, not in [0, {})", spec.what, position, whole_number(v), spec.below),
          fmt::format("Give a {} whose entries are at least 0 and less than {}", spec.what, spec.below));
   }
 }

@@ -1,7 +1,7 @@
 // The reference: what every kind of node computes, as plain loops over float64.
 //
-// This is the truth that compiled code is tested against, so it is written to be read, not to be fast. Integers and booleans are held exactly in doubles;
-// f32 is rounded after each atom of a formula and once at the end of a sum, or, with `exact`, never.
+// This is the truth that compiled code is tested against, so it is written to be read, not to be fast. Integers and booleans are held exactly in doubles, those
+// of i64 up to 2^53 and rounded to a double beyond; f32 is rounded after each atom of a formula and once at the end of a sum, or, with `exact`, never.
 #pragma once
 
 #include <span>

@@ -17,7 +17,7 @@ std::optional<std::int64_t> IndexReader::value(const IndexExpr& e, std::span<con
     const Array& table = *tables_[static_cast<std::size_t>(t.table)];
     const auto at = position(t.at, table.shape, point);
     if (!at) return std::nullopt;
-    v += t.coefficient * static_cast<std::int64_t>(table.values[static_cast<std::size_t>(*at)]);
+    v += t.coefficient * whole_number(table.values[static_cast<std::size_t>(*at)]);
   }
   return v;
 }
@@ -166,7 +166,7 @@ Accumulator<Number> accumulate(const SumSpec& spec, const Shape& shape, std::spa
       r.values.push_back(x->values.data());
     } else {
       std::vector<Number> v(x->values.size());
-      std::transform(x->values.begin(), x->values.end(), v.begin(), [](double e) { return static_cast<Number>(static_cast<std::int64_t>(e)); });
+      std::transform(x->values.begin(), x->values.end(), v.begin(), [](double e) { return static_cast<Number>(whole_number(e)); });
       converted.push_back(std::move(v));
       r.values.push_back(converted.back().data());
     }
@@ -186,15 +186,8 @@ Array run_sum(const SumSpec& spec, const ResultType& type, std::span<const Array
       out.values[i] = round_to(rounded, r.written[i] != 0 ? spec.coefficient * r.sums[i] : spec.coefficient * 0.0 + 0.0);
   } else {
     const auto r = accumulate<std::uint64_t>(spec, type.shape, factors, tables);
-    for (std::size_t i = 0; i < out.values.size(); ++i) {
-      const auto sum = static_cast<double>(static_cast<std::int64_t>(r.sums[i]));
-      if (spec.coefficient != 1 || type.dtype == DType::boolean)
-        out.values[i] = apply_atom(Atom::mul, type.dtype, sum, spec.coefficient, 0);
-      else if (type.dtype == DType::u8)
-        out.values[i] = static_cast<double>(static_cast<std::uint8_t>(r.sums[i]));
-      else
-        out.values[i] = static_cast<double>(static_cast<std::int32_t>(static_cast<std::uint32_t>(r.sums[i])));
-    }
+    const auto factor = static_cast<std::uint64_t>(whole_number(spec.coefficient));
+    for (std::size_t i = 0; i < out.values.size(); ++i) out.values[i] = wrapped(type.dtype, r.sums[i] * factor);
   }
   return out;
 }

@@ -157,6 +157,7 @@ const CompositeRow table[] = {
    static_cast<bool>(false COTAN_EACH(COTAN_IS_LIST, COTAN_UNWRAP operands_)),                       \
    #results_,                                                                                        \
    oracle_,                                                                                          \
+   attributes_of(Options_{}),                                                                        \
    name_##_cases,                                                                                    \
    name_##_bad_cases,                                                                                \
    [](std::span<const Ref> operands, const Attributes& attributes) {                                 \

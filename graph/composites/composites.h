@@ -30,9 +30,6 @@ namespace graph {
 #undef COTAN_TAKES_REQUIRED
 #undef COTAN_TAKES
 
-// The mean and standard deviation of a normal distribution applied to Philox numbers by Box and Muller's transform (1958). f32 or f64.
-[[nodiscard]] Ref normal(std::uint64_t key, std::uint64_t counter, DType dtype, const Shape& shape, double mean, double std);
-
 }  // namespace graph
 
 // A composite with options applied: what tests and goldens go through.
@@ -52,6 +49,7 @@ struct CompositeRow {
   bool takes_list = false;     // the one operand is a list of tensors
   std::string_view results;    // "ONE", "MANY", "NAMED(SortResult, values, indices)"
   std::string_view oracle;
+  Attributes defaults;  // of the options
   std::vector<CompositeCase> (*cases)();
   std::vector<CompositeCase> (*bad_cases)();
   // Records the composite with options given by name, as text has them; missing ones take their defaults. An attribute `given` lists the operands' positions

@@ -40,14 +40,4 @@ std::vector<Ref> cross_entropy_body(std::span<const Ref> operands, const CrossEn
   return {neg(mean(pick(log_softmax(logits, {.dim = 1}), target)))};
 }
 
-Ref normal(std::uint64_t key, std::uint64_t counter, DType dtype, const Shape& shape, double mean, double std) {
-  if (!(std >= 0)) fail(fmt::format("a standard deviation of {}", std), "It is at least 0");
-  // Two streams: the second one starts beyond any counter that the first can reach.
-  const Ref radius = random(key, counter, dtype, shape), angle = random(key, counter + (std::uint64_t{1} << 62), dtype, shape);
-  return formula({radius, angle, scalar(mean, dtype), scalar(std, dtype)}, [](std::span<const Ex> x) {
-    using namespace formula_language;
-    return x[2] + x[3] * (formula_language::sqrt(-2 * formula_language::log(1 - x[0])) * formula_language::cos(6.283185307179586 * x[1]));
-  });
-}
-
 }  // namespace cotan::graph

@@ -44,12 +44,14 @@ std::string fault_of_node(const Formula& f, const FormulaNode& n, int at) {
       return n.dtype == f.operands[static_cast<std::size_t>(n.a)] ? "" : "has another type than its operand";
     case Atom::constant: {
       const double held = round_to(n.dtype, n.literal);
+      if (!takes_number(n.dtype, n.literal)) return fmt::format("is a literal {} that {} cannot hold", n.literal, name_of(n.dtype));
       return std::bit_cast<std::uint64_t>(held) == std::bit_cast<std::uint64_t>(n.literal) || (held == n.literal && held == 0)
                  ? ""
                  : fmt::format("is a literal {} that {} cannot hold", n.literal, name_of(n.dtype));
     }
     case Atom::where:
       if (type(n.a) != DType::boolean) return "has a condition that is not bool";
+      if (!is_computed(n.dtype)) return fmt::format("chooses between {}, which is for storage only", name_of(n.dtype));
       return type(n.b) == n.dtype && type(n.c) == n.dtype ? "" : "has branches of another type";
     case Atom::cast: return "";
     default:
@@ -62,6 +64,7 @@ std::string fault_of_node(const Formula& f, const FormulaNode& n, int at) {
 }  // namespace
 
 bool atom_takes(Atom atom, DType dtype) {
+  if (!is_computed(dtype)) return false;
   switch (rule_of(atom).takes) {
     case Takes::any: return true;
     case Takes::number: return dtype != DType::boolean;
@@ -73,7 +76,7 @@ bool atom_takes(Atom atom, DType dtype) {
 
 std::string_view atom_wants(Atom atom) {
   switch (rule_of(atom).takes) {
-    case Takes::any: return "anything";
+    case Takes::any: return "what is computed with";
     case Takes::number: return "a number";
     case Takes::floating: return "floating";
     case Takes::boolean: return "bool";

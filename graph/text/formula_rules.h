@@ -10,7 +10,7 @@
 
 namespace cotan::text_form {
 
-// Whether an atom of arity 1 or 2 takes operands of this type; and which, in words: "a number", "floating", "bool".
+// Whether an atom of arity 1 or 2 takes operands of this type; and which, in words: "a number", "floating", "bool", "what is computed with".
 [[nodiscard]] bool atom_takes(Atom atom, DType dtype);
 [[nodiscard]] std::string_view atom_wants(Atom atom);
 // The type of the atom's value for operands of this type.

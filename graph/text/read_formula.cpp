@@ -242,7 +242,7 @@ class FormulaReader {
     if (v.type && *v.type != dtype)
       r_.fail(v.at, fmt::format("a literal of type {} where {} is needed", name_of(*v.type), name_of(dtype)), fmt::format("Write {}(...)", name_of(dtype)));
     const double held = round_to(dtype, v.literal);
-    if ((!is_floating(dtype) && held != v.literal) || (std::isinf(held) && !std::isinf(v.literal)))
+    if (!takes_number(dtype, v.literal) || (std::isinf(held) && !std::isinf(v.literal)))
       r_.fail(v.at, fmt::format("the literal {} does not fit {}", v.literal, name_of(dtype)), "Write another, or cast the operand it meets");
     return put({Atom::constant, dtype, -1, -1, -1, held});
   }
@@ -252,9 +252,7 @@ class FormulaReader {
     std::optional<DType> type;
     for (const Value& v : values) {
       const std::optional<DType> own = v.is_literal() ? v.type : type_of(v.node);
-      if (own && type && *own != *type)
-        r_.fail(at, fmt::format("'{}' of {} and {}", what, name_of(*type), name_of(*own)),
-                fmt::format("Types do not mix: write cast(x, {}) or cast(x, {})", name_of(*type), name_of(*own)));
+      if (own && type && *own != *type) r_.fail(at, fmt::format("'{}' of {} and {}", what, name_of(*type), name_of(*own)), casts_to_write(*type, *own));
       if (own) type = own;
     }
     if (!type) r_.fail(at, fmt::format("the type of '{}' of literals is not known", what), "State it at one of them: f32(0.5)");
@@ -287,6 +285,7 @@ class FormulaReader {
     const int condition = placed(values[0], DType::boolean);
     if (type_of(condition) != DType::boolean)
       r_.fail(values[0].at, fmt::format("the condition of where is {}", name_of(type_of(condition))), "Give a bool, such as x > 0");
+    if (!is_computed(dtype)) r_.fail(at, fmt::format("'where' of {}, which is for storage only", name_of(dtype)), "Cast the branches first: cast(x, f32)");
     const int a = placed(values[1], dtype);
     return node(put({Atom::where, dtype, condition, a, placed(values[2], dtype), 0}), at);
   }

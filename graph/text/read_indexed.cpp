@@ -178,6 +178,8 @@ Ref IndexedStatement::read_sum(const LeftSide& left) {
   read_conditions(true);
   if (kind_of(left.type.dtype) != DTypeKind::floating && !(spec_.coefficient == 1 || spec_.coefficient == -1) && !factors_.empty())
     r_.fail(left.at, fmt::format("a scaled sum of {}", name_of(left.type.dtype)), "Cast it to f32 first");
+  if (factors_.empty() && !takes_number(left.type.dtype, spec_.coefficient))
+    r_.fail(left.at, fmt::format("{} does not fit {}", spec_.coefficient, name_of(left.type.dtype)), "Write another number or type");
   infer(spec_.output, left.type.shape, at_left_);
   spec_.domain = domain();
   auto check = [&](const IndexExpr& e) { check_reach(e, spec_.domain, left.at); };

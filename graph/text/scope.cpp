@@ -49,7 +49,7 @@ Ref TensorScope::operand(Reader& reader) const {
 ResultType read_type(Reader& reader) {
   const Token t = reader.peek();
   const auto dtype = t.kind == TokenKind::name ? dtype_named(reader.spelled(t)) : std::nullopt;
-  if (!dtype) reader.expected("an element type", "It is f32, f64, i32, u8 or bool, then the sizes: f32[64,784]");
+  if (!dtype) reader.expected("an element type", "It is f32, f64, bf16, i32, i64, u8, u32 or bool, then the sizes: f32[64,784]");
   reader.take();
   reader.expect("[");
   ResultType type{*dtype, {}};

@@ -86,6 +86,16 @@ TEST_P(Barrier, AComputedTensorCanBeUsedAfterTheStep) {
   EXPECT_THAT(y.to_vector(), ElementsAre(FloatEq(2 * std::exp(1.0f)), FloatEq(2 * std::exp(2.0f))));
 }
 
+TEST_P(Barrier, AComputedReadOfAVariableCanBeUsedAfterTheStep) {
+  const Tensor before = w.value();
+  evaluate({before});
+  sum(w * w).backward();
+  sgd.step();
+  EXPECT_THAT((before * 2).to_vector(), ElementsAre(2, 4));
+  w.assign(before);
+  EXPECT_THAT((w * 3).to_vector(), ElementsAre(3, 6));
+}
+
 TEST_P(Barrier, AGradientThroughAnOverwrittenVariableNamesTheStepsLine) {
   const Tensor held = w * 10;
   const Tensor computed = w * 20;

@@ -54,7 +54,7 @@ TEST_P(Cache, ALearningRateIsNotPartOfTheKeyWhateverItsValue) {
     return sgd.step().cache_hit;
   };
   EXPECT_FALSE(step());
-  for (const double lr : {0.2, 0.0, 1.0, -1.0, 0.5}) {
+  for (const double lr : {0.2, 0.0, 1.0, 1e-3, 0.5}) {
     sgd.set_lr(lr);
     EXPECT_TRUE(step()) << lr;
   }
@@ -71,9 +71,9 @@ TEST_P(Cache, DataAndVersionsAndLinesAreNotPartOfTheKey) {
 }
 
 TEST_P(Cache, RandomCountersAreNotPartOfTheKey) {
-  EXPECT_TRUE(compiles([&] { return normal({4}, {.key = 1, .counter = 0}); }));
-  EXPECT_FALSE(compiles([&] { return normal({4}, {.key = 2, .counter = 77}); }));
-  EXPECT_NE(normal({4}, {.key = 1}).to_vector(), normal({4}, {.key = 2}).to_vector());
+  EXPECT_TRUE(compiles([&] { return normal({4}); }));
+  EXPECT_FALSE(compiles([&] { return normal({4}, {}, Generator({.key = 2, .counter = 77})); }));
+  EXPECT_NE(normal({4}, {}, Generator(1)).to_vector(), normal({4}, {}, Generator(2)).to_vector());
 }
 
 TEST_P(Cache, ShapesDtypesAttributesAndResultsAreInTheKey) {

@@ -131,9 +131,9 @@ TEST_P(Gradients, ThroughAnEvaluatedTensorGoOn) {
 
 // A small net with everything in f64, and its loss as a function of the flat parameters.
 struct SmallNet {
-  Variable w1{"w1", normal({3, 4}, {.key = 1, .dtype = f64})}, b1{"b1", normal({4}, {.key = 2, .dtype = f64})};
-  Variable w2{"w2", normal({4, 2}, {.key = 3, .dtype = f64})};
-  Tensor x = normal({5, 3}, {.key = 4, .dtype = f64});
+  Variable w1{"w1", normal({3, 4}, {.dtype = f64}, Generator(1))}, b1{"b1", normal({4}, {.dtype = f64}, Generator(2))};
+  Variable w2{"w2", normal({4, 2}, {.dtype = f64}, Generator(3))};
+  Tensor x = normal({5, 3}, {.dtype = f64}, Generator(4));
   Tensor target = tensor({0, 1, 1, 0, 1}, i32);
 
   [[nodiscard]] Tensor loss(const Operand& a, const Operand& b, const Operand& c) const { return cross_entropy(matmul(tanh(matmul(x, a) + b), c), target); }
@@ -142,7 +142,7 @@ struct SmallNet {
 };
 
 std::vector<Tensor> directions() {
-  return {normal({3, 4}, {.key = 11, .dtype = f64}), normal({4}, {.key = 12, .dtype = f64}), normal({4, 2}, {.key = 13, .dtype = f64})};
+  return {normal({3, 4}, {.dtype = f64}, Generator(11)), normal({4}, {.dtype = f64}, Generator(12)), normal({4, 2}, {.dtype = f64}, Generator(13))};
 }
 
 Tensor inner(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
@@ -158,7 +158,7 @@ TEST_P(Gradients, ForwardAndReverseModeAgree) {
   const double reverse = inner(gradients(loss, net.parameters()), directions()).item<double>();
   EXPECT_NEAR(forward, reverse, 1e-12 * (1 + std::abs(reverse)));
   // <u, J d> = <J^T u, d> for an output that is no scalar
-  const Tensor hidden = tanh(matmul(net.x, net.w1) + net.b1), u = normal({5, 4}, {.key = 21, .dtype = f64});
+  const Tensor hidden = tanh(matmul(net.x, net.w1) + net.b1), u = normal({5, 4}, {.dtype = f64}, Generator(21));
   const std::vector<Operand> two = {net.w1, net.b1};
   const std::vector<Tensor> d = {directions()[0], directions()[1]};
   const double left = sum(u * jvp({hidden}, two, d)[0]).item<double>(), right = inner(vjp({hidden}, {u}, two), d).item<double>();

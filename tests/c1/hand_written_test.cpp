@@ -79,7 +79,7 @@ class HandWritten : public ::testing::TestWithParam<std::tuple<bool, DType, Exec
   void TearDown() override { set_execution_options({}); }
   DType dtype_ = std::get<1>(GetParam());
 
-  [[nodiscard]] Tensor random(const Shape& shape, std::uint64_t key) const { return normal(shape, {.key = key, .dtype = dtype_}); }
+  [[nodiscard]] Tensor random(const Shape& shape, std::uint64_t key) const { return normal(shape, {.dtype = dtype_}, Generator(key)); }
   static Matrix matrix(const Tensor& t) {
     const std::int64_t columns = t.shape().back();
     return {t.numel() / columns, columns, cast(t, f64).to_vector<double>()};

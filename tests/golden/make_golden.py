@@ -18,7 +18,16 @@ import numpy as np
 import torch
 
 FOLDER = pathlib.Path(__file__).resolve().parent
-DTYPES = {"f64": torch.float64, "f32": torch.float32, "i32": torch.int32, "u8": torch.uint8, "bool": torch.bool}
+DTYPES = {
+    "f64": torch.float64,
+    "f32": torch.float32,
+    "bf16": torch.bfloat16,
+    "i32": torch.int32,
+    "i64": torch.int64,
+    "u8": torch.uint8,
+    "u32": torch.uint32,
+    "bool": torch.bool,
+}
 
 
 # Elementwise rows that PyTorch has under another name or as an option, or whose own function has no second derivative.

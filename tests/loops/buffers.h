@@ -31,6 +31,10 @@ class Random {
   T pick(std::initializer_list<T> from) {
     return from.begin()[integer(0, static_cast<std::int64_t>(from.size()) - 1)];
   }
+  template <class T, std::size_t n>
+  T any_of(const T (&from)[n]) {
+    return from[integer(0, static_cast<std::int64_t>(n) - 1)];
+  }
 
  private:
   std::mt19937_64 engine_;
@@ -56,8 +60,7 @@ class Buffer {
     reference::to_buffer(Array::zeros(view_.dtype, view_.shape), first(), view_);
     std::vector<std::uint8_t> zeros = memory_;
     Array ones = Array::zeros(view_.dtype, view_.shape);
-    std::fill(ones.values.begin(), ones.values.end(), -1.0);
-    if (view_.dtype == DType::boolean || view_.dtype == DType::u8) std::fill(ones.values.begin(), ones.values.end(), 1.0);
+    std::fill(ones.values.begin(), ones.values.end(), 1.0);
     reference::to_buffer(ones, first(), view_);
     owned_.assign(memory_.size(), false);
     for (std::size_t i = 0; i < memory_.size(); ++i) {
@@ -108,11 +111,16 @@ inline Buffer random_buffer(Random& random, DType dtype, const Shape& shape, boo
   return {view, span};
 }
 
+// Whether numbers of that type may be negative.
+inline bool is_signed(DType dtype) { return dtype != DType::boolean && dtype != DType::u8 && dtype != DType::u32; }
+
 // A value that dtype holds exactly; for floats also zeros of both signs, infinities, NaN and ties.
 inline double random_value(Random& random, DType dtype, bool special = true) {
   switch (dtype) {
     case DType::boolean: return static_cast<double>(random.integer(0, 1));
     case DType::u8: return static_cast<double>(random.chance(0.2) ? random.integer(0, 255) : random.integer(0, 9));
+    case DType::u32: return static_cast<double>(random.chance(0.2) ? random.integer(0, 4294967295LL) : random.integer(0, 9));
+    case DType::i64: return static_cast<double>(random.chance(0.2) ? random.integer(-(1LL << 40), 1LL << 40) : random.integer(-9, 9));
     case DType::i32: return static_cast<double>(random.chance(0.2) ? random.integer(-2147483648LL, 2147483647LL) : random.integer(-9, 9));
     default: break;
   }

@@ -10,7 +10,7 @@
 namespace cotan::loops_test {
 namespace {
 
-constexpr DType all_dtypes[] = {f32, f64, i32, u8, boolean};
+constexpr DType all_dtypes[] = {f32, f64, i32, i64, u8, u32, boolean};
 
 // A sum and its operands; values are small whole numbers, so that every order of summation is exact.
 struct Case {
@@ -84,7 +84,7 @@ IndexExpr random_expression(Random& random, const Domain& domain, double tables)
 
 Case random_case(Random& random, std::int64_t most) {
   Case c;
-  c.dtype = random.chance(0.5) ? f32 : all_dtypes[random.integer(0, 4)];
+  c.dtype = random.chance(0.5) ? f32 : random.any_of(all_dtypes);
   for (std::int64_t n = random.integer(1, 4); n > 0; --n) c.spec.domain.push_back(random.integer(1, most));
   if (random.chance(0.03)) c.spec.domain[0] = 0;
   const double tables = random.chance(0.5) ? 0 : 0.2;
@@ -93,7 +93,7 @@ Case random_case(Random& random, std::int64_t most) {
       c.factors.push_back(c.factors.back());
     } else {
       c.factors.push_back(random_buffer(random, c.dtype, random_shape(random, static_cast<int>(random.integer(0, 3)), most), true));
-      fill_small(random, c.factors.back(), kind_of(c.dtype) == DTypeKind::boolean || c.dtype == u8 ? 0 : -3, kind_of(c.dtype) == DTypeKind::boolean ? 1 : 3);
+      fill_small(random, c.factors.back(), is_signed(c.dtype) ? -3 : 0, kind_of(c.dtype) == DTypeKind::boolean ? 1 : 3);
     }
     Access access;
     for (std::size_t d = 0; d < c.factors.back().view().shape.rank(); ++d) access.push_back(random_expression(random, c.spec.domain, tables));
@@ -110,8 +110,8 @@ Case random_case(Random& random, std::int64_t most) {
   while (random.chance(0.25)) c.spec.guards.push_back({random_expression(random, c.spec.domain, tables), random.integer(1, 4)});
   c.spec.coefficient = static_cast<double>(random.pick({1, 1, 1, 2, -1, -3}));
   for (int t = 0; t < 2; ++t) {
-    c.tables.push_back(random_buffer(random, random.chance(0.7) ? i32 : u8, {most}, true));
-    fill_small(random, c.tables.back(), c.tables.back().view().dtype == u8 ? 0 : -1, most);
+    c.tables.push_back(random_buffer(random, random.pick({i32, i32, i64, u8, u32}), {most}, true));
+    fill_small(random, c.tables.back(), is_signed(c.tables.back().view().dtype) ? -1 : 0, most);
   }
   return c;
 }
@@ -202,7 +202,7 @@ Case case_of(const Named& n, DType dtype, Random& random) {
   c.output = n.output;
   for (const Shape& s : n.shapes) {
     c.factors.emplace_back(View::dense(dtype, s), s.elements());
-    fill_small(random, c.factors.back(), dtype == boolean || dtype == u8 ? 0 : -3, dtype == boolean ? 1 : 3);
+    fill_small(random, c.factors.back(), is_signed(dtype) ? -3 : 0, dtype == boolean ? 1 : 3);
   }
   for (const Shape& s : n.tables) {
     c.tables.emplace_back(View::dense(i32, s), s.elements());

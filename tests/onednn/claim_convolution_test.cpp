@@ -13,29 +13,60 @@ Ref gradient(const Ref& y, const Ref& x, const std::string& name = "g") {
 
 bool is_convolution(const Ref& node) { return node->kind == Kind::sum && !as_convolution(node->as<SumSpec>(), tensor_shapes(*node.node())).empty(); }
 
+// What there is no primitive for: the row's case, which of its nodes, and what the backend says.
+struct Unclaimed {
+  std::string_view row;
+  std::size_t number;
+  std::string_view node;
+  std::string_view reason;
+};
+const std::vector<Unclaimed> unclaimed = {};
+
+// The forward sum, the gradients by both operands, and the gradients of those.
+std::vector<std::pair<std::string, Ref>> nodes_of(const Ref& y, const Ref& x, const Ref& w) {
+  const Ref dx = gradient(y, x), dw = gradient(y, w), g = input("g", y.shape());
+  return {{"y", y},
+          {"dx", dx},
+          {"dw", dw},
+          {"dx by g", gradient(dx, g, "h")},
+          {"dx by w", gradient(dx, w, "h")},
+          {"dw by x", gradient(dw, x, "h")},
+          {"dw by g", gradient(dw, g, "h")}};
+}
+
 TEST(ClaimConvolution, EveryRowCaseAndItsGradients) {
-  int convolutions = 0;
+  std::size_t convolutions = 0, refused = 0;
   for (const SumRow& row : sum_rows()) {
-    if (row.name != "conv2d") continue;
+    if (row.name.find("convolution") == std::string_view::npos) continue;
     const auto cases = row.cases();
     for (std::size_t i = 0; i < cases.size(); ++i) {
-      SCOPED_TRACE(i);
-      const std::vector<Ref> operands{input("x", cases[i].operands[0].shape), input("w", cases[i].operands[1].shape)};
+      const Ref x = input("x", cases[i].operands[0].shape), w = input("w", cases[i].operands[1].shape), operands[] = {x, w};
       const Ref y = graph::from_definition(cases[i].define(graph::types_of(operands)), operands);
-      const Ref dx = gradient(y, operands[0]), dw = gradient(y, operands[1]), g = input("g", y.shape());
-      for (const Ref& node : {y, dx, dw, gradient(dx, g, "h"), gradient(dx, operands[1], "h"), gradient(dw, operands[0], "h"), gradient(dw, g, "h")}) {
-        if (i == 4 || !is_convolution(node)) continue;  // the last case sums over nothing
+      for (const auto& [name, node] : nodes_of(y, x, w)) {
+        SCOPED_TRACE(fmt::format("{} {}: {}", row.name, i, name));
+        const std::vector<View> views{dense(node->operand(0).shape()), dense(node->operand(1).shape())};
+        const auto known =
+            std::find_if(unclaimed.begin(), unclaimed.end(), [&](const Unclaimed& u) { return u.row == row.name && u.number == i && u.node == name; });
+        if (known != unclaimed.end()) {
+          ++refused;
+          const Attempt made = attempt(node, views, 1);
+          EXPECT_EQ(made.kernel, nullptr) << "this can be claimed";
+          EXPECT_NE(made.reason.detail.find(known->reason), std::string::npos) << made.reason.detail;
+          continue;
+        }
+        EXPECT_TRUE(is_convolution(node));
         ++convolutions;
         for (int threads : {1, 2, 4}) expect_sum(node, threads);
       }
     }
   }
-  EXPECT_EQ(convolutions, 28);
+  EXPECT_EQ(refused, unclaimed.size());
+  EXPECT_EQ(convolutions + refused, 7u * 31u);
 }
 
 struct Case {
   Shape x, w;
-  Conv2dOptions options;
+  Convolution2dOptions options;
 };
 
 TEST(ClaimConvolution, TilesInAllDirections) {
@@ -46,7 +77,7 @@ TEST(ClaimConvolution, TilesInAllDirections) {
                         {{4, 8, 9, 9}, {12, 4, 5, 5}, {.padding = 2, .dilation = 2, .groups = 2}},
                         {{7, 1, 12, 12}, {6, 1, 5, 5}, {}},
                         {{4, 6, 9, 9}, {10, 6, 1, 1}, {.stride = 2}}}) {
-    const Ref x = input("x", c.x), w = input("w", c.w), y = graph::conv2d(x, w, c.options);
+    const Ref x = input("x", c.x), w = input("w", c.w), y = graph::convolution2d(x, w, c.options);
     for (const Ref& node : {y, gradient(y, x), gradient(y, w)}) {
       SCOPED_TRACE(fmt::format("{} * {}", c.x.text(), c.w.text()));
       for (int threads : {1, 2, 4}) {
@@ -60,7 +91,7 @@ TEST(ClaimConvolution, TilesInAllDirections) {
 }
 
 TEST(ClaimConvolution, LargeWorkHasATileForEachWorker) {
-  const Ref x = input("x", {4, 16, 6, 6}), w = input("w", {64, 16, 3, 3}), y = graph::conv2d(x, w, {.padding = 1});
+  const Ref x = input("x", {4, 16, 6, 6}), w = input("w", {64, 16, 3, 3}), y = graph::convolution2d(x, w, {.padding = 1});
   for (const Ref& node : {y, gradient(y, x), gradient(y, w)})
     for (int threads : {2, 4}) EXPECT_EQ(expect_sum(node, threads)->chunks(), threads);
   const KernelRef kernel = expect_sum(y, 2);
@@ -70,7 +101,7 @@ TEST(ClaimConvolution, LargeWorkHasATileForEachWorker) {
 
 TEST(ClaimConvolution, MemoryInOtherOrders) {
   const Shape sx{3, 4, 7, 6}, sw{5, 4, 3, 3};
-  const Ref x = input("x", sx), w = input("w", sw), y = graph::conv2d(x, w, {.padding = 1});
+  const Ref x = input("x", sx), w = input("w", sw), y = graph::convolution2d(x, w, {.padding = 1});
   const bool x_first = y->operand(0).shape() == sx;
   for (const View& vx : {permuted(sx, {0, 2, 3, 1}), permuted(sx, {1, 0, 2, 3}), View{f32, sx, {400, 90, 10, 1}, 0}, View{f32, sx, {800, 180, 20, 2}, 0}}) {
     for (const View& vw : {dense(sw), permuted(sw, {1, 0, 2, 3}), permuted(sw, {2, 3, 1, 0})})
@@ -145,7 +176,7 @@ TEST(ClaimConvolution, TwoKindsOfBatch) {
 
 TEST(ClaimConvolution, RepeatedInputsAreCopied) {
   const Shape sx{2, 8, 9, 9}, sw{8, 8, 3, 3};
-  const Ref y = graph::conv2d(input("x", sx), input("w", sw));
+  const Ref y = graph::convolution2d(input("x", sx), input("w", sw));
   const Match match = onednn_backend().match(y, {});
   ASSERT_TRUE(std::holds_alternative<Claim>(match));
   const bool x_first = y->operand(0).shape() == sx;
@@ -158,14 +189,14 @@ TEST(ClaimConvolution, RepeatedInputsAreCopied) {
 }
 
 TEST(ClaimConvolution, ReasonsAgainst) {
-  EXPECT_EQ(expect_no_claim(graph::conv2d(input("x", {1, 1, 5, 5}), input("w", {1, 1, 3, 3}))).code, ReasonCode::not_profitable);
-  const Ref doubles = graph::conv2d(graph::parameter("x", f64, {4, 8, 9, 9}), graph::parameter("w", f64, {8, 8, 3, 3}));
+  EXPECT_EQ(expect_no_claim(graph::convolution2d(input("x", {1, 1, 5, 5}), input("w", {1, 1, 3, 3}))).code, ReasonCode::not_profitable);
+  const Ref doubles = graph::convolution2d(graph::parameter("x", f64, {4, 8, 9, 9}), graph::parameter("w", f64, {8, 8, 3, 3}));
   EXPECT_EQ(expect_no_claim(doubles).code, ReasonCode::dtype);
 }
 
 TEST(ClaimConvolution, StrictNanRefusesWhatDiffers) {
   // One channel backwards is the library's gemm; where such a kernel multiplies with the padding, an infinite factor may give NaN.
-  const Ref x = input("x", {2, 3, 9, 9}), w = input("w", {4, 3, 3, 3}), y = graph::conv2d(x, w, {.padding = 1});
+  const Ref x = input("x", {2, 3, 9, 9}), w = input("w", {4, 3, 3, 3}), y = graph::convolution2d(x, w, {.padding = 1});
   for (const Ref& node : {y, gradient(y, x), gradient(y, w)}) {
     const std::vector<View> views{dense(node->operand(0).shape()), dense(node->operand(1).shape())};
     const Attempt strict = attempt(node, views, 2, {.strict_nan = true});

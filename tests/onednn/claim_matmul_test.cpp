@@ -113,7 +113,7 @@ TEST(ClaimMatmul, KThatLiesOnSeveralStridesIsAccumulated) {
 }
 
 TEST(ClaimMatmul, PointwiseConvolutionIsAProduct) {
-  const Ref x = input("x", {3, 8, 6, 5}), w = input("w", {7, 8, 1, 1}), y = graph::conv2d(x, w);
+  const Ref x = input("x", {3, 8, 6, 5}), w = input("w", {7, 8, 1, 1}), y = graph::convolution2d(x, w);
   for (const Ref& node : {y, gradient(y, x), gradient(y, w)})
     for (int threads : {1, 2, 4}) EXPECT_NE(expect_sum(node, threads)->name().find("oneDNN matmul"), std::string::npos);
 }

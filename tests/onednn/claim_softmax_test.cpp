@@ -148,7 +148,7 @@ TEST(ClaimsInPlans, TransposedSlicedAndRepeatedOperands) {
       graph::matmul(graph::slice(x, {.dim = 0, .start = 2, .end = 38, .step = 2}), graph::transpose(w)),
       graph::matmul(graph::broadcast_to(row, {.size = {20, 48}}), graph::transpose(w)),
       graph::matmul(graph::slice(x, {.dim = 1, .start = 1, .step = 2}), graph::slice(graph::transpose(x), {.dim = 0, .end = 24})),
-      graph::conv2d(images, graph::transpose(k, {.dim0 = 0, .dim1 = 1}), {.padding = 1}),
+      graph::convolution2d(images, graph::transpose(k, {.dim0 = 0, .dim1 = 1}), {.padding = 1}),
       graph::softmax(graph::transpose(x)),
   };
   const Function f{"views", {x, w, row, images, k}, results, {}};

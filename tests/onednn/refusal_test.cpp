@@ -47,7 +47,7 @@ TEST(Refusal, TheProblemsOfTheseTestsAreFineUnchanged) {
 }
 
 TEST(Refusal, OnlyF32) {
-  for (DType dtype : {f64, i32, u8, boolean}) {
+  for (DType dtype : {f64, bf16, i32, i64, u8, u32, boolean}) {
     MatmulProblem m = matmul();
     m.dtype = dtype;
     expect_refused(Primitive::make(m), Refusal::dtype, std::string(name_of(dtype)));

@@ -61,7 +61,7 @@ TEST(Convolution, TheThreeDirections) {
 TEST(Convolution, AKernelAsLargeAsItsStrideIsStillAConvolution) {
   // Cut into patches, two dimensions: every access is in range and radix, yet rows of patches lie on several strides.
   const Ref x = input("x", {2, 3, 8, 8}), w = input("w", {4, 3, 2, 2});
-  const Ref y = graph::conv2d(x, w, {.stride = 2});
+  const Ref y = graph::convolution2d(x, w, {.stride = 2});
   EXPECT_TRUE(as_matmul(y->as<SumSpec>(), tensor_shapes(*y.node())));
   EXPECT_EQ(class_of(y), "convolution");
   EXPECT_EQ(class_of(gradient(y, x)), "backward-data convolution");
@@ -81,18 +81,18 @@ TEST(Convolution, ADimensionCutInTwoIsAProduct) {
 
 TEST(Convolution, PointwiseIsAProductUnlessItSkips) {
   const Ref x = input("x", {2, 3, 8, 8}), w = input("w", {4, 3, 1, 1});
-  EXPECT_EQ(class_of(graph::conv2d(x, w)), "matmul");
-  const Ref skipping = graph::conv2d(x, w, {.stride = 2});
+  EXPECT_EQ(class_of(graph::convolution2d(x, w)), "matmul");
+  const Ref skipping = graph::convolution2d(x, w, {.stride = 2});
   EXPECT_EQ(class_of(skipping), "convolution");
   EXPECT_EQ(class_of(gradient(skipping, x)), "backward-data convolution");
   EXPECT_EQ(class_of(gradient(skipping, w)), "backward-weights convolution");
-  EXPECT_EQ(class_of(graph::conv2d(x, w, {.padding = 1})), "convolution");
+  EXPECT_EQ(class_of(graph::convolution2d(x, w, {.padding = 1})), "convolution");
 }
 
 TEST(Convolution, GroupsAndDepthwise) {
   const Ref x = input("x", {2, 4, 6, 7});
   const auto form_of = [&](const Ref& w, std::int64_t groups) {
-    const Ref y = graph::conv2d(x, w, {.padding = 1, .groups = groups});
+    const Ref y = graph::convolution2d(x, w, {.padding = 1, .groups = groups});
     return as_convolution(y->as<SumSpec>(), tensor_shapes(*y.node())).at(0);
   };
   const ConvolutionForm grouped = form_of(input("w", {6, 2, 3, 3}), 2);

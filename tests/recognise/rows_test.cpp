@@ -1,4 +1,7 @@
 // Every case of the rows, and their gradients of first and second order, by class.
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -68,19 +71,57 @@ TEST(Rows, MatmulAndItsGradientsAreProducts) {
   EXPECT_EQ(classes_of(cases[1]).first, (std::vector<std::string>{"matmul", "matmul"}));
 }
 
+// Cases of convolutions that are not the convolution they look like, and the reason.
+struct Special {
+  std::string_view row;
+  std::size_t number;
+  std::string_view forward;
+  std::vector<std::string> first;
+  std::string_view why;
+};
+const std::vector<Special> specials = {
+    {"convolution2d", 6, "product", {"backward-data convolution", "backward-weights convolution"}, "one channel, one tap: nothing is summed over"},
+};
+
 TEST(Rows, ConvolutionsAndTheirGradientsAreConvolutions) {
-  const auto cases = row_named("conv2d").cases();
-  ASSERT_EQ(cases.size(), 5u);
-  for (std::size_t i = 0; i < 4; ++i) {
-    SCOPED_TRACE(i);
-    const Classes classes = classes_of(cases[i]);
-    EXPECT_EQ(classes.forward, "convolution");
-    EXPECT_EQ(classes.first, (std::vector<std::string>{"backward-data convolution", "backward-weights convolution"}));
-    EXPECT_EQ(classes.second, (std::set<std::string>{"convolution", "backward-data convolution", "backward-weights convolution"}));
+  std::size_t rows = 0, met = 0;
+  for (const SumRow& row : sum_rows()) {
+    const bool transposed = row.name.starts_with("transposed_convolution");
+    if (!transposed && !row.name.starts_with("convolution")) continue;
+    ++rows;
+    const auto cases = row.cases();
+    EXPECT_GE(cases.size(), 3u) << row.name;
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+      SCOPED_TRACE(fmt::format("{} {}", row.name, i));
+      const Classes classes = classes_of(cases[i]);
+      const auto special = std::find_if(specials.begin(), specials.end(), [&](const Special& s) { return s.row == row.name && s.number == i; });
+      if (special != specials.end()) {
+        ++met;
+        EXPECT_EQ(classes.forward, special->forward) << special->why;
+        EXPECT_EQ(classes.first, special->first) << special->why;
+        continue;
+      }
+      EXPECT_EQ(classes.forward, transposed ? "backward-data convolution" : "convolution");
+      EXPECT_EQ(classes.first, (std::vector<std::string>{transposed ? "convolution" : "backward-data convolution", "backward-weights convolution"}));
+      EXPECT_EQ(classes.second, (std::set<std::string>{"convolution", "backward-data convolution", "backward-weights convolution"}));
+    }
   }
-  // One channel, one output, one tap: nothing is summed over.
-  EXPECT_EQ(classes_of(cases[4]).forward, "product");
-  EXPECT_EQ(classes_of(cases[4]).first[0], "backward-data convolution");
+  EXPECT_EQ(rows, 6u);
+  EXPECT_EQ(met, specials.size());
+}
+
+TEST(Rows, PoolingsAreWindowsInBothDirections) {
+  std::size_t rows = 0;
+  for (const SumRow& row : sum_rows()) {
+    if (!row.name.starts_with("sum_pool")) continue;
+    ++rows;
+    for (const auto& c : row.cases()) {
+      const Classes classes = classes_of(c);
+      EXPECT_EQ(classes.forward, "pooling") << row.name;
+      EXPECT_EQ(classes.first, std::vector<std::string>{"pooling gradient"}) << row.name;
+    }
+  }
+  EXPECT_EQ(rows, 3u);
 }
 
 TEST(Rows, OneFactor) {

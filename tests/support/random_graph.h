@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "tests/support/elementwise_points.h"
 #include "tests/support/inputs.h"
@@ -24,8 +25,9 @@ struct RandomGraphOptions {
 };
 
 struct RandomGraph {
-  Function function;  // results: the first one is floating
-  Inputs inputs;      // the function's parameters with values; integers named "..._below4" hold 0 to 3
+  Function function;           // results: the first one is floating
+  Inputs inputs;               // the function's parameters with values; integers named "..._below4" hold 0 to 3
+  std::set<std::string> rows;  // of which tables' rows there are nodes
 };
 
 // True where the value at r changes smoothly with the leaves: nothing of choice, rounding or comparison on the way, but behind a stop_gradient.
@@ -78,6 +80,7 @@ class RandomGraphBuilder {
     for (std::size_t i = 0; i < g.function.results.size(); ++i) g.function.result_names.push_back(fmt::format("r{}", i));
     g.function.parameters = inputs_.parameters();
     g.inputs = inputs_;
+    g.rows = rows_;
     return g;
   }
 
@@ -114,7 +117,7 @@ class RandomGraphBuilder {
 
   // Keeps a result if it is of use. Values are found by evaluating the new nodes on the values that their operands are known to have.
   bool keep(const Ref& r) {
-    if (r.shape().elements() == 0 || r.shape().elements() > 300 || r.shape().rank() > 4) return false;
+    if (r.shape().elements() == 0 || r.shape().elements() > 400 || r.shape().rank() > 6) return false;
     if (options_.smooth && !(is_floating(r.dtype()) && is_smooth(r))) return false;
     reference::Array value = evaluated(r);
     if (!is_floating(r.dtype())) {
@@ -222,7 +225,11 @@ class RandomGraphBuilder {
       }
       operands.push_back(x);
     }
-    keep_if_recorded([&] { return graph::elementwise(static_cast<ElementwiseId>(number), operands, standard_parameters(row)); });
+    try {
+      if (keep(graph::elementwise(static_cast<ElementwiseId>(number), operands, standard_parameters(row)))) rows_.emplace(row.name);
+    } catch (const Error&) {
+      // shapes that do not go together: the next step tries something else
+    }
   }
 
   // A case of a row, its operands cut to the case's shapes.
@@ -245,7 +252,8 @@ class RandomGraphBuilder {
         }
       }
     }
-    for (const Ref& r : c.record(operands)) keep(r);
+    for (const Ref& r : c.record(operands))
+      if (keep(r)) rows_.insert(c.row);
   }
 
   void sum() {
@@ -307,19 +315,12 @@ class RandomGraphBuilder {
     keep(graph::sum(std::move(s), v.shape(), factors, positions));
   }
 
-  void keep_if_recorded(const std::function<Ref()>& record) {
-    try {
-      keep(record());
-    } catch (const Error&) {
-      // shapes that do not go together: the next step tries something else
-    }
-  }
-
   Random random_;
   RandomGraphOptions options_;
   Inputs inputs_;
   std::vector<Entry> floats_, others_;  // others: booleans and integers
   std::vector<Ref> tables_;
+  std::set<std::string> rows_;
 };
 
 [[nodiscard]] inline RandomGraph random_graph(std::uint64_t seed, const RandomGraphOptions& options = {}) { return RandomGraphBuilder(seed, options).build(); }

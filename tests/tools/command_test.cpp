@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
+#include <limits>
 
 #include "tools/npy.h"
 
@@ -16,7 +18,9 @@ using reference::Array;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
+using tools::npy_of;
 using tools::read_npy;
+using tools::values_of;
 using tools::write_npy;
 
 constexpr const char* model = R"(func model(x: f32[2,3], w: f32[3], scalar scale: f32[]) {
@@ -39,10 +43,10 @@ class Tool : public ::testing::Test {
  protected:
   void SetUp() override {
     place.write("model.cotan", model);
-    write_npy(place.path() / "x.npy", {f32, {2, 3}, {1, 2, 3, -1, 0.5, 0.25}});
-    write_npy(place.path() / "w.npy", {f32, {3}, {0.1f, -0.2f, 0.3f}});
+    write_npy(place.path() / "x.npy", npy_of({f32, {2, 3}, {1, 2, 3, -1, 0.5, 0.25}}));
+    write_npy(place.path() / "w.npy", npy_of({f32, {3}, {0.1f, -0.2f, 0.3f}}));
   }
-  Array result(const std::string& name) const { return read_npy(place.path() / name); }
+  Array result(const std::string& name) const { return values_of(read_npy(place.path() / name)); }
   Workplace place;
 };
 
@@ -121,8 +125,8 @@ TEST_F(Tool, RunDrawsTheSameNumbersOnBothBackends) {
 
 TEST_F(Tool, RunReportsAnEntryOutOfRange) {
   place.write("pick.cotan", "func f(x: f32[3], t: i32[2]) { %0: i32[2] = check(t) {below=3, what=\"target\"} %1: f32[2][i] = x[%0[i]] return y=%1 }");
-  write_npy(place.path() / "v.npy", {f32, {3}, {1, 2, 3}});
-  write_npy(place.path() / "t.npy", {i32, {2}, {1, 3}});
+  write_npy(place.path() / "v.npy", npy_of({f32, {3}, {1, 2, 3}}));
+  write_npy(place.path() / "t.npy", npy_of({i32, {2}, {1, 3}}));
   for (const char* backend : {"reference", "default"}) {
     expect_refusal(place.cotan(fmt::format("run pick.cotan --in x=v.npy --in t=t.npy --out out --backend {}", backend)), "target");
     EXPECT_FALSE(std::filesystem::exists(place.path() / "out")) << "nothing is written";
@@ -131,8 +135,8 @@ TEST_F(Tool, RunReportsAnEntryOutOfRange) {
 
 TEST_F(Tool, RunChecksItsInputs) {
   const std::string rest = " --in scale=1 --out out --backend reference";
-  write_npy(place.path() / "wide.npy", {f64, {3}, {1, 2, 3}});
-  write_npy(place.path() / "long.npy", {f32, {4}, {1, 2, 3, 4}});
+  write_npy(place.path() / "wide.npy", npy_of({f64, {3}, {1, 2, 3}}));
+  write_npy(place.path() / "long.npy", npy_of({f32, {4}, {1, 2, 3, 4}}));
   expect_refusal(place.cotan("run model.cotan --in x=x.npy" + rest), "the parameter w: f32[3] has no value. Add --in w=FILE.npy");
   expect_refusal(place.cotan("run model.cotan --in x=x.npy --in w=wide.npy" + rest), "--in w: wide.npy holds f64[3], the parameter is f32[3]");
   expect_refusal(place.cotan("run model.cotan --in x=x.npy --in w=long.npy" + rest), "long.npy holds f32[4], the parameter is f32[3]");
@@ -149,6 +153,30 @@ TEST_F(Tool, RunChecksItsInputs) {
   place.write("names.cotan", "func f(x: f32[]) { return r1=x, x }");
   expect_refusal(place.cotan("run names.cotan --in x=1 --out out"), "two results are named r1");
   EXPECT_EQ(place.cotan("run model.cotan --in x=x.npy --in w=wide.npy --dtype f64" + rest).status, 0) << "float64 files serve where float64 is computed";
+}
+
+TEST_F(Tool, RunKeepsWholeNumbersThatNoDoubleHolds) {
+  place.write("next.cotan", "func f(x: i64[], y: i64[]) { %0: i64[] = add(x, y) return y=%0 }");
+  const std::string line = "run next.cotan --in x=9007199254740992 --in y=9223372036854775807 --out out";
+  ASSERT_EQ(place.cotan(line).status, 0);
+  std::int64_t sum = 0;
+  std::memcpy(&sum, read_npy(place.path() / "out/y.npy").bytes.data(), sizeof sum);
+  EXPECT_EQ(sum, std::numeric_limits<std::int64_t>::min() + 9007199254740991) << "wraps";
+  expect_refusal(place.cotan(line + " --backend reference"), "the reference holds i64 up to 2^53");
+  expect_refusal(place.cotan("run next.cotan --in x=9223372036854775808 --in y=1 --out out"), "does not fit i64");
+  expect_refusal(place.cotan("run next.cotan --in x=0.5 --in y=1 --out out"), "does not fit i64");
+}
+
+TEST_F(Tool, RunTakesAndGivesBf16AsFloat32) {
+  place.write("half.cotan", "func f(x: bf16[3]) { %0: f32[3] = cast(x) %1: f32[3] = mul(%0, %0) %2: bf16[3] = cast(%1) return y=%2 }");
+  write_npy(place.path() / "x.npy", npy_of({f32, {3}, {1.0078125, -3, 0.5}}));
+  for (const char* backend : {"reference", "default"}) {
+    const Outcome o = place.cotan(fmt::format("run half.cotan --in x=x.npy --out {0} --backend {0}", backend));
+    ASSERT_EQ(o.status, 0) << o.err;
+    EXPECT_EQ(result(fmt::format("{}/y.npy", backend)), (Array{f32, {3}, {1.015625, 9, 0.25}}));
+  }
+  write_npy(place.path() / "x.npy", npy_of({f32, {3}, {1, 2, 1.001}}));
+  expect_refusal(place.cotan("run half.cotan --in x=x.npy --out out"), "1.001 at position 2 is no bf16");
 }
 
 TEST_F(Tool, VersionNamesWhatItIsMadeOf) {

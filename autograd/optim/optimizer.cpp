@@ -1,0 +1,221 @@
+#include "autograd/optim/optimizer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <unordered_set>
+
+#include "autograd/optim/rule.h"
+#include "autograd/tape.h"
+#include "ops/error.h"
+
+namespace cotan::optim {
+
+void require_range(std::string_view option, double value, double limit, bool open) {
+  if (value >= 0 && std::isfinite(value) && (open ? value < limit : value <= limit)) return;
+  fail(fmt::format("{} {}", option, value), std::isinf(limit) ? fmt::format("{} is a finite number, at least 0", option)
+                                                              : fmt::format("{} is at least 0 and {} {}", option, open ? "below" : "at most", limit));
+}
+
+void require_not_negative(std::string_view option, double value) { require_range(option, value, std::numeric_limits<double>::infinity()); }
+
+namespace {
+
+struct Member {
+  Variable variable;
+  std::uint64_t steps = 0;
+  Rule::Cells cells;
+};
+
+struct Group {
+  std::vector<Member> members;
+  std::map<DType, Rule> rules;  // made at the first step, and again after the options changed
+};
+
+}  // namespace
+
+struct Optimizer::Groups : std::vector<Group> {
+  const Rule& rule(const Optimizer& optimizer, std::size_t group, DType dtype) {
+    auto [at, fresh] = (*this)[group].rules.try_emplace(dtype, dtype);
+    if (fresh) optimizer.define_group(group, at->second);
+    return at->second;
+  }
+};
+
+Optimizer::Optimizer() : groups_(std::make_unique<Groups>()) {}
+Optimizer::~Optimizer() = default;
+
+std::size_t Optimizer::group_count() const { return groups_->size(); }
+
+void Optimizer::add_group(std::vector<Variable> parameters) {
+  if (parameters.empty()) fail("no parameters", "Name the variables to be updated");
+  std::unordered_set<const Cell*> earlier, seen;
+  for (const Group& g : *groups_)
+    for (const Member& m : g.members) earlier.insert(m.variable.cell().get());
+  Group group;
+  for (Variable& p : parameters) {
+    if (!p.cell()) fail("an undefined variable among the parameters", "Give it a name and a value first; a default-constructed Variable is no variable");
+    if (p.dtype() != DType::f32 && p.dtype() != DType::f64)
+      fail(fmt::format("parameter '{}' of type {}", p.name(), name_of(p.dtype())), "Optimizers update variables of f32 and f64: cast the value before");
+    if (earlier.contains(p.cell().get())) fail(fmt::format("parameter '{}' is in a group already", p.name()), "Name each parameter in one group");
+    if (seen.insert(p.cell().get()).second) group.members.push_back({std::move(p), 0, {}});
+  }
+  groups_->push_back(std::move(group));
+}
+
+void Optimizer::require_group(std::size_t group) const {
+  if (group >= groups_->size()) fail(fmt::format("group {} of {}", group, groups_->size()), "Groups count from 0");
+}
+
+void Optimizer::forget_rules(std::size_t group) { (*groups_)[group].rules.clear(); }
+
+EvaluationReport Optimizer::step(const StepOptions& options, std::source_location where) {
+  const CallSite site("step", where);
+  Tape& tape = *Tape::current();
+  struct Update {
+    Member* member;
+    const Rule* rule;
+    Tape::Gradient* gradient;
+    const std::vector<Ref>* shared;
+    Rule::Cells cells;
+    bool fresh;
+  };
+  std::vector<Update> updates;
+  std::map<const Rule*, std::vector<Ref>> shared;
+  for (std::size_t g = 0; g < groups_->size(); ++g) {
+    for (Member& m : (*groups_)[g].members) {
+      Tape::Gradient* gradient = tape.gradient_of(*m.variable.cell());
+      if (gradient == nullptr) continue;
+      const Rule& r = groups_->rule(*this, g, m.variable.dtype());
+      auto [numbers, first] = shared.try_emplace(&r);
+      if (first) numbers->second = r.shared_numbers();
+      Rule::Cells cells = r.missing(m.variable, m.cells);
+      const bool fresh = !cells.empty();
+      cells.insert(cells.end(), m.cells.begin(), m.cells.end());
+      updates.push_back({&m, &r, gradient, &numbers->second, std::move(cells), fresh});
+    }
+  }
+  if (updates.empty()) fail("no parameter has a gradient", "Call backward() on a loss that depends on them first");
+  EvaluationRequest request{{}, options.retain ? History::keep_all : History::drop, true};
+  for (const Update& u : updates) {
+    u.rule->record(u.member->variable, u.gradient->tensor.state()->ref, u.cells, *u.shared, {static_cast<double>(u.member->steps + 1), u.fresh}, where);
+    if (options.keep_gradients)
+      request.wanted.push_back(u.gradient->tensor.state());
+    else
+      *u.gradient = {Tensor(), where};
+  }
+  run_evaluation(tape, request, where);
+  // Only now: an evaluation that throws leaves everything as it was.
+  for (Update& u : updates) {
+    ++u.member->steps;
+    if (u.fresh) u.member->cells = std::move(u.cells);
+  }
+  return tape.report;
+}
+
+void Optimizer::zero_grad() {
+  for (const Group& g : *groups_)
+    for (const Member& m : g.members) m.variable.zero_grad();
+}
+
+std::vector<Variable> Optimizer::parameters() const {
+  std::vector<Variable> all;
+  for (const Group& g : *groups_)
+    for (const Member& m : g.members) all.push_back(m.variable);
+  return all;
+}
+
+void Optimizer::set_lr(double lr, std::source_location where) {
+  for (std::size_t g = 0; g < groups_->size(); ++g) set_lr(lr, g, where);
+}
+
+std::map<std::string, Tensor> Optimizer::state(std::source_location where) const {
+  const CallSite site("state", where);
+  std::map<std::string, Tensor> state;
+  auto number = [&](double value) { return Tensor::from(std::vector<double>{value}, {}, where); };
+  std::vector<Tensor> values;
+  std::size_t index = 0;
+  for (std::size_t g = 0; g < groups_->size(); ++g) {
+    state.emplace(fmt::format("param_groups.{}.lr", g), number(lr(g)));
+    for (const Member& m : (*groups_)[g].members) {
+      const std::size_t i = index++;
+      if (m.steps == 0) continue;
+      state.emplace(fmt::format("state.{}.step", i), number(static_cast<double>(m.steps)));
+      for (const auto& [slot, cell] : m.cells) {
+        values.push_back(cell.value(where));
+        state.emplace(fmt::format("state.{}.{}", i, slot), values.back());
+      }
+    }
+  }
+  if (!values.empty()) evaluate(values, where);
+  return state;
+}
+
+namespace {
+
+// A state that is being loaded; what has been taken out is known.
+class Loading {
+ public:
+  explicit Loading(const std::map<std::string, Tensor>& state) : state_(state) {}
+
+  [[nodiscard]] bool has(const std::string& key) const { return state_.contains(key); }
+
+  const Tensor& take(const std::string& key, DType dtype, const Shape& shape) {
+    const auto found = state_.find(key);
+    if (found == state_.end()) fail(fmt::format("the state lacks '{}'", key), remedy);
+    const Tensor& t = found->second;
+    if (!t.defined()) fail(fmt::format("'{}' is an undefined tensor", key), remedy);
+    if (t.dtype() != dtype || t.shape() != shape)
+      fail(fmt::format("'{}' is {} {}, not {} {}", key, name_of(t.dtype()), t.shape().text(), name_of(dtype), shape.text()), remedy);
+    taken_.insert(key);
+    return t;
+  }
+  double take_number(const std::string& key) { return take(key, DType::f64, {}).item<double>(); }
+
+  void require_all_taken() const {
+    for (const auto& [key, tensor] : state_)
+      if (!taken_.contains(key)) fail(fmt::format("'{}' is no state of this optimizer", key), remedy);
+  }
+
+ private:
+  static constexpr const char* remedy = "Load what state() gave of an optimizer of the same kind, options and parameters";
+  const std::map<std::string, Tensor>& state_;
+  std::unordered_set<std::string> taken_;
+};
+
+}  // namespace
+
+void Optimizer::load_state(const std::map<std::string, Tensor>& state, std::source_location where) {
+  const CallSite site("load_state", where);
+  Loading loading(state);
+  std::vector<double> rates;
+  std::vector<Member> members;
+  for (std::size_t g = 0; g < groups_->size(); ++g) {
+    rates.push_back(loading.take_number(fmt::format("param_groups.{}.lr", g)));
+    require_not_negative("lr", rates.back());
+    for (const Member& m : (*groups_)[g].members) {
+      const std::string prefix = fmt::format("state.{}.", members.size());
+      Member& loaded = members.emplace_back(Member{m.variable, 0, {}});
+      if (!loading.has(prefix + "step")) continue;
+      const double steps = loading.take_number(prefix + "step");
+      if (!(steps >= 1 && steps < 9007199254740992.0 && steps == std::floor(steps)))
+        fail(fmt::format("'{}step' is {}", prefix, steps), "It counts the updates so far: a whole number, at least 1");
+      loaded.steps = static_cast<std::uint64_t>(steps);
+      for (const std::string& slot : groups_->rule(*this, g, m.variable.dtype()).state_names()) {
+        const Tensor& value = loading.take(prefix + slot, m.variable.dtype(), m.variable.shape());
+        loaded.cells.emplace_back(slot, Variable(fmt::format("{}.{}", m.variable.name(), slot), value, where));
+        loaded.cells.back().second.requires_grad_(false);
+      }
+    }
+  }
+  loading.require_all_taken();
+  auto next = members.begin();
+  for (std::size_t g = 0; g < groups_->size(); ++g) {
+    set_lr(rates[g], g, where);
+    for (Member& m : (*groups_)[g].members) m = std::move(*next++);
+  }
+}
+
+}  // namespace cotan::optim

@@ -1,0 +1,35 @@
+// Distributions as formulas over uniform numbers: what graph::random() leaves become.
+//
+// The operands u, v, a, b are such leaves, each a draw of its own, of the result's shape (permutation: one dimension). Parameters are scalar leaves, read at
+// run time: other bounds or another p compile nothing anew. The callers have checked them.
+#pragma once
+
+#include "graph/builder.h"
+
+namespace cotan::graph {
+
+// Uniform in [low, high), of u's type, which holds both; low < high, and their difference is finite in that type.
+[[nodiscard]] Ref uniform_between(const Ref& u, double low, double high);
+
+// Normal with that mean and standard deviation, of u's and v's type, by Box and Muller's transform (1958). The largest distance from the mean is that of
+// u's last number: 5.8 standard deviations for f32, 8.6 for f64.
+[[nodiscard]] Ref normal(const Ref& u, const Ref& v, double mean, double std);
+
+// 1 with probability p, otherwise 0, of type dtype. u is f64; p is floating and of u's shape, or a scalar. NaN where p is not from 0 to 1, if dtype is
+// floating.
+[[nodiscard]] Ref bernoulli(const Ref& u, const Ref& p, DType dtype);
+
+// The most integers that integers_between() chooses from, and the largest magnitude of its bounds.
+inline constexpr std::int64_t most_integers = std::int64_t{1} << 52, largest_integer = std::int64_t{1} << 53;
+
+// Integers low .. high - 1 of type dtype, each with the same probability to within one part in 2^48. u and v are f64.
+[[nodiscard]] Ref integers_between(const Ref& u, const Ref& v, std::int64_t low, std::int64_t high, DType dtype);
+
+// The integers 0 .. n - 1 (i32) in random order. a and b are f64 of shape (n).
+[[nodiscard]] Ref permutation(const Ref& a, const Ref& b);
+
+// x where u is in the share of [0, 1) that is kept, divided by that share; 0 elsewhere, whatever x is there. The share is 1 - p, rounded up to what u can tell
+// apart (2^-24 for f32, 2^-53 for f64), so that the mean over all draws is x exactly. u is of x's type and shape.
+[[nodiscard]] Ref dropout(const Ref& x, const Ref& u, double p);
+
+}  // namespace cotan::graph
