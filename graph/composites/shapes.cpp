@@ -1,4 +1,4 @@
-// Composites that move elements or find positions.
+// Composites that move elements, and layers.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -153,38 +153,6 @@ std::vector<Ref> roll_body(std::span<const Ref> operands, const RollOptions& opt
     if (const std::int64_t size = x.shape()[along]; size > 0) starts[along] = (starts[along] - options.shifts[k] % size) % size;
   }
   return {wrap(x, {.starts = starts, .sizes = Sizes(x.shape().begin(), x.shape().end())})};
-}
-
-std::vector<Ref> argmax_body(std::span<const Ref> operands, const ArgmaxOptions& options) {
-  const Ref& x = operands[0];
-  const auto along = static_cast<std::size_t>(resolve_dim(options.dim, x.shape().rank()));
-  if (x.shape()[along] == 0)
-    fail(fmt::format("no element to choose from in dimension {} of {}", along, x.shape().text()), "Reduce dimensions that are not empty");
-  ReduceSpec spec;
-  spec.reduction = Reduction::argmax;
-  spec.access.resize(x.shape().rank());
-  for (const bool inner : {false, true})
-    for (std::size_t d = 0; d < x.shape().rank(); ++d) {
-      if ((d == along) != inner) continue;
-      spec.access[d] = index_of(static_cast<int>(spec.domain.size()));
-      spec.domain.push_back(x.shape()[d]);
-    }
-  spec.outputs = static_cast<int>(spec.domain.size()) - 1;
-  const Ref positions = reduce(spec, x);  // one coordinate, along an axis of its own
-  Shape shape = positions.shape();
-  shape.erase(shape.rank() - 1);
-  return {nested_reshape(positions, {.shape = Sizes(shape.begin(), shape.end())})};
-}
-
-std::vector<Ref> argsort_body(std::span<const Ref> operands, const ArgsortOptions& options) {
-  return {order(operands[0], static_cast<int>(resolve_dim(options.dim, operands[0].shape().rank())), options.descending)};
-}
-
-std::vector<Ref> cumsum_body(std::span<const Ref> operands, const CumsumOptions& options) {
-  const Ref& x = operands[0];
-  const auto axis = static_cast<int>(resolve_dim(options.dim, x.shape().rank()));
-  if (x.dtype() == DType::boolean) fail("cumsum of bool", "Cast it to i32 first");
-  return {scan(fill(1, x.dtype(), x.shape()), x, axis, false)};
 }
 
 std::vector<Ref> linear_body(std::span<const Ref> operands, const LinearOptions&) {
