@@ -90,14 +90,4 @@ std::vector<Ref> cumsum_body(std::span<const Ref> operands, const CumsumOptions&
   return {scan(fill(1, x.dtype(), x.shape()), x, axis, false)};
 }
 
-std::vector<Ref> linear_body(std::span<const Ref> operands, const LinearOptions&) {
-  const Ref &x = operands[0], &weight = operands[1], &bias = operands[2];
-  if (weight.shape().rank() != 2) fail(fmt::format("a weight of shape {}", weight.shape().text()), "The weight is (outputs, inputs)");
-  if (x.shape().rank() == 0 || x.shape().back() != weight.shape()[1])
-    fail(fmt::format("x of shape {} for a weight of shape {}", x.shape().text(), weight.shape().text()), "The last dimension of x is the weight's second");
-  if (bias.shape() != Shape{weight.shape()[0]})
-    fail(fmt::format("a bias of shape {} for a weight of shape {}", bias.shape().text(), weight.shape().text()), "The bias has one entry for each output");
-  return {add(matmul(x, transpose(weight)), bias)};
-}
-
 }  // namespace cotan::graph
