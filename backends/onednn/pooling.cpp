@@ -85,7 +85,8 @@ Made Primitive::make(const PoolingProblem& problem) {
     // The library averages: the sum over the number of taps, those on the padding included.
     const double factor = problem.max ? problem.factor : problem.factor * static_cast<double>(problem.kernel.elements());
     if (std::abs(factor - 1) > 1e-12)
-      program->scale_first_output(static_cast<float>(factor), static_cast<std::size_t>(problem.planes * (backward ? problem.input : problem.output).elements()));
+      program->scale_first_output(static_cast<float>(factor),
+                                  static_cast<std::size_t>(problem.planes * (backward ? problem.input : problem.output).elements()));
     program->set_implementation(descriptor.impl_info_str());
     program->set_exact_at_nonfinite(!problem.max);
     return {.primitive = std::make_shared<const Primitive>(std::move(program)), .refusal = Refusal::none, .reason = {}};
