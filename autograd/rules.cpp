@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "autograd/differentiate.h"
+#include "autograd/extremes.h"
 #include "graph/builder.h"
 #include "ops/error.h"
 #include "ops/intern.h"
@@ -130,32 +131,6 @@ std::vector<Ref> factors_of(const Ref& node) {
   std::vector<Ref> factors;
   for (std::size_t i = 0; i < node->as<SumSpec>().factors.size(); ++i) factors.push_back(node->operand(i));
   return factors;
-}
-
-// The sum that reads x where a max or min found its extreme: out[o] = x[access at (o, argmax[o])], as a specification with one table.
-struct Extreme {
-  SumSpec gather;
-  Ref positions;
-};
-
-Extreme extreme_of(const Ref& node) {
-  ReduceSpec at = node->as<ReduceSpec>();
-  at.reduction = at.reduction == Reduction::max ? Reduction::argmax : Reduction::argmin;
-  Extreme e{{}, graph::reduce(at, node->operand(0))};
-  std::vector<IndexExpr> to, outputs;
-  for (int i = 0; i < at.outputs; ++i) outputs.push_back(index_of(i));
-  to = outputs;
-  for (std::size_t i = to.size(); i < at.domain.size(); ++i) {
-    std::vector<IndexExpr> entry = outputs;
-    entry.emplace_back(static_cast<std::int64_t>(i) - at.outputs);
-    to.push_back(entry_of(0, std::move(entry)));
-  }
-  e.gather.domain.assign(at.domain.begin(), at.domain.begin() + at.outputs);
-  e.gather.output = outputs;
-  Access access;
-  for (const IndexExpr& x : at.access) access.push_back(substitute(x, to));
-  e.gather.factors = {std::move(access)};
-  return e;
 }
 
 // x moved by one along the axis, 0 coming in: shifted(x)[i] = x[i - by].
@@ -331,13 +306,15 @@ Ref sum_tangent(const Ref& node, std::span<const Ref> tangents) {
 }
 
 Ref reduce_adjoint(const Ref& node, const Ref& g) {
-  const Extreme e = extreme_of(node);
+  if (shares_ties(node->as<ReduceSpec>().reduction)) return Ties(node).shared_out(g);
+  const FirstExtreme e = first_extreme_of(node);
   const Ref factors[] = {g}, tables[] = {e.positions};
   return graph::sum(adjoint(e.gather, 0), node->operand(0).shape(), factors, tables);
 }
 
 Ref reduce_tangent(const Ref& node, const Ref& tangent) {
-  const Extreme e = extreme_of(node);
+  if (shares_ties(node->as<ReduceSpec>().reduction)) return Ties(node).mean_of(tangent);
+  const FirstExtreme e = first_extreme_of(node);
   const Ref factors[] = {tangent}, tables[] = {e.positions};
   return graph::sum(e.gather, node->shape, factors, tables);
 }

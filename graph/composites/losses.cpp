@@ -12,10 +12,7 @@ Ref shifted_down(const Ref& x, std::int64_t dim, std::string_view name) {
   if (!is_floating(x.dtype())) fail(fmt::format("{} of {}", name, name_of(x.dtype())), "Cast it to f32 first");
   const auto along = static_cast<std::size_t>(resolve_dim(dim, x.shape().rank()));
   if (x.shape()[along] == 0) fail(fmt::format("{} of no elements in dimension {} of {}", name, along, x.shape().text()), "Give at least one");
-  Shape kept = x.shape();
-  kept[along] = 1;
-  const Ref largest = nested_reshape(stop_gradient(max(x, {.dim = dim})), {.shape = Sizes(kept.begin(), kept.end())});
-  return sub(x, largest);
+  return sub(x, stop_gradient(max(x, {.dim = dim, .keepdim = true})));
 }
 
 }  // namespace

@@ -57,7 +57,9 @@ def stored(t):
 
 
 def option(name, value):
-    """A list of one dimension as the number that every function of PyTorch takes."""
+    """A list of one dimension as the number that every function of PyTorch takes; infinities, for which JSON has no word, as numbers."""
+    if value in ("inf", "-inf"):
+        return float(value)
     return value[0] if name == "dim" and isinstance(value, list) and len(value) == 1 else value
 
 

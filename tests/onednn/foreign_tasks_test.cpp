@@ -1,5 +1,6 @@
 // The hardest case for a library that waits in the same scheduler as its caller: every tile is a TBB task of its own, so that a thread waiting inside a
 // primitive would find plenty of others to pick up. It would enter the body again and overwrite the scratch of the tile it interrupted.
+#include <array>
 #include <tbb/global_control.h>
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
@@ -45,7 +46,7 @@ TEST(ForeignTasks, ArePickedUpByNoPrimitive) {
           ++ran;
           const std::size_t which = static_cast<std::size_t>(tile % different);
           const std::array<const void*, 2> inputs{a[which].data(), b.data()};
-          made.primitive->run(inputs, c.data(), scratch.data());
+          made.primitive->run(inputs, std::array<void*, 1>{c.data()}, scratch.data());
           if (std::memcmp(c.data(), want[which].data(), c.size() * sizeof(float)) != 0) ++wrong;
           --depth;
         },

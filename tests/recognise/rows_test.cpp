@@ -143,7 +143,7 @@ TEST(Rows, OneFactor) {
       {"permute", {"strided view"}},
       {"transpose", {"strided view"}},
       {"slice", {"strided view", "generic"}},
-      {"pad", {"placed copy", "strided view"}},
+      {"pad_zeros", {"placed copy", "strided view"}},
       {"nested_reshape", {"strided view", "generic"}},
       {"pick", {"gather"}},
   };
