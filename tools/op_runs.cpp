@@ -1,0 +1,95 @@
+#include "tools/op_runs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "graph/backend.h"
+#include "graph/recognise.h"
+#include "graph/views.h"
+
+namespace cotan::tools {
+namespace {
+
+// Reasons that lie in the graph. The others, such as a refusal by the library, lie in the machine.
+bool holds_everywhere(const Reason& reason) {
+  switch (reason.code) {
+    case ReasonCode::not_recognised:
+    case ReasonCode::dtype:
+    case ReasonCode::layout:
+    case ReasonCode::not_profitable: return true;
+    default: return false;
+  }
+}
+
+std::string_view class_of(const Ref& node) {
+  switch (node->kind) {
+    case Kind::sum: return name_of(recognise(*node.node()));
+    case Kind::call: return node->as<CallSpec>().name;
+    case Kind::leaf: return name_of(node->as<LeafSpec>().role);
+    default: return name_of(node->kind);
+  }
+}
+
+class Runs {
+ public:
+  void forget(std::span<const Ref> known) {
+    for (const Node* n : topological(known)) known_.insert(n);
+  }
+
+  // Bodies nest only as deep as composites are written.
+  void add(std::span<const Ref> results) {
+    for (Node* n : topological(results))
+      if (!known_.contains(n)) add_node(Ref(n));
+  }
+
+  std::vector<std::string> found;
+
+ private:
+  void add_node(const Ref& node) {
+    if (node->kind == Kind::stop_gradient) return;
+    if (node->kind == Kind::leaf && node->as<LeafSpec>().role != LeafRole::iota && node->as<LeafSpec>().role != LeafRole::random) return;
+    if (is_view(node)) {
+      note("view");
+    } else if (const Backend* backend = taker_of(node)) {
+      note(fmt::format("{} ({})", backend->name(), class_of(node)));
+    } else if (node->kind == Kind::call) {
+      add(node->as<CallSpec>().body->results);
+    } else {  // checks and random numbers, which the compiler asks the loops for
+      note(fmt::format("{} ({})", backends().back()->name(), class_of(node)));
+    }
+  }
+
+  static bool is_view(const Ref& node) {
+    if (node->kind != Kind::sum || node->operand_count != 1) return false;
+    const Ref x = node->operand(0);
+    return view_through(*node.node(), View::dense(x.dtype(), x.shape())).has_value();
+  }
+
+  static const Backend* taker_of(const Ref& node) {
+    for (const Backend* backend : backends()) {
+      const Match match = backend->match(node, {});
+      const auto* reason = std::get_if<Reason>(&match);
+      if (reason == nullptr || !holds_everywhere(*reason)) return backend;
+    }
+    return nullptr;
+  }
+
+  void note(std::string text) {
+    if (std::find(found.begin(), found.end(), text) == found.end()) found.push_back(std::move(text));
+  }
+
+  std::unordered_set<const Node*> known_;
+};
+
+}  // namespace
+
+std::vector<std::string> runs_of(std::span<const Ref> results, std::span<const Ref> known) {
+  Runs runs;
+  runs.forget(known);
+  runs.add(results);
+  return std::move(runs.found);
+}
+
+}  // namespace cotan::tools
