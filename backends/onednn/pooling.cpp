@@ -38,8 +38,8 @@ Dims dims_of(const PoolingProblem& problem, const Shape& spatial) {
 }
 
 Layout layout_of(const PoolingProblem& problem, const Shape& spatial) {
-  constexpr std::array tags{dnnl::memory::format_tag::ncw, dnnl::memory::format_tag::nchw, dnnl::memory::format_tag::ncdhw};
-  return {dims_of(problem, spatial), dnnl::memory::data_type::f32, tags[spatial.rank() - 1]};
+  using Tag = dnnl::memory::format_tag;
+  return {dims_of(problem, spatial), dnnl::memory::data_type::f32, spatial.rank() == 2 ? Tag::nchw : Tag::ncdhw};
 }
 
 Windows windows_of(const PoolingProblem& problem) {
@@ -56,13 +56,22 @@ Windows windows_of(const PoolingProblem& problem) {
   return windows;
 }
 
+// The library compiles kernels for two and three dimensions: one dimension is a plane of one row.
+PoolingProblem of_two_dimensions(PoolingProblem problem) {
+  if (problem.input.rank() != 1) return problem;
+  for (Shape* sizes : {&problem.input, &problem.kernel, &problem.output, &problem.stride, &problem.dilation}) sizes->insert(0, 1);
+  problem.padding.insert(0, 0);
+  return problem;
+}
+
 }  // namespace
 
-Made Primitive::make(const PoolingProblem& problem) {
-  const Shape planes{problem.planes};
-  Made refused = refuse_common(problem.dtype, {planes, problem.input, problem.kernel, problem.output, problem.stride, problem.dilation});
-  if (refused.refusal == Refusal::none) refused = refuse_form(problem);
+Made Primitive::make(const PoolingProblem& given) {
+  const Shape planes{given.planes};
+  Made refused = refuse_common(given.dtype, {planes, given.input, given.kernel, given.output, given.stride, given.dilation});
+  if (refused.refusal == Refusal::none) refused = refuse_form(given);
   if (refused.refusal != Refusal::none) return refused;
+  const PoolingProblem problem = of_two_dimensions(given);
   return make_held([&]() -> Made {
     const Layout source = layout_of(problem, problem.input), result = layout_of(problem, problem.output);
     const Dims kernel(problem.kernel.begin(), problem.kernel.end());

@@ -48,10 +48,13 @@ struct Moments {
 };
 
 // The variance is the mean of squared differences from the mean: no difference of large sums.
+Ref squared_differences(const Ref& x, const Ref& mean) {
+  return formula({x, mean}, [](std::span<const Ex> in) { return (in[0] - in[1]) * (in[0] - in[1]); });
+}
+
 Moments moments_over(const Ref& x, const Dims& dims) {
   const Ref average = mean(x, {.dim = dims, .keepdim = true});
-  const Ref squares = formula({x, average}, [](std::span<const Ex> in) { return (in[0] - in[1]) * (in[0] - in[1]); });
-  return {average, mean(squares, {.dim = dims, .keepdim = true})};
+  return {average, mean(squared_differences(x, average), {.dim = dims, .keepdim = true})};
 }
 
 Ref reciprocal_deviation(const Ref& variance, double eps) {
@@ -145,9 +148,12 @@ std::vector<Ref> batch_norm_training_body(std::span<const Ref> operands, const B
   if (x.shape().elements() == channels)
     fail(fmt::format("one value for each channel of x of shape {}", x.shape().text()),
          "A single value has no variance: use more samples, or running statistics");
-  const Moments m = moments_over(x, all_but_channels(x));
   const auto per_channel = [&](const Ref& v) { return v ? along(v, 1, rank) : v; };
-  return {normalised(x, m, per_channel(weight), per_channel(bias), options.eps), shaped(m.mean, {channels}), shaped(m.variance, {channels})};
+  // Everything reads the statistics as they are given, (C), so that the gradient reads the results and computes nothing again.
+  const Dims dims = all_but_channels(x);
+  const Ref average = mean(x, {.dim = dims});
+  const Ref variance = mean(squared_differences(x, per_channel(average)), {.dim = dims});
+  return {normalised(x, {per_channel(average), per_channel(variance)}, per_channel(weight), per_channel(bias), options.eps), average, variance};
 }
 
 std::vector<Ref> batch_norm_body(std::span<const Ref> operands, const BatchNormOptions& options) {
