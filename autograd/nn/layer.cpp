@@ -7,10 +7,7 @@
 namespace cotan::nn {
 
 Tensor Layer::operator()(const Operand& x) const {
-  return run(x.line(), [&] {
-    if (x.is_number()) fail(fmt::format("the number {} for a tensor", x.number()), "Give a tensor, full({}, number) for example");
-    return forward(Tensor(x.state()));
-  });
+  return run(x.line(), [&] { return forward(as_tensor(x)); });
 }
 
 Sequential::Sequential() : Layer("Sequential"), layers_(std::make_shared<std::vector<std::shared_ptr<const Layer>>>()) {}
@@ -30,6 +27,11 @@ Tensor Sequential::forward(const Tensor& x) const {
 }
 
 void Sequential::append(std::shared_ptr<const Layer> layer) const { layers_->push_back(std::move(layer)); }
+
+Tensor as_tensor(const Operand& x) {
+  if (x.is_number()) fail(fmt::format("the number {} for a tensor", x.number()), "Give a tensor, full({}, number) for example");
+  return Tensor(x.state());
+}
 
 OptionalOperand operand_of(const Variable& variable) { return variable.cell() ? OptionalOperand(variable.value()) : OptionalOperand(none); }
 

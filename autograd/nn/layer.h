@@ -52,7 +52,9 @@ class Sequential : public Layer {
   std::shared_ptr<std::vector<std::shared_ptr<const Layer>>> layers_;
 };
 
-// A variable where an operation takes a tensor or none: an undefined variable is none.
+// For modules: an argument as the tensor that it is, which keeps the caller's line out of what follows. Throws Error for a number.
+[[nodiscard]] Tensor as_tensor(const Operand& x);
+// For modules: a variable where an operation takes a tensor or none: an undefined variable is none.
 [[nodiscard]] OptionalOperand operand_of(const Variable& variable);
 
 }  // namespace cotan::nn

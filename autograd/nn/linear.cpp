@@ -18,7 +18,7 @@ Linear::Linear(std::int64_t in_features, std::int64_t out_features, const Linear
   set_detail(fmt::format("in_features={}, out_features={}, bias={}", in_features, out_features, o.bias));
 }
 
-Tensor Linear::forward(const Tensor& x) const { return bias.cell() ? linear(x, weight, bias) : matmul(x, transpose(weight)); }
+Tensor Linear::forward(const Tensor& x) const { return linear(x, weight, operand_of(bias)); }
 
 namespace {
 

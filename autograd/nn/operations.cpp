@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "autograd/nn/detail_text.h"
+#include "autograd/nn/parameters.h"
 #include "ops/error.h"
 
 namespace cotan::nn {
@@ -46,7 +47,7 @@ Tensor Flatten::forward(const Tensor& x) const { return flatten(x, options_); }
 
 Dropout::Dropout(const DropoutOptions& options, std::source_location where) : Layer("Dropout"), options_(options) {
   const CallSite site("Dropout", where);
-  if (!(options.p >= 0 && options.p <= 1)) fail(fmt::format("p = {}, which is no probability", options.p), "Give a number from 0 to 1");
+  require_probability("p", options.p);
   set_detail(fmt::format("p={}", options.p));
 }
 
