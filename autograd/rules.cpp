@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <unordered_map>
 
@@ -30,13 +31,12 @@ Ex times(Ex g, Ex d) {
   return g * d;
 }
 
-// The product of a derivative with a cotangent or tangent g that may itself be such a branch: then the product goes inside it, too.
-Ex times_healed(const std::vector<Ex>& g_nodes, Ex d) {
-  const Ex g = g_nodes.back();
+// The product of a derivative with a cotangent or tangent g that may itself be such a branch, or one inside another: then the product goes inside, too.
+Ex times_healed(Ex g, Ex d) {
   if (!g.is_literal()) {
     const FormulaNode n = node_at(g);
-    if (n.atom == Atom::where && is_zero(Ex::node(n.c))) return where(Ex::node(n.a), times(Ex::node(n.b), d), typed(Ex(0), n.dtype));
-    if (n.atom == Atom::where && is_zero(Ex::node(n.b))) return where(Ex::node(n.a), typed(Ex(0), n.dtype), times(Ex::node(n.c), d));
+    if (n.atom == Atom::where && is_zero(Ex::node(n.c))) return where(Ex::node(n.a), times_healed(Ex::node(n.b), d), typed(Ex(0), n.dtype));
+    if (n.atom == Atom::where && is_zero(Ex::node(n.b))) return where(Ex::node(n.a), typed(Ex(0), n.dtype), times_healed(Ex::node(n.c), d));
   }
   return times(g, d);
 }
@@ -102,8 +102,7 @@ const Product& product_with(const FormulaRef& f, std::size_t k, const FormulaRef
   it->second.product = pruned(make_formula(
       types,
       [&](std::span<const Ex> x) {
-        const std::vector<Ex> g = g_formula ? inlined_nodes(*g_formula, x.subspan(own)) : std::vector<Ex>{x.back()};
-        return times_healed(g, inlined(*d, x.first(own)));
+        return times_healed(g_formula ? inlined(*g_formula, x.subspan(own)) : x.back(), inlined(*d, x.first(own)));
       },
       d->dtype()));
   return it->second.product;
@@ -119,6 +118,41 @@ Ref map_product(const Ref& node, std::size_t k, const Ref& g) {
   read.reserve(product.reads.size());
   for (std::size_t i : product.reads) read.push_back(i < own ? node->operand(i) : i == own ? node : branch ? g->operand(i - own - 1) : g);
   return graph::map(product.formula, read, node->shape);
+}
+
+// The sum of two branches of one condition as a branch of it, where(c, a + b, 0), so that what the sum is multiplied with goes inside as well. Null where the
+// conditions, or the sides that are zero, differ.
+Ref plus_inside(const Ref& a, const Ref& b) {
+  std::vector<Ref> operands;
+  std::vector<DType> types;
+  auto number_of = [&](const Ref& r) {
+    const auto at = static_cast<std::size_t>(std::find(operands.begin(), operands.end(), r) - operands.begin());
+    if (at == operands.size()) {
+      operands.push_back(r);
+      types.push_back(r.dtype());
+    }
+    return at;
+  };
+  std::vector<std::size_t> of_a, of_b;
+  for (std::size_t k = 0; k < a->operand_count; ++k) of_a.push_back(number_of(a->operand(k)));
+  for (std::size_t k = 0; k < b->operand_count; ++k) of_b.push_back(number_of(b->operand(k)));
+  const std::size_t first = number_of(a), second = number_of(b);
+  bool one_condition = false;
+  const FormulaRef f = make_formula(types, [&](std::span<const Ex> x) {
+    // Both read from x, so equal conditions are one expression.
+    auto top = [&](const Ref& g, const std::vector<std::size_t>& numbers) {
+      std::vector<Ex> in;
+      for (std::size_t k : numbers) in.push_back(x[k]);
+      return node_at(inlined(g->formula(), in));
+    };
+    const FormulaNode p = top(a, of_a), q = top(b, of_b);
+    const Ex zero = typed(Ex(0), a.dtype()), both = x[first] + x[second];
+    if (p.atom != Atom::where || q.atom != Atom::where || p.a != q.a) return both;
+    const bool otherwise = is_zero(Ex::node(p.c)) && is_zero(Ex::node(q.c)), then = is_zero(Ex::node(p.b)) && is_zero(Ex::node(q.b));
+    one_condition = otherwise || then;
+    return otherwise ? where(Ex::node(p.a), both, zero) : then ? where(Ex::node(p.a), zero, both) : both;
+  });
+  return one_condition ? graph::map(f, operands, a->shape) : Ref();
 }
 
 std::vector<Ref> tables_of(const Ref& node) {
@@ -267,7 +301,12 @@ const CallAdjoint& call_adjoint_of(const CallSpec& c, std::span<const Ref> opera
 
 }  // namespace
 
-Ref plus(const Ref& a, const Ref& b) { return a && b ? graph::add(a, b) : a ? a : b; }
+Ref plus(const Ref& a, const Ref& b) {
+  if (!a || !b) return a ? a : b;
+  if (is_branch(a) && is_branch(b))
+    if (Ref both = plus_inside(a, b)) return both;
+  return graph::add(a, b);
+}
 
 Ref map_adjoint(const Ref& node, std::size_t k, const Ref& g) { return map_product(node, k, g); }
 

@@ -29,11 +29,7 @@ T extreme_of_nothing(bool max) {
 class ReduceKernel final : public Kernel {
  public:
   ReduceKernel(const ReduceSpec& spec, const View& x, const View& output)
-      : spec_(spec),
-        x_(x),
-        output_(output),
-        max_(seeks_largest(spec.reduction)),
-        positions_(gives_positions(spec.reduction)) {
+      : spec_(spec), x_(x), output_(output), max_(seeks_largest(spec.reduction)), positions_(gives_positions(spec.reduction)) {
     check();
     order_levels();
     make_nest();

@@ -104,7 +104,8 @@ Moments moments(const Ref& x, const Dims& dim, double correction, bool keepdim, 
   const Reduced r(x, dim, keepdim);
   const double divisor = static_cast<double>(r.count) - correction;
   if (r.count == 0 || !(divisor > 0))
-    fail(fmt::format("{} of {} entries with a correction of {}", name, r.count, correction), "There must be more entries than the correction, and at least one");
+    fail(fmt::format("{} of {} entries with a correction of {}", name, r.count, correction),
+         "There must be more entries than the correction, and at least one");
   const Ref centre = mean(x, {.dim = dim, .keepdim = true});
   const Ref squares = sum(square(sub(x, centre)), {.dim = dim, .keepdim = keepdim});
   return {centre, formula({squares}, [&](std::span<const Ex> in) { return in[0] / divisor; })};
@@ -114,7 +115,8 @@ Ref norm_of(const Ref& x, double p, const Dims& dim, bool keepdim, std::string_v
   require_floating(x, name);
   if (std::isnan(p)) fail(fmt::format("{} of order nan", name), "Orders are numbers, or infinite");
   const Reduced r(x, dim, keepdim);
-  if (r.count == 0 && (p < 0 || p == infinity)) fail(fmt::format("{} of order {} over no element of {}", name, p, x.shape().text()), "Only orders from 0 up have a value there");
+  if (r.count == 0 && (p < 0 || p == infinity))
+    fail(fmt::format("{} of order {} over no element of {}", name, p, x.shape().text()), "Only orders from 0 up have a value there");
   if (p == infinity) return amax(abs(x), {.dim = dim, .keepdim = keepdim});
   if (p == -infinity) return amin(abs(x), {.dim = dim, .keepdim = keepdim});
   const SumOptions over{.dim = dim, .keepdim = keepdim};

@@ -155,14 +155,4 @@ std::vector<Ref> roll_body(std::span<const Ref> operands, const RollOptions& opt
   return {wrap(x, {.starts = starts, .sizes = Sizes(x.shape().begin(), x.shape().end())})};
 }
 
-std::vector<Ref> linear_body(std::span<const Ref> operands, const LinearOptions&) {
-  const Ref &x = operands[0], &weight = operands[1], &bias = operands[2];
-  if (weight.shape().rank() != 2) fail(fmt::format("a weight of shape {}", weight.shape().text()), "The weight is (outputs, inputs)");
-  if (x.shape().rank() == 0 || x.shape().back() != weight.shape()[1])
-    fail(fmt::format("x of shape {} for a weight of shape {}", x.shape().text(), weight.shape().text()), "The last dimension of x is the weight's second");
-  if (bias.shape() != Shape{weight.shape()[0]})
-    fail(fmt::format("a bias of shape {} for a weight of shape {}", bias.shape().text(), weight.shape().text()), "The bias has one entry for each output");
-  return {add(matmul(x, transpose(weight)), bias)};
-}
-
 }  // namespace cotan::graph

@@ -1,5 +1,5 @@
-// Tests of the tests: a fault planted in what a row records, in a node of whatever kind, is noticed by the comparison with PyTorch's numbers; one planted in what
-// a gradient records is noticed by the comparison of reverse with forward mode. A new row is examined without a line here.
+// Tests of the tests: a fault planted in what a row records, in a node of whatever kind, is noticed by the comparison with PyTorch's numbers; one planted in
+// what a gradient records is noticed by the comparison of reverse with forward mode. A new row is examined without a line here.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -153,8 +153,8 @@ struct Found {
   void expect_notice(const std::string& fault) const {
     std::vector<std::string> missed;
     std::set_difference(planted.begin(), planted.end(), noticed.begin(), noticed.end(), std::back_inserter(missed));
-    EXPECT_GE(noticed.size() * 3, planted.size() * 2) << fault << " is noticed in " << noticed.size() << " of " << planted.size() << " rows; not in: "
-                                                       << list_text(missed);
+    EXPECT_GE(noticed.size() * 3, planted.size() * 2) << fault << " is noticed in " << noticed.size() << " of " << planted.size()
+                                                      << " rows; not in: " << list_text(missed);
     EXPECT_TRUE(planted.empty() || !noticed.empty()) << fault;
   }
 };

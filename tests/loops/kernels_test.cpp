@@ -10,7 +10,8 @@ namespace cotan::loops_test {
 namespace {
 
 constexpr DType numbers[] = {f32, f64, i32, i64, u8, u32};
-constexpr std::initializer_list<Reduction> all_reductions{Reduction::max, Reduction::min, Reduction::argmax, Reduction::argmin, Reduction::amax, Reduction::amin};
+constexpr std::initializer_list<Reduction> all_reductions{Reduction::max,    Reduction::min,  Reduction::argmax,
+                                                          Reduction::argmin, Reduction::amax, Reduction::amin};
 
 void expect_same(const Array& got, const Array& want, const std::string& what) {
   for (std::size_t i = 0; i < want.values.size(); ++i)
