@@ -72,13 +72,15 @@ std::vector<const OpCase*> telling_cases(const Op& op) {
   return all;
 }
 
-// Sizes times `factor`, but for those of 1.
-std::vector<CaseOperand> enlarged(std::span<const CaseOperand> operands, std::int64_t factor) {
+// Sizes times `factor`, but for those of 1. `windows_stay`: the third and later dimensions grow in the first operand only, which is an image where the others
+// are windows.
+std::vector<CaseOperand> enlarged(std::span<const CaseOperand> operands, std::int64_t factor, bool windows_stay) {
   std::vector<CaseOperand> large(operands.begin(), operands.end());
-  for (CaseOperand& o : large) {
-    for (std::size_t d = 0; d < o.shape.rank(); ++d)
-      if (o.shape[d] > 1) o.shape[d] *= factor;
-    o.below *= factor;
+  for (std::size_t k = 0; k < large.size(); ++k) {
+    Shape& shape = large[k].shape;
+    for (std::size_t d = 0; d < shape.rank(); ++d)
+      if (shape[d] > 1 && (d < 2 || k == 0 || !windows_stay)) shape[d] *= factor;
+    large[k].below *= factor;
   }
   return large;
 }
@@ -86,23 +88,23 @@ std::vector<CaseOperand> enlarged(std::span<const CaseOperand> operands, std::in
 // A case in sizes at which it is worth a primitive, where its options allow that.
 Recorded large_example(const Op& op) {
   const std::vector<const OpCase*> cases = telling_cases(op);
-  for (const std::int64_t factor : {64, 16, 4})
-    for (const OpCase* c : cases) try {
-        return recorded(op, *c, enlarged(c->operands, factor));
-      } catch (const Error&) {
-        // its options hold for its sizes only: try another
-      }
+  for (const OpCase* c : cases)
+    for (const bool windows_stay : {true, false})
+      for (const std::int64_t factor : {64, 16, 4}) try {
+          return recorded(op, *c, enlarged(c->operands, factor, windows_stay));
+        } catch (const Error&) {
+          // its options hold for its sizes only: try another way
+        }
   return recorded(op, *cases[0], cases[0]->operands);
 }
 
-// The row on operands of this type; conditions stay.
+// The formula of an elementwise row, floating operands being of type `dtype`, parameters as in the example. Conditions are bool, unless there is nothing else.
 FormulaRef formula_on(const Op& op, DType dtype) {
+  const std::vector<CaseOperand>& operands = op.cases[0].operands;
+  const bool conditions_only = std::ranges::all_of(operands, [](const CaseOperand& o) { return o.kind == CaseOperand::Kind::booleans; });
   std::vector<DType> types;
-  for (const CaseOperand& o : op.cases[0].operands) types.push_back(o.dtype(dtype));
-  if (std::ranges::all_of(op.cases[0].operands, [](const CaseOperand& o) { return o.kind == CaseOperand::Kind::booleans; })) types.assign(types.size(), dtype);
-  std::vector<double> parameters;
-  for (const ElementwiseRow::Parameter& p : op.row->parameters) parameters.push_back(p.standard);
-  return cotan::formula_of(*op.row, types, parameters);
+  for (const CaseOperand& o : operands) types.push_back(conditions_only ? dtype : o.dtype(dtype));
+  return cotan::formula_of(*op.row, types, parameters_of(*op.row));
 }
 
 std::vector<DType> all_types() {
@@ -165,7 +167,8 @@ OpRuns large_runs_of(const Op& op) {
 std::string formula_of(const Op& op) {
   Function f;
   f.parameters = parameters_of(op, op.cases[0].operands);
-  return text_form::formula_text(*formula_on(op, DType::f32), op.operands, text_form::Names(f));
+  const Ref value = op.cases[0].record(f.parameters)[0];
+  return text_form::formula_text(value->formula(), op.operands, text_form::Names(f));
 }
 
 std::vector<std::string> types_of(const Op& op) {
@@ -181,7 +184,7 @@ std::vector<OpRefusal> refusals_of(const Op& op) {
     if (refusal && std::ranges::find(all, *refusal) == all.end()) all.push_back(*refusal);
   };
   if (op.row != nullptr)
-    for (DType t : all_types()) keep(refusal_of([&] { static_cast<void>(formula_on(op, t)); }));
+    for (DType t : {f32, i32, boolean}) keep(refusal_of([&] { static_cast<void>(formula_on(op, t)); }));
   for (const OpCase& c : op.bad_cases) {
     const std::optional<OpRefusal> refusal = refusal_of([&] { static_cast<void>(c.record(parameters_of(op, c.operands))); });
     if (!refusal) throw InternalError(fmt::format("a bad case of {} was recorded", op.name));

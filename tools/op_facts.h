@@ -19,12 +19,12 @@ struct OpExample {
 
 // What computes results and gradients of a large f32 example, see runs_of().
 struct OpRuns {
-  std::vector<std::string> value;
-  std::vector<std::pair<std::string, std::vector<std::string>>> gradients;  // by operand
+  std::string value;
+  std::vector<std::pair<std::string, std::string>> gradients;  // by operand
 };
 [[nodiscard]] OpRuns large_runs_of(const Op& op);
 
-// The value of an elementwise row as a formula over its operands, parameters at their defaults: "{ where(x <= 0, 0, x) }".
+// The value of an elementwise row as a formula over its operands, parameters as in the example: "{ where(x <= 0, 0, x) }".
 [[nodiscard]] std::string formula_of(const Op& op);
 
 // The types that all floating (or all bool) operands of an elementwise row may have.

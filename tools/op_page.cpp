@@ -24,7 +24,7 @@ gradients and messages from recording, differentiating and misusing each operati
 
 **Signatures.** Names and arguments are PyTorch's. What stands in braces are options, given as designated initialisers: `sum(x, {{.dim = 1, .keepdim = true}})`.
 An operand with `= {{}}` may be left out. Operands are tensors or C++ numbers, which take the type of the tensors beside them. Elementwise operations broadcast as
-NumPy does; types never mix without a cast. Operations that other ones are made of take what those take.
+NumPy does; types never mix without a cast.
 
 **Graphs.** The text form of graphs is explained in [ir.md](ir.md). Each graph shows an example: the operation on small operands, then its gradient as the library
 generated it. `g` is the cotangent of the result, the gradient that arrives from behind; `d_x` is what goes on to `x`. A sum is shown by its index expressions:
@@ -34,8 +34,8 @@ sum by exchanging two accesses ([design.md](design.md)). The gradient is a graph
 **Conventions** are the derivatives at points where there is none, or more than one: kinks and ties. What holds for NaN, infinities and integers is in
 [ir.md](ir.md#semantics).
 
-**Runs on** says what computes the operation for large f32 operands: `oneDNN (matmul)` is a primitive of oneDNN, `loops (map)` a kernel of Cotan's own, a
-`view` costs nothing. oneDNN stands here where it is asked first; the loops compute instead where its library has no optimized implementation for the processor, where operands
+**Runs on** says what computes the operation for large f32 operands: `oneDNN (matmul)` is a primitive of oneDNN, `loops (map)` a kernel of Cotan's own, and
+`views` cost nothing. oneDNN stands here where it is asked first; the loops compute instead where its library has no optimized implementation for the processor, where operands
 lie in memory in a way that it cannot read, and where they are too small to be worth a call. Other types than f32 always run on the loops.
 
 **Refuses** lists mistakes and the messages that they get, behind the operation's name and before the line of the program where it was called.
@@ -99,13 +99,20 @@ class Section {
       line(text);
   }
 
+  // The description, which begins with a capital where it begins with a word.
+  [[nodiscard]] std::string sentence() const {
+    std::string text = op_.description;
+    const std::string_view word = std::string_view(text).substr(0, text.find_first_not_of("abcdefghijklmnopqrstuvwxyz"));
+    const bool is_word =
+        word == "a" || (word.size() > 1 && (word.size() == text.size() || std::string_view(" ,;-").find(text[word.size()]) != std::string_view::npos));
+    if (is_word && std::ranges::find(op_.operands, word) == op_.operands.end()) text[0] = static_cast<char>(text[0] - 'a' + 'A');
+    return text;
+  }
+
   void add_head() {
     if (markdown_) line(fmt::format("### {}\n", op_.name));
     block("cpp", signature_of(op_));
-    std::string about = op_.description;
-    if (!about.empty() && about[0] >= 'a' && about[0] <= 'z' && about.size() > 1 && (about[1] >= 'a' && about[1] <= 'z'))
-      about[0] = static_cast<char>(about[0] - 'a' + 'A');
-    line(fmt::format("\n{}.", about));
+    line(fmt::format("\n{}.", sentence()));
     if (!op_.results.empty()) line(fmt::format("\nThe result is a structure of {}.", fmt::join(op_.results, ", ")));
     if (op_.table == OpTable::call)
       line(fmt::format("\nRecorded as one call of the name {}, which a backend may take as a whole; its body is what it means.", quoted(op_.name)));
@@ -113,7 +120,7 @@ class Section {
   }
 
   void add_formula() {
-    block("text", fmt::format("{}({}) = {}", op_.name, fmt::join(op_.operands, ", "), formula_of(op_)));
+    block("text", fmt::format("{}({}){} = {}", op_.name, fmt::join(op_.operands, ", "), op_.cases[0].attributes.text(), formula_of(op_)));
     line("");
   }
 
@@ -144,19 +151,18 @@ class Section {
     std::vector<std::string> conventions;
     for (const OpConvention& c : op_.conventions)
       conventions.push_back(c.where.empty() ? fmt::format("{} where both operands are equal", quoted(c.derivatives))
-                                            : fmt::format("{} at {} = {}", quoted(c.derivatives), op_.operands[0], quoted(c.where)));
-    if (!conventions.empty()) item("Conventions", fmt::format("derivative {}", fmt::join(conventions, ", ")));
+                                            : fmt::format("{} at {} = {}", quoted(c.derivatives), fmt::join(op_.operands, " = "), quoted(c.where)));
+    if (!conventions.empty()) item("Conventions", fmt::format("derivative{} {}", op_.operands.size() > 1 ? "s" : "", fmt::join(conventions, ", ")));
     item("Tested", fmt::format("{}, and at the edges of the format", fmt::join(ranges, ", ")));
   }
 
   void add_runs() {
     const OpRuns runs = large_runs_of(op_);
-    const auto listed = [](const std::vector<std::string>& steps) { return steps.empty() ? "nothing to compute" : fmt::format("{}", fmt::join(steps, ", ")); };
-    std::string text = listed(runs.value);
+    std::string text = runs.value;
     const bool alike = std::ranges::all_of(runs.gradients, [&](const auto& g) { return g.second == runs.gradients[0].second; });
-    if (!runs.gradients.empty() && alike) text += fmt::format("; gradient{}: {}", runs.gradients.size() > 1 ? "s" : "", listed(runs.gradients[0].second));
+    if (!runs.gradients.empty() && alike) text += fmt::format("; gradient{}: {}", runs.gradients.size() > 1 ? "s" : "", runs.gradients[0].second);
     if (!alike)
-      for (const auto& [name, steps] : runs.gradients) text += fmt::format("; d_{}: {}", name, listed(steps));
+      for (const auto& [name, steps] : runs.gradients) text += fmt::format("; d_{}: {}", name, steps);
     item("Runs on", text);
   }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "graph/composites/composites.h"
@@ -105,12 +106,12 @@ std::vector<rows::CaseOperand> operands_of(const ElementwiseRow& row, std::span<
 Op op_of(const ElementwiseRow& row, const Written& written) {
   Op op = begun(OpTable::elementwise, row, written);
   op.row = &row;
-  std::vector<double> parameters;
+  const std::vector<double> parameters = parameters_of(row);
   Attributes attributes;
-  for (const ElementwiseRow::Parameter& p : row.parameters) {
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const ElementwiseRow::Parameter& p = row.parameters[i];
     op.options.push_back({"double", std::string(p.name), fmt::format("{}", p.standard)});
-    parameters.push_back(p.standard);
-    attributes.set(std::string(p.name), p.standard);
+    attributes.set(std::string(p.name), parameters[i]);
   }
   const auto id = static_cast<ElementwiseId>(&row - elementwise_rows().data());
   op.cases.push_back({operands_of(row, parameters), std::move(attributes),
@@ -181,6 +182,12 @@ std::vector<Op> all_ops() {
   for (std::size_t i = 0; i < reduce_rows().size(); ++i) all.push_back(op_of(OpTable::reduction, reduce_rows()[i], written_reductions[i]));
   for (std::size_t i = 0; i < composite_rows().size(); ++i) all.push_back(op_of(composite_rows()[i], written_composites[i]));
   return all;
+}
+
+std::vector<double> parameters_of(const ElementwiseRow& row) {
+  std::vector<double> values;
+  for (const ElementwiseRow::Parameter& p : row.parameters) values.push_back(std::isinf(p.standard) ? std::copysign(1, p.standard) : p.standard);
+  return values;
 }
 
 std::vector<Ref> parameters_of(const Op& op, std::span<const rows::CaseOperand> operands) {

@@ -54,6 +54,9 @@ struct Op {
 // All rows, in the order of the tables.
 [[nodiscard]] std::vector<Op> all_ops();
 
+// The values that an elementwise row's parameters have in its example: the defaults, but 1 and -1 for infinite ones, which are no bounds.
+[[nodiscard]] std::vector<double> parameters_of(const ElementwiseRow& row);
+
 // The operands of a case as parameters, floating ones f32, named as the operation names them (x, tensors.0); empty where the case leaves one out.
 [[nodiscard]] std::vector<Ref> parameters_of(const Op& op, std::span<const rows::CaseOperand> operands);
 

@@ -1,9 +1,11 @@
 #include "tools/op_runs.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <unordered_set>
+#include <vector>
 
 #include "graph/backend.h"
 #include "graph/recognise.h"
@@ -44,20 +46,24 @@ class Runs {
       if (!known_.contains(n)) add_node(Ref(n));
   }
 
-  std::vector<std::string> found;
+  [[nodiscard]] std::string text() const {
+    std::vector<std::string> parts;
+    for (const auto& [who, what] : found_) parts.push_back(what[0].empty() ? who : fmt::format("{} ({})", who, fmt::join(what, ", ")));
+    return parts.empty() ? "nothing to compute" : fmt::format("{}", fmt::join(parts, ", "));
+  }
 
  private:
   void add_node(const Ref& node) {
     if (node->kind == Kind::stop_gradient) return;
     if (node->kind == Kind::leaf && node->as<LeafSpec>().role != LeafRole::iota && node->as<LeafSpec>().role != LeafRole::random) return;
     if (is_view(node)) {
-      note("view");
+      note("views", "");
     } else if (const Backend* backend = taker_of(node)) {
-      note(fmt::format("{} ({})", backend->name(), class_of(node)));
+      note(backend->name(), class_of(node));
     } else if (node->kind == Kind::call) {
       add(node->as<CallSpec>().body->results);
     } else {  // checks and random numbers, which the compiler asks the loops for
-      note(fmt::format("{} ({})", backends().back()->name(), class_of(node)));
+      note(backends().back()->name(), class_of(node));
     }
   }
 
@@ -76,20 +82,23 @@ class Runs {
     return nullptr;
   }
 
-  void note(std::string text) {
-    if (std::find(found.begin(), found.end(), text) == found.end()) found.push_back(std::move(text));
+  void note(std::string_view who, std::string_view what) {
+    auto at = std::ranges::find(found_, who, [](const auto& entry) { return std::string_view(entry.first); });
+    if (at == found_.end()) at = found_.insert(found_.end(), {std::string(who), {}});
+    if (std::ranges::find(at->second, what) == at->second.end()) at->second.emplace_back(what);
   }
 
+  std::vector<std::pair<std::string, std::vector<std::string>>> found_;  // by backend, in order of appearance
   std::unordered_set<const Node*> known_;
 };
 
 }  // namespace
 
-std::vector<std::string> runs_of(std::span<const Ref> results, std::span<const Ref> known) {
+std::string runs_of(std::span<const Ref> results, std::span<const Ref> known) {
   Runs runs;
   runs.forget(known);
   runs.add(results);
-  return std::move(runs.found);
+  return runs.text();
 }
 
 }  // namespace cotan::tools

@@ -4,14 +4,13 @@
 
 #include <span>
 #include <string>
-#include <vector>
 
 #include "graph/node.h"
 
 namespace cotan::tools {
 
-// What computes `results`, given that `known` are there: "oneDNN (matmul)", "loops (map)", "view", each once, in the order of the graph. Calls that oneDNN does
-// not take count as what they are made of.
-[[nodiscard]] std::vector<std::string> runs_of(std::span<const Ref> results, std::span<const Ref> known = {});
+// What computes `results`, given that `known` are there: "oneDNN (matmul), loops (map, reduction), views", each once, in the order of the graph. Calls that
+// oneDNN does not take count as what they are made of.
+[[nodiscard]] std::string runs_of(std::span<const Ref> results, std::span<const Ref> known = {});
 
 }  // namespace cotan::tools
