@@ -12,15 +12,14 @@
 #include <hwy/highway.h>
 // clang-format on
 
-#include <cmath>
 #include <cstdint>
+#include <type_traits>
 
+#include "backends/loops/float_functions.h"
 #include "backends/loops/scalar_ops.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cotan::loops::HWY_NAMESPACE {
-
-namespace hn = hwy::HWY_NAMESPACE;
 
 // ---- floating-point operations on vectors
 
@@ -95,6 +94,22 @@ struct Eq {
   template <class V>
   HWY_INLINE auto operator()(V a, V b) const {
     return hn::Eq(a, b);
+  }
+};
+
+// A function of float_functions.h.
+template <Float (*function)(Float)>
+struct Of1 {
+  template <class D, class V>
+  HWY_INLINE V operator()(D /*d*/, V a) const {
+    return function(a).v;
+  }
+};
+template <Float (*function)(Float, Float)>
+struct Of2 {
+  template <class D, class V>
+  HWY_INLINE V operator()(D /*d*/, V a, V b) const {
+    return function(a, b).v;
   }
 };
 
@@ -242,6 +257,25 @@ TileFunction vectors(Atom atom) {
   }
 }
 
+TileFunction float_function(Atom atom) {
+  switch (atom) {
+    case Atom::exp: return unary<float, Of1<exp<>>>;
+    case Atom::expm1: return unary<float, Of1<expm1<>>>;
+    case Atom::log: return unary<float, Of1<log<>>>;
+    case Atom::log1p: return unary<float, Of1<log1p<>>>;
+    case Atom::sin: return unary<float, Of1<sin<>>>;
+    case Atom::cos: return unary<float, Of1<cos<>>>;
+    case Atom::asin: return unary<float, Of1<asin<>>>;
+    case Atom::atan2: return binary<float, Of2<atan2<>>>;
+    case Atom::tanh: return unary<float, Of1<tanh<>>>;
+    case Atom::erf: return unary<float, Of1<erf<>>>;
+    case Atom::erfc: return unary<float, Of1<erfc<>>>;
+    case Atom::cbrt: return unary<float, Of1<cbrt<>>>;
+    case Atom::pow: return binary<float, Of2<pow<>>>;
+    default: return nullptr;
+  }
+}
+
 template <class T>
 TileFunction selects(Atom comparison) {
   switch (comparison) {
@@ -319,6 +353,8 @@ TileFunction find(const TileOp& op) {
     if (op.atom == Atom::cast) return conversion<type>(op.out);               \
     if constexpr (std::is_floating_point_v<type> && HWY_TARGET != HWY_SCALAR) \
       if (TileFunction f = vectors<type>(op.atom)) return f;                  \
+    if constexpr (std::is_same_v<type, float>)                                \
+      if (TileFunction f = float_function(op.atom)) return f;                 \
     return scalar_function<type>(op.atom);
     COTAN_DTYPES(DTYPE)
 #undef DTYPE

@@ -1,0 +1,143 @@
+// Vectors of float32 and int32 with operators, in which float_functions.h is written. Every operation acts on each lane alone.
+//
+// Included once for each instruction set, between foreach_target.h's passes: hence the toggle instead of #pragma once.
+//
+// All operations round once, to nearest, and so does fused(): where the instruction set has no fused multiply-add it is put together from float64 arithmetic.
+// A lane's bits therefore depend on nothing but its operands.
+#if defined(COTAN_LOOPS_LANES) == defined(HWY_TARGET_TOGGLE)
+#ifdef COTAN_LOOPS_LANES
+#undef COTAN_LOOPS_LANES
+#else
+#define COTAN_LOOPS_LANES
+#endif
+
+#include <hwy/highway.h>
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+HWY_BEFORE_NAMESPACE();
+namespace cotan::loops::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using FloatTag = hn::ScalableTag<float>;
+using IntTag = hn::RebindToSigned<FloatTag>;
+
+struct Float {
+  hn::Vec<FloatTag> v;
+  HWY_INLINE Float(hn::Vec<FloatTag> lanes) : v(lanes) {}
+  HWY_INLINE Float(float all) : v(hn::Set(FloatTag(), all)) {}
+};
+struct Int {
+  hn::Vec<IntTag> v;
+  HWY_INLINE Int(hn::Vec<IntTag> lanes) : v(lanes) {}
+  HWY_INLINE Int(std::int32_t all) : v(hn::Set(IntTag(), all)) {}
+};
+struct Mask {
+  hn::Mask<FloatTag> m;
+};
+
+HWY_INLINE Float operator+(Float a, Float b) { return hn::Add(a.v, b.v); }
+HWY_INLINE Float operator-(Float a, Float b) { return hn::Sub(a.v, b.v); }
+HWY_INLINE Float operator*(Float a, Float b) { return hn::Mul(a.v, b.v); }
+HWY_INLINE Float operator/(Float a, Float b) { return hn::Div(a.v, b.v); }
+HWY_INLINE Float operator-(Float a) { return hn::Neg(a.v); }
+HWY_INLINE Float sqrt(Float a) { return hn::Sqrt(a.v); }
+HWY_INLINE Float abs(Float a) { return hn::Abs(a.v); }
+
+HWY_INLINE Int operator+(Int a, Int b) { return hn::Add(a.v, b.v); }
+HWY_INLINE Int operator-(Int a, Int b) { return hn::Sub(a.v, b.v); }
+HWY_INLINE Int operator&(Int a, Int b) { return hn::And(a.v, b.v); }
+HWY_INLINE Int operator|(Int a, Int b) { return hn::Or(a.v, b.v); }
+HWY_INLINE Int operator^(Int a, Int b) { return hn::Xor(a.v, b.v); }
+template <int count>
+HWY_INLINE Int shift_left(Int a) {
+  return hn::ShiftLeft<count>(a.v);
+}
+// Copies of the sign come in from the left.
+template <int count>
+HWY_INLINE Int shift_right(Int a) {
+  return hn::ShiftRight<count>(a.v);
+}
+
+// Comparisons with NaN are false.
+HWY_INLINE Mask operator<(Float a, Float b) { return {hn::Lt(a.v, b.v)}; }
+HWY_INLINE Mask operator<=(Float a, Float b) { return {hn::Le(a.v, b.v)}; }
+HWY_INLINE Mask operator>(Float a, Float b) { return {hn::Gt(a.v, b.v)}; }
+HWY_INLINE Mask operator>=(Float a, Float b) { return {hn::Ge(a.v, b.v)}; }
+HWY_INLINE Mask operator==(Float a, Float b) { return {hn::Eq(a.v, b.v)}; }
+HWY_INLINE Mask operator==(Int a, Int b) { return {hn::RebindMask(FloatTag(), hn::Eq(a.v, b.v))}; }
+HWY_INLINE Mask operator&&(Mask a, Mask b) { return {hn::And(a.m, b.m)}; }
+HWY_INLINE Mask operator||(Mask a, Mask b) { return {hn::Or(a.m, b.m)}; }
+HWY_INLINE Mask operator!(Mask a) { return {hn::Not(a.m)}; }
+HWY_INLINE Mask is_nan(Float a) { return {hn::IsNaN(a.v)}; }
+HWY_INLINE bool any(Mask a) { return !hn::AllFalse(FloatTag(), a.m); }
+HWY_INLINE Float select(Mask condition, Float yes, Float no) { return hn::IfThenElse(condition.m, yes.v, no.v); }
+
+HWY_INLINE Int bits(Float a) { return hn::BitCast(IntTag(), a.v); }
+HWY_INLINE Float from_bits(Int a) { return hn::BitCast(FloatTag(), a.v); }
+HWY_INLINE Float to_float(Int a) { return hn::ConvertTo(FloatTag(), a.v); }
+
+inline constexpr std::int32_t sign_bit = std::numeric_limits<std::int32_t>::min();
+inline constexpr float infinity = std::numeric_limits<float>::infinity();
+inline constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+
+HWY_INLINE Int sign_of(Float a) { return bits(a) & sign_bit; }
+// a, negated where `sign` has the sign bit; other bits of it must be zero.
+HWY_INLINE Float with_sign(Float a, Int sign) { return from_bits(bits(a) ^ sign); }
+
+#if !HWY_NATIVE_FMA && HWY_TARGET != HWY_SCALAR
+// a * b + c in float64, where the product of floats is exact, as a number that rounds to float as the exact sum does.
+template <class D, class V>
+HWY_INLINE V multiply_add(D d, V a, V b, V c) {
+  const hn::RebindToSigned<D> integers;
+  const V product = hn::Mul(a, b);
+  const V sum = hn::Add(product, c);
+  const auto word = hn::BitCast(integers, sum);
+  // Rounding twice differs from rounding once only if the first rounding ends half way between two floats; among subnormal floats those lie elsewhere.
+  const auto half_way = hn::RebindMask(d, hn::Eq(hn::And(word, hn::Set(integers, 0x1FFFFFFF)), hn::Set(integers, 0x10000000)));
+  if (HWY_LIKELY(hn::AllFalse(d, hn::Or(half_way, hn::Lt(hn::Abs(sum), hn::Set(d, 0x1p-126)))))) return sum;
+  // Then the sum is rounded to odd: what is next to it on the side of what was lost, if anything was lost and its own last bit is 0.
+  const V back = hn::Sub(sum, product);
+  const V lost = hn::Add(hn::Sub(product, hn::Sub(sum, back)), hn::Sub(c, back));
+  const V zero = hn::Zero(d);
+  const auto inexact = hn::Or(hn::Lt(lost, zero), hn::Gt(lost, zero));  // neither for the NaN that infinities leave
+  const auto one = hn::Set(integers, 1);
+  const auto opposite = hn::BroadcastSignBit(hn::Xor(word, hn::BitCast(integers, lost)));  // then the neighbour is towards zero
+  const auto step = hn::Sub(hn::Xor(one, opposite), opposite);
+  const auto even = hn::RebindMask(d, hn::Eq(hn::And(word, one), hn::Zero(integers)));
+  return hn::IfThenElse(hn::And(inexact, even), hn::BitCast(d, hn::Add(word, step)), sum);
+}
+#endif
+
+// a * b + c, rounded once.
+HWY_INLINE Float fused(Float a, Float b, Float c) {
+#if HWY_NATIVE_FMA
+  return hn::MulAdd(a.v, b.v, c.v);
+#elif HWY_TARGET == HWY_SCALAR
+  return std::fma(hn::GetLane(a.v), hn::GetLane(b.v), hn::GetLane(c.v));
+#else
+  const hn::Half<FloatTag> half;
+  const hn::Rebind<double, decltype(half)> wide;
+  const auto low = multiply_add(wide, hn::PromoteTo(wide, hn::LowerHalf(half, a.v)), hn::PromoteTo(wide, hn::LowerHalf(half, b.v)),
+                                hn::PromoteTo(wide, hn::LowerHalf(half, c.v)));
+  const auto high = multiply_add(wide, hn::PromoteTo(wide, hn::UpperHalf(half, a.v)), hn::PromoteTo(wide, hn::UpperHalf(half, b.v)),
+                                 hn::PromoteTo(wide, hn::UpperHalf(half, c.v)));
+  return hn::Combine(FloatTag(), hn::DemoteTo(half, high), hn::DemoteTo(half, low));
+#endif
+}
+
+// The polynomial with these coefficients, the constant first, at x.
+template <std::size_t n>
+HWY_INLINE Float polynomial(const float (&coefficients)[n], Float x) {
+  Float sum = coefficients[n - 1];
+  for (std::size_t k = n - 1; k-- > 0;) sum = fused(sum, x, coefficients[k]);
+  return sum;
+}
+
+}  // namespace cotan::loops::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif
