@@ -20,7 +20,8 @@ void add_statistics(std::vector<Program::Argument>& arguments, const Layout& sta
     arguments.push_back({name, statistics, are_inputs ? Place{Place::In::input, read++} : Place{Place::In::output, written++}});
 }
 
-void add_affine(std::vector<Program::Argument>& arguments, const Layout& vector, Direction direction, std::size_t& read, std::size_t& written) {
+void add_affine(std::vector<Program::Argument>& arguments, const Layout& vector, const Descriptor& norm, Direction direction, std::size_t& read,
+                std::size_t& written) {
   const std::size_t scale = read++;
   arguments.push_back({DNNL_ARG_SCALE, vector, {Place::In::input, scale}});
   if (direction != Direction::backward) {
@@ -28,7 +29,7 @@ void add_affine(std::vector<Program::Argument>& arguments, const Layout& vector,
     return;
   }
   // Asked for, but not read: any vector will do.
-  if (norm_gradient_takes_shift()) arguments.push_back({DNNL_ARG_SHIFT, vector, {Place::In::input, scale}});
+  if (inputs_of(norm) > static_cast<int>(read)) arguments.push_back({DNNL_ARG_SHIFT, vector, {Place::In::input, scale}});
   arguments.push_back({DNNL_ARG_DIFF_SCALE, vector, {Place::In::output, written++}});
   arguments.push_back({DNNL_ARG_DIFF_SHIFT, vector, {Place::In::output, written++}});
 }
@@ -55,7 +56,7 @@ Made Primitive::make(const LayerNormProblem& problem) {
     arguments.push_back({backward ? DNNL_ARG_DIFF_SRC : DNNL_ARG_DST, x, {Place::In::output, 0}});
     std::size_t read = backward ? 2 : 1, written = 1;
     add_statistics(arguments, statistics, backward, read, written);
-    if (problem.affine) add_affine(arguments, vector, problem.direction, read, written);
+    if (problem.affine) add_affine(arguments, vector, descriptor, problem.direction, read, written);
     auto program = std::make_unique<Program>();
     program->append(descriptor, std::move(arguments));
     return finished(std::move(program), descriptor);
@@ -91,7 +92,7 @@ Made Primitive::make(const BatchNormProblem& problem) {
     arguments.push_back({backward ? DNNL_ARG_DIFF_SRC : DNNL_ARG_DST, blocked, made});
     std::size_t read = backward ? 2 : 1, written = 1;
     add_statistics(arguments, vector, backward, read, written);
-    if (problem.affine) add_affine(arguments, vector, problem.direction, read, written);
+    if (problem.affine) add_affine(arguments, vector, descriptor, problem.direction, read, written);
     program->append(descriptor, std::move(arguments));
     program->append(out, {{DNNL_ARG_FROM, blocked, made}, {DNNL_ARG_TO, callers, {Place::In::output, 0}}});
     return finished(std::move(program), descriptor);

@@ -183,7 +183,11 @@ Descriptor describe_batch_norm_backward(const Layout& x, float epsilon, bool aff
 #endif
 }
 
-bool norm_gradient_takes_shift() { return DNNL_VERSION_MAJOR < 3; }
+int inputs_of(const Descriptor& descriptor) {
+  int inputs = 0;
+  dnnl::error::wrap_c_api(dnnl_primitive_desc_query(descriptor.get(), dnnl_query_num_of_inputs_s32, 0, &inputs), "asking for the number of inputs");
+  return inputs;
+}
 
 Descriptor describe_reorder(const Layout& from, const Layout& to) {
   return dnnl::reorder::primitive_desc(cpu_engine(), from, cpu_engine(), to, caller_scratch());
