@@ -8,6 +8,8 @@
 #pragma once
 
 #include <limits>
+#include <string>
+#include <vector>
 
 #include "autograd/tensor.h"
 #include "graph/composites/composite_options.h"
@@ -67,7 +69,41 @@ namespace cotan {
 #undef COTAN_TAKES_REQUIRED
 #undef COTAN_TAKES
 
-// The indexed sums of the graph, for those who want them: reshape(x, shape) in short.
+// ---- short forms, as PyTorch writes them: reshape(x, {2, -1}), narrow(x, 0, 1, 3), einsum("ij,jk->ik", {a, b})
+
+// The rows of the same names with their options as arguments; see there for meaning and errors.
 [[nodiscard]] inline Tensor reshape(const Operand& x, std::initializer_list<std::int64_t> shape) { return reshape(x, ReshapeOptions{.shape = shape}); }
+[[nodiscard]] inline Tensor broadcast_to(const Operand& x, std::initializer_list<std::int64_t> size) {
+  return broadcast_to(x, BroadcastToOptions{.size = size});
+}
+[[nodiscard]] inline Tensor permute(const Operand& x, std::initializer_list<std::int64_t> dims) { return permute(x, PermuteOptions{.dims = dims}); }
+[[nodiscard]] inline Tensor transpose(const Operand& x, std::int64_t dim0, std::int64_t dim1) {
+  return transpose(x, TransposeOptions{.dim0 = dim0, .dim1 = dim1});
+}
+[[nodiscard]] inline Tensor flip(const Operand& x, std::initializer_list<std::int64_t> dims) { return flip(x, FlipOptions{.dims = dims}); }
+[[nodiscard]] inline Tensor repeat(const Operand& x, std::initializer_list<std::int64_t> repeats) { return repeat(x, RepeatOptions{.repeats = repeats}); }
+[[nodiscard]] inline Tensor squeeze(const Operand& x, std::int64_t dim) { return squeeze(x, SqueezeOptions{.dim = dim}); }
+[[nodiscard]] inline Tensor unsqueeze(const Operand& x, std::int64_t dim) { return unsqueeze(x, UnsqueezeOptions{.dim = dim}); }
+[[nodiscard]] inline Tensor flatten(const Operand& x, std::int64_t start_dim, std::int64_t end_dim = -1) {
+  return flatten(x, FlattenOptions{.start_dim = start_dim, .end_dim = end_dim});
+}
+[[nodiscard]] inline Tensor select(const Operand& x, std::int64_t dim, std::int64_t index) { return select(x, SelectOptions{.dim = dim, .index = index}); }
+[[nodiscard]] inline Tensor narrow(const Operand& x, std::int64_t dim, std::int64_t start, std::int64_t length) {
+  return narrow(x, NarrowOptions{.dim = dim, .start = start, .length = length});
+}
+[[nodiscard]] inline std::vector<Tensor> split(const Operand& x, std::int64_t split_size, std::int64_t dim = 0) {
+  return split(x, SplitOptions{.split_size_or_sections = {split_size}, .dim = dim});
+}
+[[nodiscard]] inline std::vector<Tensor> chunk(const Operand& x, std::int64_t chunks, std::int64_t dim = 0) {
+  return chunk(x, ChunkOptions{.chunks = chunks, .dim = dim});
+}
+[[nodiscard]] inline Tensor gather(const Operand& x, std::int64_t dim, const Operand& index) { return gather(x, index, GatherOptions{.dim = dim}); }
+[[nodiscard]] inline Tensor index_select(const Operand& x, std::int64_t dim, const Operand& index) {
+  return index_select(x, index, IndexSelectOptions{.dim = dim});
+}
+[[nodiscard]] inline Tensor scatter_add(const Operand& x, std::int64_t dim, const Operand& index, const Operand& src) {
+  return scatter_add(x, index, src, ScatterAddOptions{.dim = dim});
+}
+[[nodiscard]] inline Tensor einsum(const std::string& equation, const OperandList& operands) { return einsum(operands, EinsumOptions{.equation = equation}); }
 
 }  // namespace cotan

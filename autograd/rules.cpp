@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <unordered_map>
 
 #include "autograd/differentiate.h"
+#include "autograd/extremes.h"
 #include "graph/builder.h"
 #include "ops/error.h"
 #include "ops/intern.h"
@@ -29,13 +31,12 @@ Ex times(Ex g, Ex d) {
   return g * d;
 }
 
-// The product of a derivative with a cotangent or tangent g that may itself be such a branch: then the product goes inside it, too.
-Ex times_healed(const std::vector<Ex>& g_nodes, Ex d) {
-  const Ex g = g_nodes.back();
+// The product of a derivative with a cotangent or tangent g that may itself be such a branch, or one inside another: then the product goes inside, too.
+Ex times_healed(Ex g, Ex d) {
   if (!g.is_literal()) {
     const FormulaNode n = node_at(g);
-    if (n.atom == Atom::where && is_zero(Ex::node(n.c))) return where(Ex::node(n.a), times(Ex::node(n.b), d), typed(Ex(0), n.dtype));
-    if (n.atom == Atom::where && is_zero(Ex::node(n.b))) return where(Ex::node(n.a), typed(Ex(0), n.dtype), times(Ex::node(n.c), d));
+    if (n.atom == Atom::where && is_zero(Ex::node(n.c))) return where(Ex::node(n.a), times_healed(Ex::node(n.b), d), typed(Ex(0), n.dtype));
+    if (n.atom == Atom::where && is_zero(Ex::node(n.b))) return where(Ex::node(n.a), typed(Ex(0), n.dtype), times_healed(Ex::node(n.c), d));
   }
   return times(g, d);
 }
@@ -99,11 +100,7 @@ const Product& product_with(const FormulaRef& f, std::size_t k, const FormulaRef
   else
     types.push_back(g_dtype);
   it->second.product = pruned(make_formula(
-      types,
-      [&](std::span<const Ex> x) {
-        const std::vector<Ex> g = g_formula ? inlined_nodes(*g_formula, x.subspan(own)) : std::vector<Ex>{x.back()};
-        return times_healed(g, inlined(*d, x.first(own)));
-      },
+      types, [&](std::span<const Ex> x) { return times_healed(g_formula ? inlined(*g_formula, x.subspan(own)) : x.back(), inlined(*d, x.first(own))); },
       d->dtype()));
   return it->second.product;
 }
@@ -120,6 +117,41 @@ Ref map_product(const Ref& node, std::size_t k, const Ref& g) {
   return graph::map(product.formula, read, node->shape);
 }
 
+// The sum of two branches of one condition as a branch of it, where(c, a + b, 0), so that what the sum is multiplied with goes inside as well. Null where the
+// conditions, or the sides that are zero, differ.
+Ref plus_inside(const Ref& a, const Ref& b) {
+  std::vector<Ref> operands;
+  std::vector<DType> types;
+  auto number_of = [&](const Ref& r) {
+    const auto at = static_cast<std::size_t>(std::find(operands.begin(), operands.end(), r) - operands.begin());
+    if (at == operands.size()) {
+      operands.push_back(r);
+      types.push_back(r.dtype());
+    }
+    return at;
+  };
+  std::vector<std::size_t> of_a, of_b;
+  for (std::size_t k = 0; k < a->operand_count; ++k) of_a.push_back(number_of(a->operand(k)));
+  for (std::size_t k = 0; k < b->operand_count; ++k) of_b.push_back(number_of(b->operand(k)));
+  const std::size_t first = number_of(a), second = number_of(b);
+  bool one_condition = false;
+  const FormulaRef f = make_formula(types, [&](std::span<const Ex> x) {
+    // Both read from x, so equal conditions are one expression.
+    auto top = [&](const Ref& g, const std::vector<std::size_t>& numbers) {
+      std::vector<Ex> in;
+      for (std::size_t k : numbers) in.push_back(x[k]);
+      return node_at(inlined(g->formula(), in));
+    };
+    const FormulaNode p = top(a, of_a), q = top(b, of_b);
+    const Ex zero = typed(Ex(0), a.dtype()), both = x[first] + x[second];
+    if (p.atom != Atom::where || q.atom != Atom::where || p.a != q.a) return both;
+    const bool otherwise = is_zero(Ex::node(p.c)) && is_zero(Ex::node(q.c)), then = is_zero(Ex::node(p.b)) && is_zero(Ex::node(q.b));
+    one_condition = otherwise || then;
+    return otherwise ? where(Ex::node(p.a), both, zero) : then ? where(Ex::node(p.a), zero, both) : both;
+  });
+  return one_condition ? graph::map(f, operands, a->shape) : Ref();
+}
+
 std::vector<Ref> tables_of(const Ref& node) {
   std::vector<Ref> tables;
   for (std::size_t i = node->as<SumSpec>().factors.size(); i < node->operand_count; ++i) tables.push_back(node->operand(i));
@@ -130,32 +162,6 @@ std::vector<Ref> factors_of(const Ref& node) {
   std::vector<Ref> factors;
   for (std::size_t i = 0; i < node->as<SumSpec>().factors.size(); ++i) factors.push_back(node->operand(i));
   return factors;
-}
-
-// The sum that reads x where a max or min found its extreme: out[o] = x[access at (o, argmax[o])], as a specification with one table.
-struct Extreme {
-  SumSpec gather;
-  Ref positions;
-};
-
-Extreme extreme_of(const Ref& node) {
-  ReduceSpec at = node->as<ReduceSpec>();
-  at.reduction = at.reduction == Reduction::max ? Reduction::argmax : Reduction::argmin;
-  Extreme e{{}, graph::reduce(at, node->operand(0))};
-  std::vector<IndexExpr> to, outputs;
-  for (int i = 0; i < at.outputs; ++i) outputs.push_back(index_of(i));
-  to = outputs;
-  for (std::size_t i = to.size(); i < at.domain.size(); ++i) {
-    std::vector<IndexExpr> entry = outputs;
-    entry.emplace_back(static_cast<std::int64_t>(i) - at.outputs);
-    to.push_back(entry_of(0, std::move(entry)));
-  }
-  e.gather.domain.assign(at.domain.begin(), at.domain.begin() + at.outputs);
-  e.gather.output = outputs;
-  Access access;
-  for (const IndexExpr& x : at.access) access.push_back(substitute(x, to));
-  e.gather.factors = {std::move(access)};
-  return e;
 }
 
 // x moved by one along the axis, 0 coming in: shifted(x)[i] = x[i - by].
@@ -292,7 +298,12 @@ const CallAdjoint& call_adjoint_of(const CallSpec& c, std::span<const Ref> opera
 
 }  // namespace
 
-Ref plus(const Ref& a, const Ref& b) { return a && b ? graph::add(a, b) : a ? a : b; }
+Ref plus(const Ref& a, const Ref& b) {
+  if (!a || !b) return a ? a : b;
+  if (is_branch(a) && is_branch(b))
+    if (Ref both = plus_inside(a, b)) return both;
+  return graph::add(a, b);
+}
 
 Ref map_adjoint(const Ref& node, std::size_t k, const Ref& g) { return map_product(node, k, g); }
 
@@ -331,13 +342,15 @@ Ref sum_tangent(const Ref& node, std::span<const Ref> tangents) {
 }
 
 Ref reduce_adjoint(const Ref& node, const Ref& g) {
-  const Extreme e = extreme_of(node);
+  if (shares_ties(node->as<ReduceSpec>().reduction)) return Ties(node).shared_out(g);
+  const FirstExtreme e = first_extreme_of(node);
   const Ref factors[] = {g}, tables[] = {e.positions};
   return graph::sum(adjoint(e.gather, 0), node->operand(0).shape(), factors, tables);
 }
 
 Ref reduce_tangent(const Ref& node, const Ref& tangent) {
-  const Extreme e = extreme_of(node);
+  if (shares_ties(node->as<ReduceSpec>().reduction)) return Ties(node).mean_of(tangent);
+  const FirstExtreme e = first_extreme_of(node);
   const Ref factors[] = {tangent}, tables[] = {e.positions};
   return graph::sum(e.gather, node->shape, factors, tables);
 }

@@ -36,7 +36,7 @@ Batch batch_of(const training::MnistSplit& split, std::int64_t first, std::int64
 
 std::int64_t right_of(const Net& net, const Batch& batch) {
   const NoGrad no_grad;
-  return sum(cast(argmax(net.logits(batch.images)) == batch.labels, i32)).item<std::int32_t>();
+  return sum(cast(argmax(net.logits(batch.images), {.dim = 1}) == batch.labels, i32)).item<std::int32_t>();
 }
 
 int run(int epochs) {

@@ -3,9 +3,13 @@
 // A backend answers with a claim or with a reason. A claim covers the node (and, later, a connected set around it), names what the kernel reads, and makes the
 // kernel once the views of its operands are known. A view that a primitive cannot take is again a reason: the compiler then copies that operand, or asks the
 // next backend. The last backend, the loops, takes everything.
+//
+// A claim may read less than its node's operands: an operand that nobody else reads is not computed. It may also read memory that another node's claim makes
+// beside its results (`extra`): so the gradient of a max pooling reads the positions that the pooling found, in the library's own form.
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,6 +31,7 @@ enum class ReasonCode : std::uint8_t {
   not_profitable,     // the other way costs less
   result_is_view,     // a result of the evaluation must be dense memory of its own
   operand_in_use,     // not in place: somebody else reads the old value
+  partner_missing,    // the claim whose extra memory it reads was not made
 };
 [[nodiscard]] std::string_view name_of(ReasonCode code);
 
@@ -43,6 +48,9 @@ struct Made {
   KernelRef kernel;
   Reason reason;
   int copy_operand = -1;
+  // Where chunks can only make parts of a result: so many parts for each of the first outputs, which the kernel writes as [parts, shape...] and the compiler
+  // adds up. 1, and beyond the end: the result itself.
+  std::vector<std::int64_t> parts = {};
 };
 
 // What a backend takes on.
@@ -52,6 +60,10 @@ struct Claim {
   // `threads`: how many workers the chunks are meant for.
   std::function<Made(std::span<const View> inputs, std::span<const View> outputs, int threads)> compile;
   bool in_place = false;  // an output may share memory with an input of the same view
+  // Memory that the kernel can make for other claims of its backend: the last output, passed only where a claim wants it.
+  std::optional<ResultType> extra = std::nullopt;
+  // The nodes whose claims' extra memory the kernel reads: its last inputs. They are computed for that alone if need be.
+  std::vector<Ref> wants = {};
 };
 
 // A claim, or why there is none.

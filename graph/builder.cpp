@@ -189,9 +189,8 @@ Ref record_sum(const SumSpecRef& spec, const ResultType& type, std::span<const R
 
 Ref reduce(const ReduceSpec& spec, const Ref& x) {
   Shape shape(std::span<const std::int64_t>(spec.domain).first(static_cast<std::size_t>(spec.outputs)));
-  const bool positions = spec.reduction == Reduction::argmax || spec.reduction == Reduction::argmin;
-  if (x.dtype() == DType::boolean) fail(fmt::format("an extreme of {}", name_of(x.dtype())), "Cast it to u8 first");
-  require_computed(spec.reduction == Reduction::max || spec.reduction == Reduction::argmax ? "max" : "min", x.dtype());
+  const bool positions = gives_positions(spec.reduction);
+  require_computed(name_of(spec.reduction), x.dtype());
   if (positions) shape.push_back(static_cast<std::int64_t>(spec.domain.size()) - spec.outputs);
   const Ref operands[] = {x};
   return make_with(Kind::reduce, {positions ? DType::i32 : x.dtype(), shape}, spec, operands);

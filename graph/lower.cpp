@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "graph/builder.h"
 #include "graph/plan.h"
@@ -43,7 +44,10 @@ class Lowering {
       verify({function_.name, function_.parameters, roots, {}});
     }
     for (std::size_t i = 0; i < function_.parameters.size(); ++i) add_parameter(function_.parameters[i], static_cast<int>(i));
-    for (Node* n : topological(roots)) {
+    const std::vector<Node*> all = topological(roots);
+    find_needed(roots, all);
+    for (Node* n : all) {
+      if (!needed_.contains(n)) continue;
       position_ = position_of(n);
       add_node(Ref(n));
     }
@@ -57,13 +61,45 @@ class Lowering {
     return found != positions_.end() ? found->second : position_;
   }
 
-  // ---- calls
+  // ---- claims
 
-  bool claimed(const Ref& call) const {
-    for (const Backend* b : backends())
-      if (std::holds_alternative<Claim>(b->match(call, options_.backends))) return true;
-    return false;
+  // A backend's answer for a node, asked for once.
+  const Match& match_of(const Ref& node, std::size_t backend) {
+    Answers& answers = answers_[node.node()];
+    answers.node = node;
+    while (answers.matches.size() <= backend) answers.matches.push_back(backends()[answers.matches.size()]->match(node, options_.backends));
+    return answers.matches[backend];
   }
+
+  // The first claim on a node, if there is one.
+  const Claim* claim_of(const Ref& node) {
+    for (std::size_t b = 0; b < backends().size(); ++b)
+      if (const auto* claim = std::get_if<Claim>(&match_of(node, b))) return claim;
+    return nullptr;
+  }
+
+  // Which nodes are computed and which claims make extra memory: backwards from the results, since a claim may read less than its node's operands. Checks stay.
+  void find_needed(std::span<const Ref> roots, std::span<Node* const> all) {
+    for (const Ref& r : roots) needed_.insert(r.node());
+    for (std::size_t i = all.size(); i-- > 0;) {
+      Node* const n = all[i];
+      if (n->kind == Kind::check) needed_.insert(n);
+      if (n->operand_count == 0 || !needed_.contains(n)) continue;
+      const bool may_be_view = n->operand_count == 1 && (n->kind == Kind::sum || n->kind == Kind::stop_gradient || n->kind == Kind::check);
+      const Claim* claim = may_be_view ? nullptr : claim_of(Ref(n));
+      if (claim == nullptr) {
+        for (const Edge& e : n->operands()) needed_.insert(e.node);
+        continue;
+      }
+      for (const Ref& r : claim->inputs) needed_.insert(r.node());
+      for (const Ref& partner : claim->wants) {
+        wanted_.insert(partner.node());
+        for (const Edge& e : partner->operands()) needed_.insert(e.node);
+      }
+    }
+  }
+
+  // ---- calls
 
   // The roots with every call that nobody claims replaced by its body. Bodies nest only as deep as composites are written.
   std::vector<Ref> inline_calls() {
@@ -97,7 +133,7 @@ class Lowering {
         made = graph::rebuild(*n, operands);
       else
         for (std::uint32_t r = 0; r < n->result_count(); ++r) made.emplace_back(n, r);
-      if (made[0]->kind == Kind::call && !claimed(made[0])) {
+      if (made[0]->kind == Kind::call && claim_of(made[0]) == nullptr) {
         const CallSpec& c = made[0]->as<CallSpec>();
         std::unordered_map<Edge, Ref, RefHash> inside;
         for (std::size_t k = 0; k < operands.size(); ++k) inside.try_emplace(c.body->parameters[k].edge(), operands[k]);
@@ -169,6 +205,20 @@ class Lowering {
     return found->second;
   }
 
+  // The same, computed now if it is not there: a claim that was counted on gave no kernel, or another one wants this claim's extra memory.
+  const Value& computed(const Ref& r) {
+    if (!values_.contains(r.edge())) {
+      const int reader = position_;
+      const Ref roots[] = {r};
+      for (Node* n : topological(roots, [&](Node& m) { return values_.contains(Edge{&m, 0}); })) {
+        position_ = position_of(n);
+        add_node(Ref(n));
+      }
+      position_ = reader;
+    }
+    return value_of(r.edge());
+  }
+
   void add_node(const Ref& node) {
     if (values_.contains(node.edge())) return;
     switch (node->kind) {
@@ -195,14 +245,13 @@ class Lowering {
   }
 
   void add_claimed(const Ref& node) {
-    for (const Backend* backend : backends()) {
-      Match match = backend->match(node, options_.backends);
-      if (const auto* why = std::get_if<Reason>(&match)) {
-        note_miss(*backend, *why);
-        continue;
-      }
-      const Claim& claim = std::get<Claim>(match);
-      if (compile_claim(*backend, claim)) return;
+    for (std::size_t b = 0; b < backends().size(); ++b) {
+      const Backend& backend = *backends()[b];
+      const Match& match = match_of(node, b);
+      if (const auto* why = std::get_if<Reason>(&match))
+        note_miss(backend, *why);
+      else if (compile_claim(backend, node, std::get<Claim>(match)))
+        return;
     }
     throw InternalError(fmt::format("no backend takes a {} node", name_of(node->kind)));
   }
@@ -211,14 +260,23 @@ class Lowering {
     if (why.code != ReasonCode::not_recognised) plan_.report.misses.push_back({std::string(backend.name()), position_, why});
   }
 
-  bool compile_claim(const Backend& backend, const Claim& claim) {
+  bool compile_claim(const Backend& backend, const Ref& node, const Claim& claim) {
     std::vector<Value> inputs, outputs;
     std::vector<View> in, out;
-    for (const Ref& r : claim.inputs) {
-      inputs.push_back(value_of(r.edge()));
-      in.push_back(inputs.back().view);
+    for (const Ref& r : claim.inputs) inputs.push_back(computed(r));
+    for (const Ref& partner : claim.wants) {
+      computed(partner);
+      const auto found = extras_.find(partner.node());
+      if (found == extras_.end() || found->second.first != &backend) {
+        note_miss(backend, {ReasonCode::partner_missing, fmt::format("a {} node", name_of(partner->kind))});
+        return false;
+      }
+      inputs.push_back(found->second.second);
     }
+    for (const Value& v : inputs) in.push_back(v.view);
     for (const Ref& r : claim.results) out.push_back(View::dense(r.dtype(), r.shape()));
+    const bool extra = claim.extra && wanted_.contains(node.node());
+    if (extra) out.push_back(View::dense(claim.extra->dtype, claim.extra->shape));
     Made made = claim.compile(in, out, options_.threads);
     for (std::size_t tries = 0; !made.kernel && made.copy_operand >= 0 && tries < in.size(); ++tries) {
       const auto k = static_cast<std::size_t>(made.copy_operand);
@@ -231,13 +289,37 @@ class Lowering {
       note_miss(backend, made.reason);
       return false;
     }
-    for (const View& v : out) outputs.push_back(fresh_value({v.dtype, v.shape}));
-    const int step = add_step(std::move(made.kernel), inputs, outputs, claim.in_place);
-    for (std::size_t r = 0; r < outputs.size(); ++r) {
-      outputs[r].after = {step};
-      values_[claim.results[r].edge()] = outputs[r];
+    made.parts.resize(out.size(), 1);
+    for (std::size_t r = 0; r < out.size(); ++r) {
+      Shape shape = out[r].shape;
+      if (made.parts[r] > 1) shape.insert(0, made.parts[r]);
+      outputs.push_back(fresh_value({out[r].dtype, shape}));
     }
+    const int step = add_step(std::move(made.kernel), inputs, outputs, claim.in_place);
+    for (Value& v : outputs) v.after = {step};
+    for (std::size_t r = 0; r < claim.results.size(); ++r) values_[claim.results[r].edge()] = made.parts[r] > 1 ? added_up(outputs[r]) : outputs[r];
+    if (extra) extras_.insert_or_assign(node.node(), std::pair(&backend, outputs.back()));
     return true;
+  }
+
+  // The sum of a result's parts.
+  Value added_up(const Value& parts) {
+    Shape shape = parts.view.shape;
+    shape.erase(0);
+    const Ref sum = graph::sum(graph::parameter("parts", parts.view.dtype, parts.view.shape), {.dim = 0});
+    const View in[] = {parts.view}, out[] = {View::dense(parts.view.dtype, shape)};
+    for (const Backend* backend : backends()) {
+      const Match match = backend->match(sum, options_.backends);
+      const auto* claim = std::get_if<Claim>(&match);
+      if (claim == nullptr) continue;
+      Made made = claim->compile(in, out, options_.threads);
+      if (!made.kernel) continue;
+      Value whole = fresh_value({out[0].dtype, shape});
+      const Value ins[] = {parts}, outs[] = {whole};
+      whole.after = {add_step(std::move(made.kernel), ins, outs, false)};
+      return whole;
+    }
+    throw InternalError("no backend adds up parts");
   }
 
   Value dense_copy(const Value& from, const ResultType& type) {
@@ -307,6 +389,13 @@ class Lowering {
   std::unordered_map<const Node*, int> positions_;
   std::unordered_map<Edge, Value, RefHash> values_;
   std::unordered_map<const Node*, int> random_state_;
+  struct Answers {
+    Ref node;  // kept, so that its address stays its own
+    std::vector<Match> matches;
+  };
+  std::unordered_map<const Node*, Answers> answers_;
+  std::unordered_set<const Node*> needed_, wanted_;
+  std::unordered_map<const Node*, std::pair<const Backend*, Value>> extras_;
   int position_ = 0;
 };
 

@@ -6,7 +6,7 @@
 //
 //     map     Formula          one scalar formula over operands of the node's own shape
 //     sum     SumSpec          an indexed sum of products; operands: the factors, then the tables
-//     reduce  ReduceSpec       max, min, argmax, argmin over an indexed domain
+//     reduce  ReduceSpec       max, min, argmax, argmin, amax, amin over an indexed domain
 //     scan    ScanSpec         s[i] = a[i] * s[i-1] + b[i] along an axis; operands a, b
 //     order   OrderSpec        argsort along an axis
 //     call    CallSpec         a named composite with a body and possibly several results

@@ -5,6 +5,7 @@
 //
 //   as_matmul        the sum as a product of matrices: which indices are batch, m, n and k
 //   as_convolution   the sum as a convolution in one of three directions: which tensor and which index plays which role
+//   as_pooling       a sum of one factor, or a maximum, as a pooling over windows, and either's gradient
 //   recognise        the class of the sum, for reports and for the order in which backends try
 //   arrange          a product's groups of indices as sizes and strides of given views
 //
@@ -62,6 +63,16 @@ struct ConvolutionForm {
   bool operator==(const ConvolutionForm&) const = default;
 };
 
+// A pooling over windows: source[batch, stride * position + dilation * tap - padding] is met by result[batch, position], positions out of range counting for
+// nothing. Both tensors have the batch's dimensions first, then the windows' in the same order; `gradient`: the source's part is computed from the result's.
+struct PoolingWindows {
+  bool gradient = false;
+  std::int64_t batch = 1;           // of all dimensions without a window
+  Shape input, kernel, output;      // 1 to 3 windows
+  Shape stride, dilation, padding;  // one for each window
+  bool operator==(const PoolingWindows&) const = default;
+};
+
 // ---- the other classes
 
 struct FillForm {};  // no factor: the coefficient everywhere
@@ -103,6 +114,19 @@ using TensorShapes = std::vector<Shape>;
 // Two factors, no guard, exactly one tensor with windows, of which alone the windows may clip; every index in at least two tensors; the output covered, but
 // for windows. Several readings fit one sum, since stride and dilation, batch and input channels may change places: the first one has the smallest kernel.
 [[nodiscard]] std::vector<ConvolutionForm> as_convolution(const SumSpec& spec, const TensorShapes& shapes);
+
+// A sum of one affine factor in which something slides: a tap moves along a window of some position. No guard.
+[[nodiscard]] std::optional<PoolingWindows> as_pooling(const SumSpec& spec, const TensorShapes& shapes);
+// A maximum likewise.
+[[nodiscard]] std::optional<PoolingWindows> as_pooling(const ReduceSpec& spec, const Shape& x);
+
+// A maximum's gradient: out[x's access at (o, position[o])] += coefficient * g[o], `positions` being the argmax of that access.
+struct ExtremeGradient {
+  Ref x;
+  ReduceSpec max;  // the maximum of x whose gradient it is
+};
+// Whether a sum is one.
+[[nodiscard]] std::optional<ExtremeGradient> as_max_gradient(const Node& sum);
 
 // ---- strides
 

@@ -60,19 +60,24 @@ Recipe make_recipe(const SumDef& def, std::span<const Ref> operands) {
 }
 
 Ref record_recipe(const Recipe& recipe, std::span<const Ref> operands) {
-  std::array<Ref, 8> in;
-  std::size_t count = 0;
-  for (int k : recipe.factors) in[count++] = operands[static_cast<std::size_t>(k)];
-  for (std::size_t t = 0; t < recipe.tables.size(); ++t) {
+  std::array<Ref, 8> few;
+  std::vector<Ref> many(recipe.factors.size() + recipe.tables.size() > few.size() ? recipe.factors.size() + recipe.tables.size() : 0);
+  const std::span<Ref> in = many.empty() ? std::span<Ref>(few).first(recipe.factors.size() + recipe.tables.size()) : std::span<Ref>(many);
+  const std::span<Ref> factors = in.first(recipe.factors.size()), tables = in.subspan(recipe.factors.size());
+  for (std::size_t k = 0; k < factors.size(); ++k) factors[k] = operands[static_cast<std::size_t>(recipe.factors[k])];
+  for (std::size_t t = 0; t < tables.size(); ++t) {
     const Ref& table = operands[static_cast<std::size_t>(recipe.tables[t])];
-    in[count++] = recipe.table_below[t] > 0 ? check(table, recipe.table_below[t], "index") : table;
+    tables[t] = recipe.table_below[t] > 0 ? check(table, recipe.table_below[t], "index") : table;
   }
-  const DType dtype = recipe.factors.empty() ? DType::f32 : in[0].dtype();
-  for (std::size_t k = 0; k < recipe.factors.size(); ++k)
-    if (in[k].dtype() != dtype) fail(fmt::format("operands of types {} and {}", name_of(dtype), name_of(in[k].dtype())), casts_to_write(dtype, in[k].dtype()));
+  const DType dtype = factors.empty() ? DType::f32 : factors[0].dtype();
+  for (const Ref& factor : factors)
+    if (factor.dtype() != dtype) fail(fmt::format("operands of types {} and {}", name_of(dtype), name_of(factor.dtype())), casts_to_write(dtype, factor.dtype()));
   if (!is_floating(dtype) && (recipe.spec->coefficient != 1 && recipe.spec->coefficient != -1))
     fail(fmt::format("a scaled sum of {}", name_of(dtype)), "Cast it to f32 first");
-  return record_sum(recipe.spec, {dtype, recipe.shape}, std::span(in.data(), count));
+  for (std::size_t t = 1; t < tables.size(); ++t)  // one tensor given as two tables: the normal form has it once
+    if (std::find(tables.begin(), tables.begin() + static_cast<std::ptrdiff_t>(t), tables[t]) != tables.begin() + static_cast<std::ptrdiff_t>(t))
+      return sum(*recipe.spec, recipe.shape, factors, tables, dtype);
+  return record_sum(recipe.spec, {dtype, recipe.shape}, in);
 }
 
 template <class Options>

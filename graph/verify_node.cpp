@@ -150,9 +150,9 @@ std::string sum_fault(const Node& n) {
 std::string reduce_fault(const Node& n) {
   const auto& r = n.as<ReduceSpec>();
   if (std::string fault = count_fault(n, 1); !fault.empty()) return fault;
-  const bool positions = r.reduction == Reduction::argmax || r.reduction == Reduction::argmin;
+  const bool positions = gives_positions(r.reduction);
   const Edge& x = n.operands()[0];
-  if (dtype_of(x) == DType::boolean || !is_computed(dtype_of(x))) return fmt::format("a reduction of {}", name_of(dtype_of(x)));
+  if (!is_computed(dtype_of(x))) return fmt::format("a reduction of {}", name_of(dtype_of(x)));
   if (n.dtype != (positions ? DType::i32 : dtype_of(x))) return fmt::format("a reduction of {} gives {}", name_of(dtype_of(x)), name_of(n.dtype));
   if (r.outputs < 0 || static_cast<std::size_t>(r.outputs) > r.domain.size())
     return fmt::format("a reduction of {} indices keeps {}", r.domain.size(), r.outputs);

@@ -247,9 +247,7 @@ FormulaRef constant_formula(double value, DType dtype) {
 
 FormulaNode node_at(Ex x) { return node_of(x); }
 
-Ex inlined(const Formula& f, std::span<const Ex> operands) { return inlined_nodes(f, operands).back(); }
-
-std::vector<Ex> inlined_nodes(const Formula& f, std::span<const Ex> operands) {
+Ex inlined(const Formula& f, std::span<const Ex> operands) {
   std::vector<Ex> at;
   auto in = [&](int i) { return at[static_cast<std::size_t>(i)]; };
   for (const FormulaNode& n : f.nodes) {
@@ -264,7 +262,7 @@ std::vector<Ex> inlined_nodes(const Formula& f, std::span<const Ex> operands) {
       }
     }
   }
-  return at;
+  return at.back();
 }
 
 double round_to(DType dtype, double v) {

@@ -144,9 +144,6 @@ inline Ex operator!(Ex a) { return eq(a, 0); }
 
 // Copies f into the formula being built, its operands replaced.
 [[nodiscard]] Ex inlined(const Formula& f, std::span<const Ex> operands);
-
-// The same, giving the expression of every node of f.
-[[nodiscard]] std::vector<Ex> inlined_nodes(const Formula& f, std::span<const Ex> operands);
 // The node behind an expression that is not a literal.
 [[nodiscard]] FormulaNode node_at(Ex x);
 

@@ -12,11 +12,16 @@ namespace {
 thread_local Scope* innermost = nullptr;
 
 // A table's entry that alone indexes a dimension must lie within it; find that bound.
-void bound_tables(const Access& access, const Shape& shape, std::vector<std::int64_t>& below) {
+void bound_tables(const Access& access, const Shape& shape, const std::vector<int>& tables, std::span<const Operand> operands,
+                  std::vector<std::int64_t>& below) {
   for (std::size_t d = 0; d < access.size(); ++d) {
     if (access[d].affine()) continue;
     if (access[d].terms.size() != 1 || access[d].constant != 0 || access[d].terms[0].coefficient != 1) continue;
-    std::int64_t& bound = below[static_cast<std::size_t>(access[d].terms[0].table)];
+    const auto table = static_cast<std::size_t>(access[d].terms[0].table);
+    if (shape[d] == 0 && operands[static_cast<std::size_t>(tables[table])].shape.elements() > 0)
+      fail(fmt::format("an index into dimension {} of shape {}, which is empty", d, shape.text()),
+           "Nothing can be chosen there: give no indices, or a tensor with entries");
+    std::int64_t& bound = below[table];
     bound = bound == 0 ? shape[d] : std::min(bound, shape[d]);
   }
 }
@@ -40,6 +45,12 @@ IndexExpr Operand::entry_at(Access access) const {
   return entry_of(static_cast<int>(found - tables.begin()), std::move(access));
 }
 
+Access each(const Shape& shape) {
+  Access access;
+  for (std::int64_t size : shape) access.push_back(Index(size));
+  return access;
+}
+
 Product operator*(Product a, const Product& b) {
   a.coefficient *= b.coefficient;
   a.factors.insert(a.factors.end(), b.factors.begin(), b.factors.end());
@@ -58,6 +69,7 @@ Product when(Product p, IndexExpr expression, std::int64_t below) {
 }
 
 SumDef sum(Shape shape, Access output, Product product, std::span<const Operand> operands) {
+  if (output.size() != shape.rank()) throw InternalError(fmt::format("a result of shape {} written with {} expressions", shape.text(), output.size()));
   SumDef def;
   def.shape = shape;
   def.spec.coefficient = product.coefficient;
@@ -66,12 +78,12 @@ SumDef sum(Shape shape, Access output, Product product, std::span<const Operand>
   def.spec.guards = std::move(product.guards);
   def.tables = Scope::open().tables;
   def.table_below.assign(def.tables.size(), 0);
-  bound_tables(def.spec.output, shape, def.table_below);
+  bound_tables(def.spec.output, shape, def.tables, operands, def.table_below);
   for (Factor& f : product.factors) {
     const Operand& x = operands[static_cast<std::size_t>(f.operand)];
     if (f.at.size() != x.shape.rank())
       throw InternalError(fmt::format("operand {} of rank {} read with {} expressions", f.operand, x.shape.rank(), f.at.size()));
-    bound_tables(f.at, x.shape, def.table_below);
+    bound_tables(f.at, x.shape, def.tables, operands, def.table_below);
     def.factors.push_back(f.operand);
     def.spec.factors.push_back(std::move(f.at));
   }

@@ -56,6 +56,9 @@ struct Index : IndexExpr {
   std::int64_t size;
 };
 
+// A fresh index for each dimension: the access that reads all of a tensor of this shape in place.
+[[nodiscard]] Access each(const Shape& shape);
+
 struct Factor {
   int operand;
   Access at;
@@ -90,6 +93,7 @@ struct Operand {
 [[nodiscard]] Product operator*(double k, Product a);
 [[nodiscard]] Product when(Product p, IndexExpr expression, std::int64_t below);  // only where 0 <= expression < below
 
+// Throws InternalError where an access does not fit its tensor, the output's included, and Error where a table with entries indexes a dimension of size 0.
 [[nodiscard]] SumDef sum(Shape shape, Access output, Product product, std::span<const Operand> operands);
 // The reduction of x over the indices that follow the first `outputs` ones.
 [[nodiscard]] ReduceSpec reduce_over(Reduction reduction, int outputs, const Operand& x, Access at);

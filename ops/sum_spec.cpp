@@ -98,6 +98,18 @@ std::uint64_t SumSpec::hash() const {
   return h;
 }
 
+namespace {
+constexpr std::string_view reduction_names[] = {"max", "min", "argmax", "argmin", "amax", "amin"};
+}
+
+std::string_view name_of(Reduction reduction) { return reduction_names[static_cast<std::size_t>(reduction)]; }
+
+std::optional<Reduction> reduction_named(std::string_view name) {
+  const auto found = std::find(std::begin(reduction_names), std::end(reduction_names), name);
+  if (found == std::end(reduction_names)) return std::nullopt;
+  return static_cast<Reduction>(found - std::begin(reduction_names));
+}
+
 std::uint64_t ReduceSpec::hash() const {
   return mix(mix(hash_of(std::span<const std::int64_t>(domain)), hash_of(access)),
              static_cast<std::uint64_t>(outputs) * 8 + static_cast<std::uint64_t>(reduction));

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "ops/index_expr.h"
@@ -23,11 +25,24 @@ struct SumSpec {
 };
 using SumSpecRef = std::shared_ptr<const SumSpec>;
 
-enum class Reduction : std::uint8_t { max, min, argmax, argmin };
+// amax and amin have the values of max and min; they differ in the gradient, which all the extreme points share instead of the first one taking it.
+enum class Reduction : std::uint8_t { max, min, argmax, argmin, amax, amin };
 
-// max, min: out[d0..] = the extreme over the other indices of x[access(d)]; points out of range are skipped; no point: -inf (max), +inf (min), for integers
-// the type's extreme. NaN wins. argmax, argmin: the coordinates of the first such point in the reduced indices, along one more axis at the end (i32); no
-// point: zeros. The first `outputs` indices of the domain are the output's dimensions.
+// The word for it: "max", "argmin".
+[[nodiscard]] std::string_view name_of(Reduction reduction);
+// The reduction of that name, if it is one.
+[[nodiscard]] std::optional<Reduction> reduction_named(std::string_view name);
+// Whether it looks for the largest entry rather than the smallest.
+[[nodiscard]] constexpr bool seeks_largest(Reduction r) { return r == Reduction::max || r == Reduction::argmax || r == Reduction::amax; }
+// Whether all points that hold the extreme share its gradient.
+[[nodiscard]] constexpr bool shares_ties(Reduction r) { return r == Reduction::amax || r == Reduction::amin; }
+// Whether it gives where the extreme stands rather than the extreme.
+[[nodiscard]] constexpr bool gives_positions(Reduction r) { return r == Reduction::argmax || r == Reduction::argmin; }
+
+// max, min, amax, amin: out[d0..] = the extreme over the other indices of x[access(d)]; points out of range are skipped; no point: -inf (max), +inf (min), for
+// integers and bool the type's extreme. NaN wins. argmax, argmin: the coordinates of the first such point in the reduced indices, along one more axis at the
+// end (i32); no point: zeros. The first `outputs` indices of the domain are the output's dimensions; one of size 1 that the access does not name keeps a
+// dimension that was reduced. Of bools, false < true: max says whether any is true, min whether all are.
 struct ReduceSpec {
   Reduction reduction = Reduction::max;
   Domain domain;

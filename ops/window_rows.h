@@ -39,8 +39,7 @@ void require_option(const char* name, const Spatial<N>& given, std::int64_t leas
   for (std::int64_t number : given.values)
     require(
         number >= least && number <= most_option, [&] { return fmt::format("{} ({})", name, fmt::join(given.values, ", ")); },
-        least > 0 ? "It is at least 1 in each dimension, and at most 2^30"
-                  : "It is at least 0 in each dimension, and at most 2^30; cut the input with slice or pad");
+        least > 0 ? "It is at least 1 in each dimension, and at most 2^30" : "It is at least 0 in each dimension, and at most 2^30");
 }
 
 // Every dimension is one that windows can move over.
@@ -136,6 +135,7 @@ inline IndexExpr flattened(std::span<const Index> indices, IndexExpr leading = 0
   for (const Index& i : indices) leading = i.size * leading + i;
   return leading;
 }
+// How many such numbers there are.
 inline std::int64_t count_of(std::span<const Index> indices) {
   std::int64_t count = 1;
   for (const Index& i : indices) {
@@ -244,7 +244,7 @@ SumDef transposed_convolution(const Operand& x, const Operand& weight, const Spa
 template <std::size_t N>
 SumDef sum_pool(const Operand& x, const Windows<N>& windows, double divisor, std::span<const Operand> operands) {
   require(
-      divisor != 0 && std::isfinite(divisor), [&] { return fmt::format("divisor {}", divisor); }, "Divide by the number of entries that count");
+      std::isfinite(divisor) && std::isfinite(1 / divisor), [&] { return fmt::format("divisor {}", divisor); }, "Divide by the number of entries that count");
   const std::size_t batched = x.shape.rank() - N - 1;
   Access out = batch_of(x, batched);
   out.push_back(Index(x.shape[batched]));

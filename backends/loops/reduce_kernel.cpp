@@ -25,20 +25,11 @@ T extreme_of_nothing(bool max) {
   return max ? Limits::lowest() : Limits::max();
 }
 
-std::string_view name_of(Reduction r) {
-  constexpr std::string_view names[] = {"max", "min", "argmax", "argmin"};
-  return names[static_cast<std::size_t>(r)];
-}
-
 // Levels: indices of the output, then the reduced ones in their order, so that the first of equals comes first; in a block, one index of the output is last.
 class ReduceKernel final : public Kernel {
  public:
   ReduceKernel(const ReduceSpec& spec, const View& x, const View& output)
-      : spec_(spec),
-        x_(x),
-        output_(output),
-        max_(spec.reduction == Reduction::max || spec.reduction == Reduction::argmax),
-        positions_(spec.reduction == Reduction::argmax || spec.reduction == Reduction::argmin) {
+      : spec_(spec), x_(x), output_(output), max_(seeks_largest(spec.reduction)), positions_(gives_positions(spec.reduction)) {
     check();
     order_levels();
     make_nest();
@@ -63,8 +54,7 @@ class ReduceKernel final : public Kernel {
   [[nodiscard]] std::size_t outputs() const { return static_cast<std::size_t>(spec_.outputs); }
 
   void check() const {
-    bool fits = spec_.access.size() == x_.shape.rank() && output_.shape.rank() == outputs() + (positions_ ? 1 : 0) && x_.dtype != DType::boolean &&
-                is_computed(x_.dtype);
+    bool fits = spec_.access.size() == x_.shape.rank() && output_.shape.rank() == outputs() + (positions_ ? 1 : 0) && is_computed(x_.dtype);
     for (std::size_t d = 0; fits && d < outputs(); ++d) fits = output_.shape[d] == spec_.domain[d];
     for (const IndexExpr& e : spec_.access) fits = fits && e.affine();
     fits = fits && output_.dtype == (positions_ ? DType::i32 : x_.dtype);

@@ -5,8 +5,14 @@
 #include <algorithm>
 
 #include "backends/onednn/one_thread.h"
+#include "ops/error.h"
 
 namespace cotan::onednn {
+
+CallList::CallList(std::vector<std::size_t> inputs, std::vector<std::size_t> outputs) : inputs_(std::move(inputs)), outputs_(std::move(outputs)) {
+  if (inputs_.size() + outputs_.size() > most_arguments) throw InternalError(fmt::format("a primitive of {} inputs", inputs_.size()));
+  chunks_ = 0;
+}
 
 std::size_t CallList::add_primitive(const std::shared_ptr<const Primitive>& primitive) {
   const auto found = std::find(primitives_.begin(), primitives_.end(), primitive);
@@ -16,8 +22,12 @@ std::size_t CallList::add_primitive(const std::shared_ptr<const Primitive>& prim
   return primitives_.size() - 1;
 }
 
-void CallList::add_call(std::size_t primitive, std::array<std::int64_t, 2> input_offsets, std::int64_t output_offset) {
-  calls_.push_back({primitive, input_offsets, output_offset});
+void CallList::add_call(std::size_t primitive, std::span<const std::int64_t> offsets) {
+  if (offsets.size() != inputs_.size() + outputs_.size())
+    throw InternalError(fmt::format("{} offsets for {} inputs and {} outputs", offsets.size(), inputs_.size(), outputs_.size()));
+  Call call{primitive, {}};
+  for (std::size_t i = 0; i < offsets.size(); ++i) call.offsets[i] = offsets[i] * (i == workspace_ ? 1 : std::int64_t{sizeof(float)});
+  calls_.push_back(call);
 }
 
 void CallList::end_chunk() {
@@ -38,10 +48,11 @@ void CallList::run(std::int64_t chunk, std::span<void* const> buffers, void* scr
   on_one_thread([&] {
     for (std::size_t at = c == 0 ? 0 : ends_[c - 1]; at < ends_[c]; ++at) {
       const Call& call = calls_[at];
-      std::array<const void*, 2> in{};
-      for (std::size_t i = 0; i < inputs_.size(); ++i) in[i] = static_cast<const float*>(buffers[inputs_[i]]) + call.in[i];
-      float* const out = static_cast<float*>(buffers[kernel_inputs_]) + call.out;
-      primitives_[call.primitive]->run(std::span(in).first(inputs_.size()), out, scratch);
+      std::array<const void*, most_arguments> in{};
+      std::array<void*, most_arguments> out{};
+      for (std::size_t i = 0; i < inputs_.size(); ++i) in[i] = static_cast<const std::byte*>(buffers[inputs_[i]]) + call.offsets[i];
+      for (std::size_t i = 0; i < outputs_.size(); ++i) out[i] = static_cast<std::byte*>(buffers[outputs_[i]]) + call.offsets[inputs_.size() + i];
+      primitives_[call.primitive]->run(std::span(in).first(inputs_.size()), std::span(out).first(outputs_.size()), scratch);
     }
   });
 }

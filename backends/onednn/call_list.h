@@ -14,14 +14,20 @@ namespace cotan::onednn {
 
 class CallList final : public Kernel {
  public:
-  // Starts a list of no calls. `inputs`: which of the kernel's inputs each input of the primitives is, in the primitives' order; one or two. `kernel_inputs`:
-  // how many inputs the kernel has; its only output comes after them.
-  CallList(std::vector<std::size_t> inputs, std::size_t kernel_inputs) : inputs_(std::move(inputs)), kernel_inputs_(kernel_inputs) { chunks_ = 0; }
+  // The inputs and outputs of a batch norm's gradient, the primitive with the most.
+  static constexpr std::size_t most_arguments = 9;
+
+  // Starts a list of no calls. `inputs`, `outputs`: which of the kernel's buffers (its inputs, then its outputs) each input and each output of the primitives
+  // is, in the primitives' order; at most `most_arguments` together.
+  CallList(std::vector<std::size_t> inputs, std::vector<std::size_t> outputs);
 
   // The number by which calls name the primitive. The same primitive keeps its number.
   [[nodiscard]] std::size_t add_primitive(const std::shared_ptr<const Primitive>& primitive);
-  // Appends a call to the last chunk. Offsets in elements (f32) from the first element of each buffer: of the primitives' inputs, of the output.
-  void add_call(std::size_t primitive, std::array<std::int64_t, 2> input_offsets, std::int64_t output_offset);
+  // Appends a call to the last chunk. Offsets in elements from the first one of each buffer: of the primitives' inputs, then of their outputs. Elements are
+  // f32, but those of a workspace, which are bytes.
+  void add_call(std::size_t primitive, std::span<const std::int64_t> offsets);
+  // Says that this argument (inputs, then outputs) is a workspace.
+  void set_workspace(std::size_t argument) { workspace_ = argument; }
   // Closes the last chunk.
   void end_chunk();
   [[nodiscard]] std::size_t calls() const { return calls_.size(); }
@@ -35,11 +41,10 @@ class CallList final : public Kernel {
  private:
   struct Call {
     std::size_t primitive;
-    std::array<std::int64_t, 2> in;
-    std::int64_t out;
+    std::array<std::int64_t, most_arguments> offsets;  // in bytes
   };
-  std::vector<std::size_t> inputs_;
-  std::size_t kernel_inputs_;
+  std::vector<std::size_t> inputs_, outputs_;
+  std::size_t workspace_ = most_arguments;
   std::vector<std::shared_ptr<const Primitive>> primitives_;
   std::vector<Call> calls_;
   std::vector<std::size_t> ends_;  // of each chunk

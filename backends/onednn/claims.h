@@ -12,8 +12,17 @@ namespace cotan::onednn {
 
 // Sums that are products of matrices or convolutions.
 [[nodiscard]] Match match_sum(const Ref& node, const BackendOptions& options);
+// Calls of layer norm, of batch norm in training, and of their gradients; nothing for other calls.
+[[nodiscard]] std::optional<Match> match_norm(const Ref& node, const BackendOptions& options);
 // Calls of softmax and of its gradient.
 [[nodiscard]] Match match_softmax(const Ref& node, const BackendOptions& options);
+
+// Sums of one factor that are average poolings, or their gradients; nothing where a sum is none.
+[[nodiscard]] std::optional<Match> match_average(const Ref& node, const BackendOptions& options);
+// Reductions that are max poolings.
+[[nodiscard]] Match match_max(const Ref& node, const BackendOptions& options);
+// Sums that are max poolings' gradients; nothing where a sum is none.
+[[nodiscard]] std::optional<Match> match_max_gradient(const Ref& node, const BackendOptions& options);
 
 // A kernel for the views as they are, or the reason against it.
 struct Attempt {

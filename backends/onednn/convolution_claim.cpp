@@ -194,7 +194,8 @@ Attempt compile_located(const Located& located, const ConvolutionForm& form, dou
                                                                                            : std::array{source, result};
   const Tensor writes = p.direction == ConvolutionDirection::forward ? result : p.direction == ConvolutionDirection::backward_data ? source : weights;
   const std::array<int, 3> tensor{form.source, form.weights, form.result};
-  auto kernel = std::make_shared<CallList>(std::vector{static_cast<std::size_t>(tensor[reads[0]] - 1), static_cast<std::size_t>(tensor[reads[1]] - 1)}, 2);
+  auto kernel = std::make_shared<CallList>(std::vector{static_cast<std::size_t>(tensor[reads[0]] - 1), static_cast<std::size_t>(tensor[reads[1]] - 1)},
+                                           std::vector<std::size_t>{2});
   for (std::int64_t ib = 0; ib < cuts.batch.parts(); ++ib) {
     for (std::int64_t ig = 0; ig < cuts.groups.parts(); ++ig) {
       for (std::int64_t io = 0; io < cuts.out.parts(); ++io) {
@@ -213,7 +214,7 @@ Attempt compile_located(const Located& located, const ConvolutionForm& form, dou
           at[source] += batch.first * p.source_strides[0] + (group.first * in + ins.first) * p.source_strides[1];
           at[weights] += group.first * p.weights_strides[0] + outs.first * p.weights_strides[1] + ins.first * p.weights_strides[2];
           at[result] += batch.first * p.result_strides[0] + (group.first * out + outs.first) * p.result_strides[1];
-          kernel->add_call(kernel->add_primitive(made.primitive), {at[reads[0]], at[reads[1]]}, at[writes]);
+          kernel->add_call(kernel->add_primitive(made.primitive), std::array{at[reads[0]], at[reads[1]], at[writes]});
           kernel->end_chunk();
         }
       }

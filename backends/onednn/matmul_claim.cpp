@@ -69,7 +69,7 @@ Attempt compile_way(const Arrangement& at, const Way& way, const std::string& wh
   if (calls > most_calls) return declined(ReasonCode::not_profitable, fmt::format("{} products in place of one", calls));
 
   const auto a_input = static_cast<std::size_t>(at.a - 1), b_input = static_cast<std::size_t>(at.b - 1);
-  auto kernel = std::make_shared<CallList>(std::vector{a_input, b_input}, 2);
+  auto kernel = std::make_shared<CallList>(std::vector{a_input, b_input}, std::vector<std::size_t>{2});
   for (std::int64_t ib = 0; ib < batch.parts(); ++ib) {
     const Part some = batch.part(ib);
     std::vector<IndexRun> outer = way.calls;
@@ -93,7 +93,7 @@ Attempt compile_way(const Arrangement& at, const Way& way, const std::string& wh
         each_step(outer, 0, start, [&](const std::array<std::int64_t, 3>& product) {
           bool adds = false;
           each_step(at.k_loop, 0, product, [&](const std::array<std::int64_t, 3>& to) {
-            kernel->add_call(primitive[adds ? 1 : 0], {to[1], to[2]}, to[0]);
+            kernel->add_call(primitive[adds ? 1 : 0], std::array{to[1], to[2], to[0]});
             adds = true;
           });
         });

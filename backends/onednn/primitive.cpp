@@ -30,6 +30,8 @@ std::size_t Primitive::scratch_bytes() const { return program_->scratch_bytes();
 
 bool Primitive::exact_at_nonfinite() const { return program_->exact_at_nonfinite(); }
 
-void Primitive::run(std::span<const void* const> inputs, void* output, void* scratch) const { program_->run(inputs, output, scratch); }
+std::size_t Primitive::workspace_bytes() const { return program_->workspace_bytes(); }
+
+void Primitive::run(std::span<const void* const> inputs, std::span<void* const> outputs, void* scratch) const { program_->run(inputs, outputs, scratch); }
 
 }  // namespace cotan::onednn

@@ -1,8 +1,9 @@
 // oneDNN's primitives as the rest of the backends see them: no type of the library appears here.
 //
-//   a Problem        says what is to be computed: MatmulProblem, ConvolutionProblem, SoftmaxProblem. Sizes and strides are in elements, never in bytes.
-//   Primitive::make  gives a Primitive, or a Refusal with its reason. It never throws for a problem that the library cannot or should not do.
-//   Primitive::run   computes. It keeps no state between calls: any number of threads may run one primitive at once, each with its own scratch.
+//   a Problem        says what is to be computed: MatmulProblem, ConvolutionProblem, PoolingProblem, SoftmaxProblem, LayerNormProblem, BatchNormProblem. Sizes
+//   and strides are in elements, never in bytes. Primitive::make  gives a Primitive, or a Refusal with its reason. It never throws for a problem that the
+//   library cannot or should not do. Primitive::run   computes. It keeps no state between calls: any number of threads may run one primitive at once, each with
+//   its own scratch.
 //
 // Everything runs on the calling thread alone, whichever thread runtime the library was built for (one_thread.h).
 //
@@ -15,6 +16,11 @@
 //   convolution           NaN or infinity inside a window         propagates                                 the same
 //   convolution, jit      infinite factor that meets padding      contributes nothing                        the same
 //   convolution, others   infinite factor that meets padding      forward, backward_weights: may give NaN    contributes nothing
+//   average pooling       NaN or infinity inside a window         propagates                                 the same
+//   max pooling           NaN beside other values                 may be passed over                         NaN wins
+//   max pooling           nothing but NaN or -inf in a window     a large negative number                    NaN, -inf
+//   layer norm            NaN or infinity in a row                the row is NaN                             the same
+//   batch norm            NaN or infinity in a channel            the channel is NaN                         the same
 //   softmax               -inf beside finite values               0 there                                    the same
 //   softmax               a row of -inf only                      NaN                                        the same
 //   softmax               NaN or +inf in a row                    NaN there, elsewhere NaN or 0              the whole row is NaN
@@ -102,6 +108,51 @@ struct SoftmaxProblem {
   Shape x_strides, y_strides;  // one for each dimension; the cotangents have the strides of their tensors
 };
 
+// What a pooling computes, with source position = stride * result position + dilation * tap - padding.
+enum class PoolingDirection : std::uint8_t {
+  forward,   // inputs {source}; outputs {result}
+  training,  // the same; a maximum also gives its workspace, which says where it was found: outputs {result, workspace}
+  backward,  // inputs {cotangent of the result}, for a maximum also the workspace; outputs {cotangent of the source}
+};
+
+// The largest entry of each window, the first of equals getting the gradient; or the sum of each window times a factor. Positions outside the source count
+// for nothing. All tensors are dense: planes, then one to three spatial dimensions.
+struct PoolingProblem {
+  PoolingDirection direction = PoolingDirection::forward;
+  bool max = false;
+  DType dtype = f32;
+  std::int64_t planes = 0;          // batch times channels
+  Shape input, kernel, output;      // spatial sizes, 1 to 3 each
+  Shape stride, dilation, padding;  // as in ConvolutionProblem
+  double factor = 1;                // what the sums or, backward, the cotangents are multiplied by
+};
+
+enum class NormDirection : std::uint8_t {
+  forward,   // inputs {x, scale, shift}, outputs {y, mean, variance}
+  backward,  // inputs {x, cotangent of y, mean, variance, scale}, outputs {cotangents of x, scale, shift}
+};
+
+// y = (x - mean) / sqrt(variance + epsilon) in each row of a dense (rows, features), times a scale and plus a shift for each feature if `affine`; one mean and
+// one biased variance a row.
+struct LayerNormProblem {
+  NormDirection direction = NormDirection::forward;
+  DType dtype = f32;
+  std::int64_t rows = 0, features = 0;
+  float epsilon = 0;
+  bool affine = false;  // otherwise there is no scale and no shift among inputs and outputs
+};
+
+// The same in each of some neighbouring channels of a dense (batch, all channels, space); x, y and their cotangents start at the first of these. One mean and
+// variance, scale and shift a channel.
+struct BatchNormProblem {
+  NormDirection direction = NormDirection::forward;
+  DType dtype = f32;
+  std::int64_t batch = 0, channels = 0, space = 0;
+  std::int64_t all_channels = 0;  // of the tensor
+  float epsilon = 0;
+  bool affine = false;
+};
+
 // Why no primitive was made.
 enum class Refusal : std::uint8_t {
   none,             // there is a primitive
@@ -136,6 +187,9 @@ class Primitive {
   [[nodiscard]] static Made make(const MatmulProblem& problem);
   [[nodiscard]] static Made make(const ConvolutionProblem& problem);
   [[nodiscard]] static Made make(const SoftmaxProblem& problem);
+  [[nodiscard]] static Made make(const PoolingProblem& problem);
+  [[nodiscard]] static Made make(const LayerNormProblem& problem);
+  [[nodiscard]] static Made make(const BatchNormProblem& problem);
 
   // Internal to this folder.
   explicit Primitive(std::unique_ptr<const Program> program);
@@ -152,10 +206,13 @@ class Primitive {
   // Whether results agree with the mathematics of the graph where NaN or infinities occur: no line of the table above that differs applies.
   [[nodiscard]] bool exact_at_nonfinite() const;
 
-  // Computes. `inputs` in the order that the problem's comment gives; `scratch` holds scratch_bytes(), 64-byte aligned, of no content, used by no other
-  // thread meanwhile. The output overlaps neither inputs nor scratch, except that softmax may write over an input of the same strides. A wrong number of
-  // inputs, and a failure inside the library, are InternalErrors.
-  void run(std::span<const void* const> inputs, void* output, void* scratch) const;
+  // Bytes of the workspace that a training pooling makes and its gradient reads; 0 where there is none.
+  [[nodiscard]] std::size_t workspace_bytes() const;
+
+  // Computes. `inputs` and `outputs` in the order that the problem's comment gives; `scratch` holds scratch_bytes(), 64-byte aligned, of no content, used by
+  // no other thread meanwhile. Outputs overlap neither inputs nor scratch, except that softmax may write over an input of the same strides. A wrong number of
+  // inputs or outputs, and a failure inside the library, are InternalErrors.
+  void run(std::span<const void* const> inputs, std::span<void* const> outputs, void* scratch) const;
 
  private:
   std::unique_ptr<const Program> program_;

@@ -1,5 +1,6 @@
 #include "backends/onednn/primitive_cache.h"
 
+#include <bit>
 #include <list>
 #include <map>
 #include <mutex>
@@ -44,6 +45,24 @@ std::vector<std::int64_t> key_of(const ConvolutionProblem& p) {
 std::vector<std::int64_t> key_of(const SoftmaxProblem& p) {
   return std::move(Key(2) << static_cast<int>(p.direction) << p.log << static_cast<int>(p.dtype) << p.shape << static_cast<std::int64_t>(p.axis) << p.x_strides
                           << p.y_strides)
+      .take();
+}
+
+std::vector<std::int64_t> key_of(const PoolingProblem& p) {
+  return std::move(Key(3) << static_cast<int>(p.direction) << p.max << static_cast<int>(p.dtype) << p.planes << p.input << p.kernel << p.output << p.stride
+                          << p.dilation << p.padding << std::bit_cast<std::int64_t>(p.factor))
+      .take();
+}
+
+std::vector<std::int64_t> key_of(const LayerNormProblem& p) {
+  return std::move(Key(4) << static_cast<int>(p.direction) << static_cast<int>(p.dtype) << p.rows << p.features << std::bit_cast<std::int32_t>(p.epsilon)
+                          << p.affine)
+      .take();
+}
+
+std::vector<std::int64_t> key_of(const BatchNormProblem& p) {
+  return std::move(Key(5) << static_cast<int>(p.direction) << static_cast<int>(p.dtype) << p.batch << p.channels << p.space << p.all_channels
+                          << std::bit_cast<std::int32_t>(p.epsilon) << p.affine)
       .take();
 }
 
@@ -99,5 +118,8 @@ Made shared(const Problem& problem) {
 Made shared_primitive(const MatmulProblem& problem) { return shared(problem); }
 Made shared_primitive(const ConvolutionProblem& problem) { return shared(problem); }
 Made shared_primitive(const SoftmaxProblem& problem) { return shared(problem); }
+Made shared_primitive(const PoolingProblem& problem) { return shared(problem); }
+Made shared_primitive(const LayerNormProblem& problem) { return shared(problem); }
+Made shared_primitive(const BatchNormProblem& problem) { return shared(problem); }
 
 }  // namespace cotan::onednn

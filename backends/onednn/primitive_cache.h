@@ -10,5 +10,8 @@ namespace cotan::onednn {
 [[nodiscard]] Made shared_primitive(const MatmulProblem& problem);
 [[nodiscard]] Made shared_primitive(const ConvolutionProblem& problem);
 [[nodiscard]] Made shared_primitive(const SoftmaxProblem& problem);
+[[nodiscard]] Made shared_primitive(const PoolingProblem& problem);
+[[nodiscard]] Made shared_primitive(const LayerNormProblem& problem);
+[[nodiscard]] Made shared_primitive(const BatchNormProblem& problem);
 
 }  // namespace cotan::onednn

@@ -65,12 +65,22 @@ Place Program::reserve(std::size_t bytes) {
 void Program::append(const Descriptor& descriptor, std::vector<Argument> arguments) {
   for (const Argument& argument : arguments) {
     if (argument.place.in == Place::In::input) inputs_ = std::max(inputs_, argument.place.at + 1);
+    if (argument.place.in == Place::In::output) outputs_ = std::max(outputs_, argument.place.at + 1);
   }
   const Layout scratchpad = descriptor.scratchpad_desc();
   // Every scratchpad is the same room after the reserved one, whose final size is not known yet: run adds it.
   if (scratchpad.get_size() > 0) arguments.push_back({DNNL_ARG_SCRATCHPAD, scratchpad, {Place::In::scratch, 0}});
   scratchpad_ = std::max(scratchpad_, scratchpad.get_size());
   steps_.push_back({dnnl::primitive(descriptor.get()), std::move(arguments)});
+}
+
+void* Program::address(const Argument& argument, std::span<const void* const> inputs, std::span<void* const> outputs, void* scratch) const {
+  switch (argument.place.in) {
+    case Place::In::input: return const_cast<void*>(inputs[argument.place.at]);  // the library's memory objects know no const
+    case Place::In::output: return outputs[argument.place.at];
+    case Place::In::scratch: return static_cast<std::byte*>(scratch) + (argument.name == DNNL_ARG_SCRATCHPAD ? reserved_ : argument.place.at);
+  }
+  __builtin_unreachable();
 }
 
 std::unique_ptr<Program::Bound> Program::take_bound() const {
@@ -89,8 +99,9 @@ void Program::keep_bound(std::unique_ptr<Bound> bound) const {
   if (slot.kept.compare_exchange_strong(empty, bound.get(), std::memory_order_release, std::memory_order_relaxed)) static_cast<void>(bound.release());
 }
 
-void Program::run(std::span<const void* const> inputs, void* output, void* scratch) const {
+void Program::run(std::span<const void* const> inputs, std::span<void* const> outputs, void* scratch) const {
   if (inputs.size() != inputs_) throw InternalError(fmt::format("a oneDNN primitive of {} inputs was run with {}", inputs_, inputs.size()));
+  if (outputs.size() != outputs_) throw InternalError(fmt::format("a oneDNN primitive of {} outputs was run with {}", outputs_, outputs.size()));
   if (scratch_bytes() > 0 && scratch == nullptr) throw InternalError("a oneDNN primitive that needs scratch was run without");
   on_one_thread([&] {
     std::unique_ptr<Bound> bound = take_bound();
@@ -98,12 +109,7 @@ void Program::run(std::span<const void* const> inputs, void* output, void* scrat
     for (const Step& step : steps_) {
       const std::size_t first = next;
       for (const Argument& argument : step.arguments) {
-        void* data = output;
-        if (argument.place.in == Place::In::input) data = const_cast<void*>(inputs[argument.place.at]);  // the library's memory objects know no const
-        if (argument.place.in == Place::In::scratch) {
-          data = static_cast<std::byte*>(scratch) + (argument.name == DNNL_ARG_SCRATCHPAD ? reserved_ : argument.place.at);
-        }
-        bound->point(next++, data);
+        bound->point(next++, address(argument, inputs, outputs, scratch));
       }
       expect_success(dnnl_primitive_execute(step.primitive.get(), bound->stream.get(), static_cast<int>(next - first), bound->arguments.data() + first),
                      "executing a primitive");
@@ -111,6 +117,8 @@ void Program::run(std::span<const void* const> inputs, void* output, void* scrat
     expect_success(dnnl_stream_wait(bound->stream.get()), "waiting for a stream");
     keep_bound(std::move(bound));
   });
+  auto* const scaled = static_cast<float*>(outputs[0]);
+  for (std::size_t i = 0; i < scaled_; ++i) scaled[i] *= factor_;
 }
 
 std::string text_of(const dnnl::error& error) { return fmt::format("{}: {} ({})", library_name(), error.what(), dnnl_status2str(error.status)); }

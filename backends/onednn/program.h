@@ -18,7 +18,7 @@
 
 namespace cotan::onednn {
 
-// Where an argument's data is: in the caller's input number `at`, in the caller's output, or `at` bytes into the scratch.
+// Where an argument's data is: in the caller's input or output number `at`, or `at` bytes into the scratch.
 struct Place {
   enum class In : std::uint8_t { input, output, scratch } in;
   std::size_t at = 0;
@@ -52,8 +52,18 @@ class Program {
   // The reserved room, then one scratchpad that the primitives share, one after the other.
   [[nodiscard]] std::size_t scratch_bytes() const { return reserved_ + scratchpad_; }
 
+  // After the primitives, the first output's `elements` are multiplied by `factor`.
+  void scale_first_output(float factor, std::size_t elements) {
+    factor_ = factor;
+    scaled_ = elements;
+  }
+
+  // Bytes of the library's workspace among the arguments; 0 where there is none.
+  void set_workspace_bytes(std::size_t bytes) { workspace_ = bytes; }
+  [[nodiscard]] std::size_t workspace_bytes() const { return workspace_; }
+
   // Runs all primitives in order on the calling thread.
-  void run(std::span<const void* const> inputs, void* output, void* scratch) const;
+  void run(std::span<const void* const> inputs, std::span<void* const> outputs, void* scratch) const;
 
  private:
   struct Step {
@@ -65,13 +75,17 @@ class Program {
     std::atomic<Bound*> kept{nullptr};
   };
 
+  void* address(const Argument& argument, std::span<const void* const> inputs, std::span<void* const> outputs, void* scratch) const;
   std::unique_ptr<Bound> take_bound() const;
   void keep_bound(std::unique_ptr<Bound> bound) const;
 
   std::vector<Step> steps_;
   std::string implementation_;
   bool exact_at_nonfinite_ = true;
-  std::size_t inputs_ = 0;
+  std::size_t inputs_ = 0, outputs_ = 0;
+  std::size_t workspace_ = 0;
+  float factor_ = 1;
+  std::size_t scaled_ = 0;
   std::size_t reserved_ = 0, scratchpad_ = 0;
   mutable std::array<Slot, 16> slots_;
 };

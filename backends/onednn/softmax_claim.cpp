@@ -38,13 +38,13 @@ Attempt compile_rows(const Rows& rows, SoftmaxDirection direction, int threads) 
   const Cut tiles = threads > 1 && rows.elements() * work_of_an_element >= worth_a_tile ? cut(rows.rows, threads) : Cut{rows.rows, rows.rows};
   std::vector<std::size_t> order(inputs);
   for (std::size_t i = 0; i < inputs; ++i) order[i] = i;
-  auto kernel = std::make_shared<CallList>(order, inputs);
+  auto kernel = std::make_shared<CallList>(order, std::vector{inputs});
   for (std::int64_t i = 0; i < tiles.parts(); ++i) {
     const Part part = tiles.part(i);
     const Made made = shared_primitive(rows.problem(direction, part.size));
     if (!made) return declined(made);
     const std::int64_t at = part.first * rows.axis * rows.inner;
-    kernel->add_call(kernel->add_primitive(made.primitive), {at, at}, at);
+    kernel->add_call(kernel->add_primitive(made.primitive), std::vector<std::int64_t>(inputs + 1, at));
     kernel->end_chunk();
   }
   const std::string sizes = rows.inner == 1 ? fmt::format("{}x{}", rows.rows, rows.axis) : fmt::format("{}x{}x{}", rows.rows, rows.axis, rows.inner);

@@ -77,6 +77,8 @@ cotan::Made with_copies(std::span<const View> inputs, double work, const std::fu
 
 Match match_sum(const Ref& node, const BackendOptions& options) {
   const auto spec = node->shared<SumSpec>();
+  if (auto match = match_average(node, options)) return *std::move(match);
+  if (auto match = match_max_gradient(node, options)) return *std::move(match);
   const auto no = [](ReasonCode code, std::string detail) { return Match(Reason{code, std::move(detail)}); };
   if (spec->factors.size() != 2 || node->operand_count != 2) return no(ReasonCode::not_recognised, std::string(name_of(recognise(*node.node()))));
   const TensorShapes shapes = tensor_shapes(*node.node());

@@ -6,6 +6,7 @@ namespace cotan::onednn {
 namespace {
 
 using dnnl::algorithm;
+using dnnl::normalization_flags;
 using dnnl::prop_kind;
 
 // Scratch is the caller's: the library's own would be one buffer for each thread, created where the primitive is and missing where it runs.
@@ -26,6 +27,19 @@ dnnl::softmax_forward::primitive_desc softmax_forward(bool log, const Layout& x,
   return {cpu_engine(), prop_kind::forward_training, log ? algorithm::softmax_log : algorithm::softmax_accurate, x, y, axis, caller_scratch()};
 }
 
+dnnl::pooling_forward::primitive_desc pooling_forward(prop_kind kind, algorithm way, const Layout& s, const Layout& r, const dnnl::memory::dims& kernel,
+                                                      const Windows& at) {
+  return {cpu_engine(), kind, way, s, r, at.stride, kernel, at.dilation, at.padding_before, at.padding_after, caller_scratch()};
+}
+
+dnnl::layer_normalization_forward::primitive_desc layer_norm_forward(const Layout& x, const Layout& statistics, float epsilon, normalization_flags flags) {
+  return {cpu_engine(), prop_kind::forward_training, x, x, statistics, epsilon, flags, caller_scratch()};
+}
+
+dnnl::batch_normalization_forward::primitive_desc batch_norm_forward(const Layout& x, float epsilon, normalization_flags flags) {
+  return {cpu_engine(), prop_kind::forward_training, x, x, epsilon, flags, caller_scratch()};
+}
+
 #else
 
 dnnl::convolution_forward::primitive_desc convolution_forward(const Layout& s, const Layout& w, const Layout& r, const Windows& at) {
@@ -38,7 +52,24 @@ dnnl::softmax_v2_forward::primitive_desc softmax_forward(bool log, const Layout&
   return {{prop_kind::forward_training, log ? algorithm::softmax_log : algorithm::softmax_accurate, x, y, axis}, caller_scratch(), cpu_engine()};
 }
 
+dnnl::pooling_v2_forward::primitive_desc pooling_forward(prop_kind kind, algorithm way, const Layout& s, const Layout& r, const dnnl::memory::dims& kernel,
+                                                         const Windows& at) {
+  return {{kind, way, s, r, at.stride, kernel, at.dilation, at.padding_before, at.padding_after}, caller_scratch(), cpu_engine()};
+}
+
+dnnl::layer_normalization_forward::primitive_desc layer_norm_forward(const Layout& x, const Layout& statistics, float epsilon, normalization_flags flags) {
+  return {{prop_kind::forward_training, x, statistics, epsilon, flags}, caller_scratch(), cpu_engine()};
+}
+
+dnnl::batch_normalization_forward::primitive_desc batch_norm_forward(const Layout& x, float epsilon, normalization_flags flags) {
+  return {{prop_kind::forward_training, x, epsilon, flags}, caller_scratch(), cpu_engine()};
+}
+
 #endif
+
+algorithm way_of_pooling(bool max) { return max ? algorithm::pooling_max : algorithm::pooling_avg_include_padding; }
+
+normalization_flags flags_of(bool affine) { return affine ? normalization_flags::use_scale | normalization_flags::use_shift : normalization_flags::none; }
 
 }  // namespace
 
@@ -108,6 +139,54 @@ Descriptor describe_softmax_backward(bool log, const Layout& x, const Layout& y,
 #else
   return dnnl::softmax_v2_backward::primitive_desc({kind, x, y, y, axis}, caller_scratch(), cpu_engine(), forward);
 #endif
+}
+
+Descriptor describe_pooling_forward(bool max, bool training, const Layout& source, const Layout& result, const dnnl::memory::dims& kernel, const Windows& at) {
+  return pooling_forward(training ? prop_kind::forward_training : prop_kind::forward_inference, way_of_pooling(max), source, result, kernel, at);
+}
+
+Descriptor describe_pooling_backward(bool max, const Layout& source, const Layout& result, const dnnl::memory::dims& kernel, const Windows& at) {
+  const algorithm way = way_of_pooling(max);
+  const auto forward = pooling_forward(prop_kind::forward_training, way, source, result, kernel, at);
+#if DNNL_VERSION_MAJOR >= 3
+  return dnnl::pooling_backward::primitive_desc(cpu_engine(), way, source, result, at.stride, kernel, at.dilation, at.padding_before, at.padding_after, forward,
+                                                caller_scratch());
+#else
+  return dnnl::pooling_v2_backward::primitive_desc({way, source, result, at.stride, kernel, at.dilation, at.padding_before, at.padding_after}, caller_scratch(),
+                                                   cpu_engine(), forward);
+#endif
+}
+
+Descriptor describe_layer_norm_forward(const Layout& x, const Layout& statistics, float epsilon, bool affine) {
+  return layer_norm_forward(x, statistics, epsilon, flags_of(affine));
+}
+
+Descriptor describe_layer_norm_backward(const Layout& x, const Layout& statistics, float epsilon, bool affine) {
+  const auto forward = layer_norm_forward(x, statistics, epsilon, flags_of(affine));
+  const prop_kind kind = affine ? prop_kind::backward : prop_kind::backward_data;
+#if DNNL_VERSION_MAJOR >= 3
+  return dnnl::layer_normalization_backward::primitive_desc(cpu_engine(), kind, x, x, x, statistics, epsilon, flags_of(affine), forward, caller_scratch());
+#else
+  return dnnl::layer_normalization_backward::primitive_desc({kind, x, x, statistics, epsilon, flags_of(affine)}, caller_scratch(), cpu_engine(), forward);
+#endif
+}
+
+Descriptor describe_batch_norm_forward(const Layout& x, float epsilon, bool affine) { return batch_norm_forward(x, epsilon, flags_of(affine)); }
+
+Descriptor describe_batch_norm_backward(const Layout& x, float epsilon, bool affine) {
+  const auto forward = batch_norm_forward(x, epsilon, flags_of(affine));
+  const prop_kind kind = affine ? prop_kind::backward : prop_kind::backward_data;
+#if DNNL_VERSION_MAJOR >= 3
+  return dnnl::batch_normalization_backward::primitive_desc(cpu_engine(), kind, x, x, x, epsilon, flags_of(affine), forward, caller_scratch());
+#else
+  return dnnl::batch_normalization_backward::primitive_desc({kind, x, x, epsilon, flags_of(affine)}, caller_scratch(), cpu_engine(), forward);
+#endif
+}
+
+int inputs_of(const Descriptor& descriptor) {
+  int inputs = 0;
+  dnnl::error::wrap_c_api(dnnl_primitive_desc_query(descriptor.get(), dnnl_query_num_of_inputs_s32, 0, &inputs), "asking for the number of inputs");
+  return inputs;
 }
 
 Descriptor describe_reorder(const Layout& from, const Layout& to) {

@@ -43,6 +43,19 @@ struct ConvolutionLayouts {
 // The cotangent of x, laid out like x, from y and its cotangent.
 [[nodiscard]] Descriptor describe_softmax_backward(bool log, const Layout& x, const Layout& y, int axis);
 
+// A pooling over windows of these sizes, all layouts plain: forward (`training`: it makes a workspace if it is a maximum), or the gradient, which reads it.
+[[nodiscard]] Descriptor describe_pooling_forward(bool max, bool training, const Layout& source, const Layout& result, const dnnl::memory::dims& kernel,
+                                                  const Windows& at);
+[[nodiscard]] Descriptor describe_pooling_backward(bool max, const Layout& source, const Layout& result, const dnnl::memory::dims& kernel, const Windows& at);
+
+// Norms over x, whose result and cotangents are laid out like it; `affine`: with a scale and a shift. `statistics` is the layout of mean and variance.
+[[nodiscard]] Descriptor describe_layer_norm_forward(const Layout& x, const Layout& statistics, float epsilon, bool affine);
+[[nodiscard]] Descriptor describe_layer_norm_backward(const Layout& x, const Layout& statistics, float epsilon, bool affine);
+[[nodiscard]] Descriptor describe_batch_norm_forward(const Layout& x, float epsilon, bool affine);
+[[nodiscard]] Descriptor describe_batch_norm_backward(const Layout& x, float epsilon, bool affine);
+// How many inputs a primitive expects. Whether the gradient of a norm wants the shift, which it does not read, differs between versions and kinds of norm.
+[[nodiscard]] int inputs_of(const Descriptor& descriptor);
+
 // A copy from one layout to another.
 [[nodiscard]] Descriptor describe_reorder(const Layout& from, const Layout& to);
 

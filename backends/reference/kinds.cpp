@@ -19,6 +19,7 @@ double least(DType dtype, bool max) {
     case DType::i64:
     case DType::u8:
     case DType::u32: return round_to(dtype, max ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity());
+    case DType::boolean: return max ? 0 : 1;
     default: return max ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
   }
 }
@@ -45,8 +46,7 @@ void for_each_line(const Shape& shape, int axis, F&& f) {
 }  // namespace
 
 Array run_reduce(const ReduceSpec& spec, const ResultType& type, const Array& x) {
-  const bool max = spec.reduction == Reduction::max || spec.reduction == Reduction::argmax;
-  const bool positions = spec.reduction == Reduction::argmax || spec.reduction == Reduction::argmin;
+  const bool max = seeks_largest(spec.reduction), positions = gives_positions(spec.reduction);
   const auto outputs = static_cast<std::size_t>(spec.outputs), reduced = spec.domain.size() - outputs;
   const Shape shape(std::span<const std::int64_t>(spec.domain).first(outputs));
   std::vector<double> best(static_cast<std::size_t>(shape.elements()), least(x.dtype, max));

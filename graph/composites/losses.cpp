@@ -1,46 +1,129 @@
-// Softmax, its logarithm, and losses on them.
+// Losses that compare entry by entry, and the cosine between vectors.
+#include "graph/composites/losses.h"
+
 #include <fmt/format.h>
 
 #include "graph/composites/bodies.h"
 #include "ops/error.h"
+#include "ops/scalar_forms.h"
 
 namespace cotan::graph {
+
+void require_reduction(const std::string& reduction) { require_choice("reduction", reduction, {"mean", "sum", "none"}); }
+
+void require_alike(const Ref& x, const Ref& other, std::string_view what) {
+  require_shape(other, what, x.shape(), "A loss broadcasts nothing: give both one shape");
+  if (other.dtype() != x.dtype())
+    fail(fmt::format("{} of type {} for one of type {}", what, name_of(other.dtype()), name_of(x.dtype())), casts_to_write(x.dtype(), other.dtype()));
+}
+
+Ref reduced(const Ref& losses, const std::string& reduction) {
+  require_reduction(reduction);
+  return reduction == "none" ? losses : reduction == "sum" ? sum(losses) : mean(losses);
+}
+
 namespace {
 
-// x less its largest entry along the dimension; the shift carries no gradient, since softmax does not depend on it.
-Ref shifted_down(const Ref& x, std::int64_t dim, std::string_view name) {
-  if (!is_floating(x.dtype())) fail(fmt::format("{} of {}", name, name_of(x.dtype())), "Cast it to f32 first");
-  const auto along = static_cast<std::size_t>(resolve_dim(dim, x.shape().rank()));
-  if (x.shape()[along] == 0) fail(fmt::format("{} of no elements in dimension {} of {}", name, along, x.shape().text()), "Give at least one");
-  Shape kept = x.shape();
-  kept[along] = 1;
-  const Ref largest = nested_reshape(stop_gradient(max(x, {.dim = dim})), {.shape = Sizes(kept.begin(), kept.end())});
-  return sub(x, largest);
+using namespace formula_language;
+
+void require_pair(const Ref& x, const Ref& target) {
+  require_floating(x, "x");
+  require_alike(x, target, "a target");
+}
+
+// The loss of x and target, element by element.
+Ref of_pair(std::span<const Ref> operands, const std::function<Ex(Ex, Ex)>& loss) {
+  require_pair(operands[0], operands[1]);
+  return formula({operands[0], operands[1]}, [&](std::span<const Ex> in) { return loss(in[0], in[1]); });
+}
+
+Ref weighted(const Ref& losses, const Ref& weight) {
+  if (!weight) return losses;
+  require_broadcasts(weight, "a weight", losses.shape(), "x");
+  return mul(losses, weight);
 }
 
 }  // namespace
 
-std::vector<Ref> softmax_body(std::span<const Ref> operands, const SoftmaxOptions& options) {
-  const Ref e = exp(shifted_down(operands[0], options.dim, "softmax"));
-  return {div(e, sum(e, {.dim = options.dim, .keepdim = true}))};
+std::vector<Ref> mse_loss_body(std::span<const Ref> operands, const MseLossOptions& options) {
+  return {reduced(of_pair(operands, [](Ex x, Ex t) { return (x - t) * (x - t); }), options.reduction)};
 }
 
-std::vector<Ref> log_softmax_body(std::span<const Ref> operands, const LogSoftmaxOptions& options) {
-  const Ref z = shifted_down(operands[0], options.dim, "log_softmax");
-  return {sub(z, log(sum(exp(z), {.dim = options.dim, .keepdim = true})))};
+std::vector<Ref> l1_loss_body(std::span<const Ref> operands, const L1LossOptions& options) {
+  return {reduced(of_pair(operands, [](Ex x, Ex t) { return abs_of(x - t); }), options.reduction)};
 }
 
-std::vector<Ref> cross_entropy_body(std::span<const Ref> operands, const CrossEntropyOptions&) {
-  const Ref &logits = operands[0], &target = operands[1];
-  if (logits.shape().rank() != 2)
-    fail(fmt::format("logits of shape {}, which has {} dimensions, not 2", logits.shape().text(), logits.shape().rank()), "Logits are (rows, classes)");
-  if (target.shape() != Shape{logits.shape()[0]})
-    fail(fmt::format("a target of shape {} for logits of shape {}", target.shape().text(), logits.shape().text()),
-         "The target has one class index for each row");
-  if (kind_of(target.dtype()) != DTypeKind::integer)
-    fail(fmt::format("a target of type {}", name_of(target.dtype())), "Class indices are integers: cast them to i32");
-  if (logits.shape()[0] == 0) fail("a mean over no rows", "Skip empty batches");
-  return {neg(mean(pick(log_softmax(logits, {.dim = 1}), target)))};
+std::vector<Ref> smooth_l1_loss_body(std::span<const Ref> operands, const SmoothL1LossOptions& options) {
+  const double beta = options.beta;
+  if (!(beta >= 0)) fail(fmt::format("beta {}", beta), "Give the size of the smooth part, at least 0");
+  return {reduced(of_pair(operands,
+                          [&](Ex x, Ex t) {
+                            const Ex d = x - t;
+                            if (beta == 0) return abs_of(d);
+                            return cotan::where(d >= beta, d - 0.5 * beta, cotan::where(d <= -beta, -d - 0.5 * beta, 0.5 / beta * (d * d)));
+                          }),
+                  options.reduction)};
+}
+
+std::vector<Ref> huber_loss_body(std::span<const Ref> operands, const HuberLossOptions& options) {
+  const double delta = options.delta;
+  if (!(delta > 0)) fail(fmt::format("delta {}", delta), "Give the size of the quadratic part, above 0");
+  return {reduced(of_pair(operands,
+                          [&](Ex x, Ex t) {
+                            const Ex d = x - t;
+                            return cotan::where(d > delta, delta * (d - 0.5 * delta), cotan::where(d < -delta, delta * (-d - 0.5 * delta), 0.5 * (d * d)));
+                          }),
+                  options.reduction)};
+}
+
+std::vector<Ref> binary_cross_entropy_body(std::span<const Ref> operands, const BinaryCrossEntropyOptions& options) {
+  const Ref losses = of_pair(operands, [](Ex x, Ex t) {
+    constexpr double inf = std::numeric_limits<double>::infinity();
+    return -(t * clip_of(formula_language::log(x), -100, inf) + (1 - t) * clip_of(formula_language::log1p(-x), -100, inf));
+  });
+  return {reduced(weighted(losses, operands[2]), options.reduction)};
+}
+
+std::vector<Ref> binary_cross_entropy_with_logits_body(std::span<const Ref> operands, const BinaryCrossEntropyWithLogitsOptions& options) {
+  const Ref &x = operands[0], &target = operands[1], &weight = operands[2], &pos_weight = operands[3];
+  require_pair(x, target);
+  if (pos_weight) require_broadcasts(pos_weight, "a pos_weight", x.shape(), "x");
+  // For targets from 0 to 1 both terms are positive, so nothing cancels. The sign of x decides which of them needs the logarithm alone.
+  auto loss = [](Ex x, Ex positive, Ex negative) {
+    const Ex above = formula_language::log1p(formula_language::exp(-x)), below = formula_language::log1p(formula_language::exp(x));
+    return cotan::where(x >= 0, positive * above + negative * (x + above), positive * (below - x) + negative * below);
+  };
+  const Ref losses = pos_weight ? formula({x, target, pos_weight}, [&](std::span<const Ex> in) { return loss(in[0], in[2] * in[1], 1 - in[1]); })
+                                : formula({x, target}, [&](std::span<const Ex> in) { return loss(in[0], in[1], 1 - in[1]); });
+  return {reduced(weighted(losses, weight), options.reduction)};
+}
+
+std::vector<Ref> kl_div_body(std::span<const Ref> operands, const KlDivOptions& options) {
+  require_choice("reduction", options.reduction, {"mean", "sum", "none", "batchmean"});
+  const Ref losses = of_pair(operands, [&](Ex x, Ex t) {
+    if (options.log_target) return formula_language::exp(t) * (t - x);
+    return cotan::where(formula_language::eq(t, 0), 0, t * (formula_language::log(t) - x));
+  });
+  if (options.reduction != "batchmean") return {reduced(losses, options.reduction)};
+  if (losses.shape().rank() == 0) fail("batchmean of x of shape ()", "The first dimension counts the rows");
+  if (losses.shape()[0] == 0) fail("a mean over no rows", "Skip empty batches");
+  const double rows = static_cast<double>(losses.shape()[0]);
+  return {formula({sum(losses)}, [&](std::span<const Ex> in) { return in[0] / rows; })};
+}
+
+std::vector<Ref> cosine_similarity_body(std::span<const Ref> operands, const CosineSimilarityOptions& options) {
+  const Ref &x1 = operands[0], &x2 = operands[1];
+  require_floating(x1, "x1");
+  require_floating(x2, "x2");
+  if (!(options.eps > 0)) fail(fmt::format("eps {}", options.eps), "Give the least norm to divide by, above 0");
+  const Shape shape = broadcast_shapes(x1.shape(), x2.shape());
+  const Ref a = broadcast(x1, shape), b = broadcast(x2, shape);
+  auto along = [&](const Ref& x) { return sum(x, {.dim = options.dim}); };
+  auto norm = [&](Ex squares) {
+    const Ex length = formula_language::sqrt(squares);
+    return cotan::where(length <= options.eps, options.eps, length);
+  };
+  return {formula({along(mul(a, b)), along(square(a)), along(square(b))}, [&](std::span<const Ex> in) { return in[0] / (norm(in[1]) * norm(in[2])); })};
 }
 
 }  // namespace cotan::graph

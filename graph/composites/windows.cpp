@@ -100,9 +100,10 @@ std::vector<Ref> average(const Ref& x, const Options& options, std::optional<std
 //
 // Part i of `out` parts of n entries is [floor(i * n / out), ceil((i + 1) * n / out)). Where out divides n this is a plain window of n / out entries, and the
 // operation an ordinary pooling. Otherwise the parts differ in length, and no expression of i alone says where they start, as there is no division. But
-// whether h lies in part i is a linear condition:  -out < out * h - n * i < n.  So a mean is a product with a matrix of weights, which a guarded sum fills; the
-// product and its gradients of any order are products of matrices. For a maximum the parts are gathered through a table of positions, in which shorter parts
-// repeat their last entry: the first of equals stays the first.
+// whether entry h lies in part i is a linear condition:  -out < out * h - n * i < n.  So a mean is a sum under that guard, divided by how many points it has;
+// its gradients of any order are sums under the same guard. (A product with a matrix of weights would be one of matrices, but 0 * inf is NaN: an infinity would
+// reach every part.) For a maximum, which has no guards, the parts are gathered through a table of positions, in which shorter parts repeat their last entry:
+// the first of equals stays the first.
 
 // Checks the input and its output_size; the place of the first spatial dimension.
 template <std::size_t N>
@@ -126,25 +127,27 @@ Spatial<N> even_windows(const Ref& x, std::size_t first, const Spatial<N>& outpu
 // x with dimension `along` replaced by the means of its `out` parts.
 Ref means_of_parts(const Ref& x, std::size_t along, std::int64_t out) {
   const std::int64_t n = x.shape()[along];
-  SumSpec inside;
-  inside.domain = {out, n};
-  inside.output = {index_of(0), index_of(1)};
-  inside.guards = {{out * index_of(1) - n * index_of(0) + (out - 1), n + out - 1}};
-  SumSpec length = inside;
-  length.output = {index_of(0), 0};
-  const Ref weights = div(sum(std::move(inside), {out, n}, {}, {}, x.dtype()), sum(std::move(length), {out, 1}, {}, {}, x.dtype()));
-
-  SumSpec product;
-  product.domain.assign(x.shape().begin(), x.shape().end());
-  product.domain.push_back(out);
-  const IndexExpr part = index_of(static_cast<int>(x.shape().rank()));
-  const Access entries = all_dimensions(x.shape().rank());
-  product.output = entries;
-  product.output[along] = part;
-  product.factors = {entries, {part, entries[along]}};
+  const std::size_t rank = x.shape().rank();
+  const auto inside = [&](const IndexExpr& part, const IndexExpr& entry) { return Guard{out * entry - n * part + (out - 1), n + out - 1}; };
+  SumSpec total;
+  total.domain.assign(x.shape().begin(), x.shape().end());
+  total.domain.push_back(out);
+  const IndexExpr part = index_of(static_cast<int>(rank));
+  total.factors = {all_dimensions(rank)};
+  total.output = all_dimensions(rank);
+  total.output[along] = part;
+  total.guards = {inside(part, index_of(static_cast<int>(along)))};
   Shape shape = x.shape();
   shape[along] = out;
-  return sum(std::move(product), shape, std::array{x, weights});
+
+  SumSpec length;  // along the same dimension, seen from the last one
+  length.domain = {out, n};
+  length.output.assign(rank - along, IndexExpr(0));
+  length.output[0] = index_of(0);
+  length.guards = {inside(index_of(0), index_of(1))};
+  Shape lengths{out};
+  for (std::size_t d = along + 1; d < rank; ++d) lengths.push_back(1);
+  return div(sum(std::move(total), shape, std::array{x}), sum(std::move(length), lengths, {}, {}, x.dtype()));
 }
 
 template <std::size_t N, class Pool>

@@ -95,8 +95,7 @@ class BlockReader {
     IndexedStatement s(r_, scope_);
     s.read_left();
     r_.expect("=");
-    const bool reduction = r_.is("max") || r_.is("min") || r_.is("argmax") || r_.is("argmin");
-    return reduction ? s.read_reduce(left) : s.read_sum(left);
+    return reduction_named(r_.spelled(r_.peek())) ? s.read_reduce(left) : s.read_sum(left);
   }
 
   void check_types(const std::vector<LeftSide>& left, const std::vector<Ref>& results) {

@@ -182,8 +182,7 @@ IndexedText reduce_text(const Node& n, const Names& names) {
       conditions.push_back(fmt::format("{}<{}", indices.of(i), r.domain[static_cast<std::size_t>(i)]));
   std::vector<std::string> output;
   for (std::size_t i = 0; i < outputs; ++i) output.push_back(indices.of(static_cast<int>(i)));
-  constexpr std::string_view words[] = {"max", "min", "argmax", "argmin"};
-  std::string text = fmt::format("{}{} {}{}", words[static_cast<std::size_t>(r.reduction) & 3], order, names.of(e), access_text(r.access, context));
+  std::string text = fmt::format("{}{} {}{}", name_of(r.reduction), order, names.of(e), access_text(r.access, context));
   return {fmt::format("[{}]", fmt::join(output, ",")), with_conditions(std::move(text), conditions)};
 }
 

@@ -192,8 +192,8 @@ Ref IndexedStatement::read_sum(const LeftSide& left) {
 Ref IndexedStatement::read_reduce(const LeftSide& left) {
   ReduceSpec spec;
   const std::string_view word = r_.spelled(r_.take());
-  spec.reduction = word == "max" ? Reduction::max : word == "min" ? Reduction::min : word == "argmax" ? Reduction::argmax : Reduction::argmin;
-  const bool positions = spec.reduction == Reduction::argmax || spec.reduction == Reduction::argmin;
+  spec.reduction = reduction_named(word).value();
+  const bool positions = gives_positions(spec.reduction);
 
   for (std::size_t i = 0; i < spec_.output.size(); ++i)
     if (spec_.output[i].plain() != static_cast<int>(i))
@@ -220,7 +220,6 @@ Ref IndexedStatement::read_reduce(const LeftSide& left) {
   }
   const Token t = r_.peek();
   const Ref x = scope_.operand(r_);
-  if (x.dtype() == DType::boolean) r_.fail(t, fmt::format("{} of bool", word), "Cast it to u8 first");
   spec.access = read_access();
   infer(spec.access, x.shape(), t);
   read_conditions(false);

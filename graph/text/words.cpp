@@ -17,8 +17,8 @@
 namespace cotan::text_form {
 namespace {
 
-constexpr std::string_view reserved[] = {"argmax", "argmin", "body", "call", "data",   "false",  "func", "inf",   "map",
-                                         "max",    "min",    "nan",  "none", "return", "scalar", "true", "using", "var"};
+constexpr std::string_view reserved[] = {"amax", "amin", "argmax", "argmin", "body", "call",   "data",   "false", "func",  "inf",
+                                         "map",  "max",  "min",    "nan",    "none", "return", "scalar", "true",  "using", "var"};
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }

@@ -39,7 +39,7 @@ struct Net {
   [[nodiscard]] Tensor loss(const Batch& batch) const { return cross_entropy(logits(batch.images), batch.labels); }
   [[nodiscard]] std::int64_t right_of(const Batch& batch) const {
     const NoGrad no_grad;
-    return sum(cast(argmax(logits(batch.images)) == batch.labels, i32)).item<std::int32_t>();
+    return sum(cast(argmax(logits(batch.images), {.dim = 1}) == batch.labels, i32)).item<std::int32_t>();
   }
 };
 

@@ -69,6 +69,49 @@ TEST_F(Healing, ADivisionByZero) {
   EXPECT_EQ(gradient(y), (std::vector<double>{0, -1, -1.0 / 16}));
 }
 
+// Two readers of the square root inside one where: their cotangents meet before the root's infinite derivative does.
+TEST_F(Healing, ADiamond) {
+  const Ref root = graph::sqrt(x);
+  const Ref y = graph::where(gt(x, zero), graph::mul(graph::sin(root), graph::exp(root)), zero);
+  const std::vector<double> g = gradient(y);
+  EXPECT_EQ(g[0], 0);
+  EXPECT_EQ(g[1], 0);
+  EXPECT_NEAR(g[2], (std::sin(2) + std::cos(2)) * std::exp(2) / 4, 1e-14);
+  const std::vector<double> h = second(y);
+  EXPECT_EQ(h[0], 0);
+  EXPECT_EQ(h[1], 0);
+  EXPECT_NEAR(h[2], (2 * std::cos(2) * std::exp(2) - (std::sin(2) + std::cos(2)) * std::exp(2) / 2) / 16, 1e-14);
+}
+
+TEST_F(Healing, ADiamondInTheOtherBranch) {
+  const Ref root = graph::sqrt(x);
+  const Ref y = graph::where(le(x, zero), x, graph::add(graph::mul(root, root), graph::add(graph::exp(root), graph::sin(root))));
+  const std::vector<double> g = gradient(y);
+  EXPECT_EQ(g[0], 1);
+  EXPECT_EQ(g[1], 1);
+  EXPECT_NEAR(g[2], 1 + (std::exp(2) + std::cos(2)) / 4, 1e-14);
+}
+
+TEST_F(Healing, ADiamondForwards) {
+  const Ref root = graph::sqrt(x);
+  const Ref y = graph::where(gt(x, zero), graph::mul(graph::sin(root), graph::exp(root)), zero);
+  const Ref outputs[] = {y}, wrt[] = {x}, tangents[] = {fill(1, f64, {3})};
+  EXPECT_EQ(inputs.run(jvp(outputs, wrt, tangents)[0])[0], 0);
+}
+
+// Branches of two conditions add up as they are: each entry has what its own conditions say.
+TEST_F(Healing, TwoConditions) {
+  const Ref positive = graph::where(gt(x, zero), x, zero), large = graph::where(gt(x, fill(5, f64, {3})), x, zero);
+  EXPECT_EQ(gradient(graph::add(positive, graph::mul(large, large))), (std::vector<double>{0, 0, 1}));
+}
+
+// A where inside another: an entry that only the outer one takes.
+TEST_F(Healing, AWhereInsideAnother) {
+  const Ref y = graph::where(gt(x, fill(-0.5, f64, {3})), graph::where(gt(x, zero), graph::sqrt(x), zero), zero);
+  EXPECT_EQ(gradient(y), (std::vector<double>{0, 0, 0.25}));
+  EXPECT_EQ(second(y), (std::vector<double>{0, 0, -1.0 / 32}));
+}
+
 // An infinite cotangent of an entry whose branch is not taken does not matter either.
 TEST_F(Healing, AnInfiniteCotangent) {
   const Ref y = graph::where(gt(x, zero), graph::sqrt(x), zero);

@@ -59,6 +59,8 @@ json attribute_json(const Attribute& a) {
       [](const auto& v) -> json {
         if constexpr (std::is_same_v<std::decay_t<decltype(v)>, std::monostate>)
           return nullptr;
+        else if constexpr (std::is_same_v<std::decay_t<decltype(v)>, double>)
+          return std::isinf(v) ? json(v > 0 ? "inf" : "-inf") : json(v);  // JSON has no word for it
         else
           return v;
       },

@@ -1,12 +1,11 @@
 // Values, gradients and Hessian-vector products of every case against the numbers that PyTorch computed in float64 (make_golden.py stores them).
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <map>
 #include <set>
 
 #include "autograd/differentiate.h"
 #include "tests/golden/golden_cases.h"
+#include "tests/golden/stored.h"
 #include "tests/support/close.h"
 
 namespace cotan::testing {
@@ -14,7 +13,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr double tolerance = 1e-9;
 constexpr std::string_view remedy =
     "store them with: tests/golden/make_golden.py BUILD/tests/cotan_golden_tests (a Python with PyTorch: pip install torch numpy)";
 
@@ -26,30 +24,6 @@ const std::vector<OtherConvention> other_conventions = {};  // ties, zeros and k
 
 bool compares_gradients(const GoldenCase& c) {
   return std::none_of(other_conventions.begin(), other_conventions.end(), [&](const OtherConvention& o) { return o.row == c.row; });
-}
-
-// All stored cases by table and name.
-const std::map<std::string, json>& stored() {
-  static const auto* all = [] {
-    auto* cases = new std::map<std::string, json>;
-    for (const char* table : {"elementwise", "sums", "reductions", "composites"}) {
-      std::ifstream file(fmt::format("{}/tests/golden/{}.jsonl", COTAN_SOURCE_DIR, table));
-      for (std::string line; std::getline(file, line);) {
-        json j = json::parse(line);
-        const std::string key = fmt::format("{}/{}", table, j.at("name").get<std::string>());
-        cases->emplace(key, std::move(j));
-      }
-    }
-    return cases;
-  }();
-  return *all;
-}
-
-// Numbers that JSON has no word for are stored as text.
-std::vector<double> numbers(const json& list) {
-  std::vector<double> v;
-  for (const json& x : list) v.push_back(x.is_string() ? std::stod(x.get<std::string>()) : x.get<double>());
-  return v;
 }
 
 class Golden : public ::testing::TestWithParam<std::size_t> {
@@ -103,7 +77,7 @@ class Golden : public ::testing::TestWithParam<std::size_t> {
       const json& list = lists[i];
       EXPECT_EQ(list.at("shape").get<std::vector<std::int64_t>>(), std::vector<std::int64_t>(refs[i].shape().begin(), refs[i].shape().end()))
           << what << " " << i;
-      EXPECT_TRUE(none(differences(fmt::format("{} {}", what, i), got[i].values, numbers(list.at("values")), tolerance)));
+      EXPECT_TRUE(none(differences(fmt::format("{} {}", what, i), got[i].values, numbers(list.at("values")), stored_tolerance)));
     }
   }
 };
@@ -151,15 +125,15 @@ TEST(GoldenFiles, AreMostlyThere) {
 // The comparison itself: one wrong digit, a NaN, a missing number and a wrong sign of infinity are noticed.
 TEST(GoldenComparison, NoticesOneWrongNumber) {
   const std::vector<double> right = numbers(json::parse(R"([1.5, -2.25, 1e3, 0, "inf", "nan"])"));
-  EXPECT_TRUE(none(differences("same", right, right, tolerance)));
+  EXPECT_TRUE(none(differences("same", right, right, stored_tolerance)));
   for (std::size_t i = 0; i < right.size(); ++i) {
     std::vector<double> wrong = right;
     wrong[i] = std::isfinite(wrong[i]) ? wrong[i] + 1e-5 : -wrong[i] * 0;
     if (i == 4) wrong[i] = -right[i];
     if (i == 5) wrong[i] = 0;
-    EXPECT_TRUE(caught(differences("wrong", wrong, right, tolerance))) << i;
+    EXPECT_TRUE(caught(differences("wrong", wrong, right, stored_tolerance))) << i;
   }
-  EXPECT_TRUE(caught(differences("short", std::span(right).first(5), right, tolerance)));
+  EXPECT_TRUE(caught(differences("short", std::span(right).first(5), right, stored_tolerance)));
 }
 
 }  // namespace

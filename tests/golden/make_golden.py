@@ -57,7 +57,9 @@ def stored(t):
 
 
 def option(name, value):
-    """A list of one dimension as the number that every function of PyTorch takes."""
+    """A list of one dimension as the number that every function of PyTorch takes; infinities, for which JSON has no word, as numbers."""
+    if value in ("inf", "-inf"):
+        return float(value)
     return value[0] if name == "dim" and isinstance(value, list) and len(value) == 1 else value
 
 
@@ -65,7 +67,7 @@ def function_of(case):
     """The case's function of its operands, or None where PyTorch has none of an elementwise row's name."""
     options = {name: option(name, value) for name, value in case["options"].items()}
     if case["table"] != "elementwise":
-        return lambda operands: eval(case["oracle"], {"torch": torch, **options, **operands})
+        return lambda operands: eval(case["oracle"], {"torch": torch, "weighted": weighted, **options, **operands})
     if case["row"] in OTHER_NAMES:
         found = OTHER_NAMES[case["row"]]
         return lambda operands: found(*operands.values(), **options)
@@ -74,6 +76,17 @@ def function_of(case):
         if found is not None:
             return lambda operands: found(*operands.values(), **options)
     return None
+
+
+def weighted(loss, weight, target, ignore_index, reduction):
+    """loss(weight, reduction) with a derivative by the weights of the classes, which PyTorch lacks: but for the mean's divisor it is linear in them."""
+    if weight is None:
+        return loss(None, reduction)
+    terms = sum(w * loss(one, "none") for w, one in zip(weight, torch.eye(len(weight), dtype=weight.dtype)))
+    divisor = weight[target[target != ignore_index]].sum()
+    result = {"none": terms, "sum": terms.sum(), "mean": terms.sum() / divisor}[reduction]
+    assert torch.allclose(result, loss(weight.detach(), reduction))
+    return result
 
 
 def gradients(outputs, seeds, wrt):

@@ -10,6 +10,8 @@ namespace cotan::loops_test {
 namespace {
 
 constexpr DType numbers[] = {f32, f64, i32, i64, u8, u32};
+constexpr std::initializer_list<Reduction> all_reductions{Reduction::max,    Reduction::min,  Reduction::argmax,
+                                                          Reduction::argmin, Reduction::amax, Reduction::amin};
 
 void expect_same(const Array& got, const Array& want, const std::string& what) {
   for (std::size_t i = 0; i < want.values.size(); ++i)
@@ -17,7 +19,7 @@ void expect_same(const Array& got, const Array& want, const std::string& what) {
 }
 
 void check_reduce(Random& random, const ReduceSpec& spec, Buffer x) {
-  const bool positions = spec.reduction == Reduction::argmax || spec.reduction == Reduction::argmin;
+  const bool positions = gives_positions(spec.reduction);
   ResultType type{positions ? i32 : x.view().dtype, Shape(std::span<const std::int64_t>(spec.domain).first(static_cast<std::size_t>(spec.outputs)))};
   if (positions) type.shape.push_back(static_cast<std::int64_t>(spec.domain.size()) - spec.outputs);
   Buffer out = random_buffer(random, type.dtype, type.shape);
@@ -33,7 +35,7 @@ TEST(ReduceLoops, RandomWindowsWithNanAndTies) {
     SCOPED_TRACE(seed);
     Random random(seed);
     ReduceSpec spec;
-    spec.reduction = random.pick({Reduction::max, Reduction::min, Reduction::argmax, Reduction::argmin});
+    spec.reduction = random.pick(all_reductions);
     for (std::int64_t n = random.integer(1, 4); n > 0; --n) spec.domain.push_back(random.integer(1, 6));
     if (random.chance(0.03)) spec.domain.back() = 0;
     spec.outputs = static_cast<int>(random.integer(0, static_cast<std::int64_t>(spec.domain.size())));
@@ -44,8 +46,32 @@ TEST(ReduceLoops, RandomWindowsWithNanAndTies) {
       if (random.chance(0.5)) e = random.pick({-1, 1, 2}) * any() + any() + IndexExpr(random.integer(-2, 2));
       spec.access.push_back(e);
     }
-    Buffer x = random_buffer(random, random.any_of(numbers), shape, true);
+    Buffer x = random_buffer(random, random.chance(0.1) ? boolean : random.any_of(numbers), shape, true);
     fill_random(random, x);
+    ASSERT_NO_FATAL_FAILURE(check_reduce(random, spec, x));
+  }
+}
+
+// Rows long enough for whole vectors, of whose lanes any may hold the extreme, the NaN or the zero of either sign that comes first.
+TEST(ReduceLoops, LongRowsOfNanTiesAndZeros) {
+  for (std::uint64_t seed = 0; seed < 2000; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    const std::int64_t n = random.integer(14, 150);
+    ReduceSpec spec{random.pick(all_reductions), {2, n}, 1, {index_of(0), index_of(1)}};
+    const DType types[] = {f32, f64, u8, boolean};
+    const DType dtype = types[seed % 4];
+    Buffer x(View::dense(dtype, {2, n}), 2 * n);
+    fill_random(random, x, random.chance(0.5));
+    if (is_floating(dtype) && random.chance(0.3)) {  // zeros alone
+      for (std::int64_t i = 0; i < 2 * n; ++i) {
+        const double zero = random.chance(0.5) ? 0.0 : -0.0;
+        if (dtype == f32)
+          static_cast<float*>(x.first())[i] = static_cast<float>(zero);
+        else
+          static_cast<double*>(x.first())[i] = zero;
+      }
+    }
     ASSERT_NO_FATAL_FAILURE(check_reduce(random, spec, x));
   }
 }

@@ -4,6 +4,7 @@
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
 
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <thread>
@@ -45,7 +46,7 @@ TEST(ForeignTasks, ArePickedUpByNoPrimitive) {
           ++ran;
           const std::size_t which = static_cast<std::size_t>(tile % different);
           const std::array<const void*, 2> inputs{a[which].data(), b.data()};
-          made.primitive->run(inputs, c.data(), scratch.data());
+          made.primitive->run(inputs, std::array<void*, 1>{c.data()}, scratch.data());
           if (std::memcmp(c.data(), want[which].data(), c.size() * sizeof(float)) != 0) ++wrong;
           --depth;
         },

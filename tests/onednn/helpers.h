@@ -122,7 +122,7 @@ inline void run(const Primitive& primitive, std::initializer_list<const Tensor*>
   std::vector<const void*> pointers;
   for (const Tensor* input : inputs) pointers.push_back(input->data());
   Scratch scratch(primitive.scratch_bytes());
-  primitive.run(pointers, output.data(), scratch.data());
+  primitive.run(pointers, std::array<void*, 1>{output.data()}, scratch.data());
   scratch.expect_untouched_around();
 }
 

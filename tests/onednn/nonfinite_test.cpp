@@ -1,5 +1,6 @@
 // The table of primitive.h: what the primitives do with NaN and infinity.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -149,7 +150,7 @@ std::vector<float> softmax_row(bool log, const std::vector<float>& row) {
   std::vector<float> y(row.size(), 7.0f);
   Scratch scratch(made.primitive->scratch_bytes());
   const std::array<const void*, 1> inputs{row.data()};
-  made.primitive->run(inputs, y.data(), scratch.data());
+  made.primitive->run(inputs, std::array<void*, 1>{y.data()}, scratch.data());
   return y;
 }
 

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <stdexcept>
@@ -184,11 +185,11 @@ TEST(OneThread, TenThousandTilesNeverReenter) {
     ++ran;
     const std::size_t which = static_cast<std::size_t>(at % different);
     const std::array<const void*, 2> inputs{a[which].data(), b.data()};
-    made.primitive->run(inputs, c.data(), scratch.data());
+    made.primitive->run(inputs, std::array<void*, 1>{c.data()}, scratch.data());
     if (std::memcmp(c.data(), want[which].data(), c.size() * sizeof(float)) != 0) ++wrong;
     if (at % tiles == 0) {
       const std::array<const void*, 2> images{source.data(), weights.data()};
-      shared.primitive->run(images, image.data(), scratch.data());
+      shared.primitive->run(images, std::array<void*, 1>{image.data()}, scratch.data());
       if (std::memcmp(image.data(), wanted.data(), image.size() * sizeof(float)) != 0) ++wrong;
     }
     --depth;

@@ -173,10 +173,10 @@ TEST(Run, AWrongCallIsAnInternalError) {
   Tensor a({8, 6}), b({6, 4}), c({8, 4});
   const std::array<const void*, 1> one{a.data()};
   Scratch scratch(made.primitive->scratch_bytes());
-  EXPECT_THROW(made.primitive->run(one, c.data(), scratch.data()), InternalError);
+  EXPECT_THROW(made.primitive->run(one, std::array<void*, 1>{c.data()}, scratch.data()), InternalError);
   if (made.primitive->scratch_bytes() > 0) {
     const std::array<const void*, 2> two{a.data(), b.data()};
-    EXPECT_THROW(made.primitive->run(two, c.data(), nullptr), InternalError);
+    EXPECT_THROW(made.primitive->run(two, std::array<void*, 1>{c.data()}, nullptr), InternalError);
   }
 }
 

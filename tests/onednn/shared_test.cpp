@@ -1,6 +1,7 @@
 // Primitives shared by the whole process, and how work is cut into tiles.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <set>
 #include <thread>
 #include <tuple>
@@ -57,7 +58,7 @@ TEST(SharedPrimitives, StayBoundedAndUsableWhileOthersPushThemOut) {
   std::vector<float> a(9, 1), b(9, 2), c(9, 0);
   std::vector<std::byte> scratch(kept.primitive->scratch_bytes() + 64);
   const void* in[] = {a.data(), b.data()};
-  kept.primitive->run(in, c.data(), scratch.data());
+  kept.primitive->run(in, std::array<void*, 1>{c.data()}, scratch.data());
   EXPECT_EQ(c, std::vector<float>(9, 6));
 }
 

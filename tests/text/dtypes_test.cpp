@@ -10,16 +10,16 @@ using ::testing::HasSubstr;
 
 TEST(DtypesInText, AreWrittenAndRead) {
   const std::string text = R"(func f(a: i64[2,3], b: u32[2,3], h: bf16[2,3], t: i64[2]) {
-  %0: u32[2,3] = { b + 4294967295 }
-  %1: i64[2,3] = cast(%0)
-  %2: i64[2,3] = { a * %1 - 9007199254740992 }
-  %3: f32[2,3] = cast(h)
-  %4: bf16[3,2][i,j] = h[j,i]
-  %5: i64[2] = check(t) {below=3, what="index"}
-  %6: bf16[2][i] = h[i,%5[i]]
-  %7: bf16[4] = { 0.5 }
-  %8: i64[3][j] = max[i] %2[i,j]
-  return %3, %4, %6, %7, %8
+  %0: f32[2,3] = cast(h)
+  %1: bf16[3,2][i,j] = h[j,i]
+  %2: i64[2] = check(t) {below=3, what="index"}
+  %3: bf16[2][i] = h[i,%2[i]]
+  %4: bf16[4] = { 0.5 }
+  %5: u32[2,3] = { b + 4294967295 }
+  %6: i64[2,3] = cast(%5)
+  %7: i64[2,3] = { a * %6 - 9007199254740992 }
+  %8: i64[3][i] = max %7[p,i]
+  return %0, %1, %3, %4, %8
 }
 )";
   const Function f = parse_function(text, "t");

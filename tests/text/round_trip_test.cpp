@@ -116,7 +116,7 @@ TEST(RoundTrip, EveryCaseOfEveryReduceRow) {
       SCOPED_TRACE(row.name);
       const auto types = types_of(c.operands);
       ReduceSpec spec = c.define(types);
-      for (Reduction r : {Reduction::max, Reduction::min, Reduction::argmax, Reduction::argmin}) {
+      for (Reduction r : {Reduction::max, Reduction::min, Reduction::argmax, Reduction::argmin, Reduction::amax, Reduction::amin}) {
         spec.reduction = r;
         round_trip(graph::reduce(spec, parameters_for(types)[0]));
       }

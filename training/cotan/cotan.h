@@ -3,6 +3,7 @@
 
 #include "autograd/evaluate.h"
 #include "autograd/gradients.h"
+#include "autograd/nn/nn.h"
 #include "autograd/ops.h"
 #include "autograd/optim/adadelta.h"
 #include "autograd/optim/adagrad.h"

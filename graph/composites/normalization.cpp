@@ -1,0 +1,196 @@
+// Normalisation: what is computed over which dimensions differs, the formulas are shared.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <limits>
+
+#include "graph/composites/bodies.h"
+#include "ops/error.h"
+
+namespace cotan::graph {
+namespace {
+
+using namespace formula_language;
+
+void require_norm(const Ref& x, std::string_view name, double eps) {
+  if (!is_floating(x.dtype())) fail(fmt::format("{} of {}", name, name_of(x.dtype())), "Cast it to f32 first");
+  if (!(eps > 0)) fail(fmt::format("an eps of {}", eps), "It keeps the square root away from 0: give a small number above 0");
+}
+
+// An operand of x's type with a number for each entry of `shape`; it may be left out.
+void require_shape(const Ref& operand, std::string_view name, const Ref& x, const Shape& shape, const char* remedy) {
+  if (!operand) return;
+  if (operand.dtype() != x.dtype())
+    fail(fmt::format("a {} of {} for x of {}", name, name_of(operand.dtype()), name_of(x.dtype())), "Cast one of them: types do not mix");
+  if (operand.shape() != shape) fail(fmt::format("a {} of shape {} where {} is due", name, operand.shape().text(), shape.text()), remedy);
+}
+
+void require_channels(const Ref& x, std::size_t least_rank) {
+  if (x.shape().rank() < least_rank) fail(fmt::format("x of shape {}", x.shape().text()), least_rank == 2 ? "x is (N, C, ...)" : "x is (N, C, L, ...)");
+  if (x.shape().elements() == 0) fail(fmt::format("x of shape {} has no elements", x.shape().text()), "Skip empty batches");
+}
+
+void require_per_channel(const Ref& operand, std::string_view name, const Ref& x) {
+  require_shape(operand, name, x, {x.shape()[1]}, "It has one entry for each channel, dimension 1 of x");
+}
+
+Ref shaped(const Ref& x, const Shape& shape) { return reshape(x, {.shape = Sizes(shape.begin(), shape.end())}); }
+
+// A vector over dimension `dim` of a tensor of `rank` dimensions, with the other dimensions of size one.
+Ref along(const Ref& vector, std::size_t dim, std::size_t rank) {
+  Shape shape;
+  for (std::size_t d = 0; d < rank; ++d) shape.push_back(d == dim ? vector.shape().elements() : 1);
+  return shaped(vector, shape);
+}
+
+struct Moments {
+  Ref mean, variance;  // dimensions that they are taken over have size one
+};
+
+// The variance is the mean of squared differences from the mean: no difference of large sums.
+Ref squared_differences(const Ref& x, const Ref& mean) {
+  return formula({x, mean}, [](std::span<const Ex> in) { return (in[0] - in[1]) * (in[0] - in[1]); });
+}
+
+Moments moments_over(const Ref& x, const Dims& dims) {
+  const Ref average = mean(x, {.dim = dims, .keepdim = true});
+  return {average, mean(squared_differences(x, average), {.dim = dims, .keepdim = true})};
+}
+
+Ref reciprocal_deviation(const Ref& variance, double eps) {
+  return formula({variance}, [eps](std::span<const Ex> in) { return 1 / formula_language::sqrt(in[0] + Ex(eps)); });
+}
+
+// (x - mean) / sqrt(variance + eps) * weight + bias, everything broadcasting to x; weight and bias may be left out. One map over x.
+Ref normalised(const Ref& x, const Moments& m, const Ref& weight, const Ref& bias, double eps) {
+  std::vector<Ref> operands{x, m.mean, reciprocal_deviation(m.variance, eps)};
+  if (weight) operands.push_back(weight);
+  if (bias) operands.push_back(bias);
+  const bool scaled = static_cast<bool>(weight), moved = static_cast<bool>(bias);
+  return formula(operands, [scaled, moved](std::span<const Ex> in) {
+    Ex y = (in[0] - in[1]) * in[2];
+    if (scaled) y = y * in[3];
+    return moved ? y + in.back() : y;
+  });
+}
+
+// The dimensions at the end that normalized_shape names.
+Dims last_dims(const Ref& x, const Sizes& normalized_shape, Shape& sizes) {
+  const std::size_t rank = x.shape().rank();
+  if (rank == 0) fail("x has 0 dimensions", "The last dimension is the least that is normalised over");
+  sizes = normalized_shape.empty() ? Shape{x.shape()[rank - 1]} : Shape{std::span<const std::int64_t>(normalized_shape)};
+  bool fits = sizes.rank() <= rank;
+  std::vector<std::int64_t> dims;
+  for (std::size_t i = 0; fits && i < sizes.rank(); ++i) {
+    const std::size_t d = rank - sizes.rank() + i;
+    fits = x.shape()[d] == sizes[i];
+    dims.push_back(static_cast<std::int64_t>(d));
+  }
+  if (!fits)
+    fail(fmt::format("normalized_shape ({}) for x of shape {}", fmt::join(normalized_shape, ", "), x.shape().text()),
+         "It is the sizes of the last dimensions of x");
+  if (sizes.elements() == 0) fail(fmt::format("no elements to normalise over in x of shape {}", x.shape().text()), "Give at least one");
+  return Dims(dims);
+}
+
+// All dimensions but the channels'.
+Dims all_but_channels(const Ref& x) {
+  std::vector<std::int64_t> dims;
+  for (std::size_t d = 0; d < x.shape().rank(); ++d)
+    if (d != 1) dims.push_back(static_cast<std::int64_t>(d));
+  return Dims(dims);
+}
+
+// For each group of channels of each sample.
+Ref group_normalised(const Ref& x, std::int64_t groups, const Ref& weight, const Ref& bias, double eps) {
+  const std::int64_t batch = x.shape()[0], channels = x.shape()[1], each = channels / groups, space = x.shape().elements() / (batch * channels);
+  if (batch * each * space == 1) fail(fmt::format("one value for each mean in x of shape {}", x.shape().text()), "A single value has no variance");
+  const Ref grouped = shaped(x, {batch, groups, each, space});
+  const Moments m = moments_over(grouped, {2, 3});
+  const auto per_channel = [&](const Ref& v) { return v ? shaped(v, {1, groups, each, 1}) : v; };
+  return shaped(normalised(grouped, m, per_channel(weight), per_channel(bias), eps), x.shape());
+}
+
+}  // namespace
+
+std::vector<Ref> layer_norm_body(std::span<const Ref> operands, const LayerNormOptions& options) {
+  const Ref &x = operands[0], &weight = operands[1], &bias = operands[2];
+  require_norm(x, "layer_norm", options.eps);
+  Shape sizes;
+  const Dims dims = last_dims(x, options.normalized_shape, sizes);
+  for (const auto& [operand, name] : {std::pair(&weight, "weight"), {&bias, "bias"}})
+    require_shape(*operand, name, x, sizes, "It has the shape that is normalised");
+  const Moments m = moments_over(x, dims);
+  return {normalised(x, m, weight, bias, options.eps), m.mean, m.variance};
+}
+
+std::vector<Ref> rms_norm_body(std::span<const Ref> operands, const RmsNormOptions& options) {
+  const Ref &x = operands[0], &weight = operands[1];
+  const double machine = x.dtype() == DType::f64 ? std::numeric_limits<double>::epsilon() : double{std::numeric_limits<float>::epsilon()};
+  const double eps = options.eps.value_or(machine);
+  require_norm(x, "rms_norm", eps);
+  Shape sizes;
+  const Dims dims = last_dims(x, options.normalized_shape, sizes);
+  require_shape(weight, "weight", x, sizes, "It has the shape that is normalised");
+  const Ref scale = reciprocal_deviation(mean(square(x), {.dim = dims, .keepdim = true}), eps);
+  if (!weight) return {mul(x, scale)};
+  return {formula({x, scale, weight}, [](std::span<const Ex> in) { return in[0] * in[1] * in[2]; })};
+}
+
+std::vector<Ref> batch_norm_training_body(std::span<const Ref> operands, const BatchNormTrainingOptions& options) {
+  const Ref &x = operands[0], &weight = operands[1], &bias = operands[2];
+  require_norm(x, "batch_norm_training", options.eps);
+  require_channels(x, 2);
+  require_per_channel(weight, "weight", x);
+  require_per_channel(bias, "bias", x);
+  const std::int64_t channels = x.shape()[1];
+  const std::size_t rank = x.shape().rank();
+  if (x.shape().elements() == channels)
+    fail(fmt::format("one value for each channel of x of shape {}", x.shape().text()),
+         "A single value has no variance: use more samples, or running statistics");
+  const auto per_channel = [&](const Ref& v) { return v ? along(v, 1, rank) : v; };
+  // Everything reads the statistics as they are given, (C), so that the gradient reads the results and computes nothing again.
+  const Dims dims = all_but_channels(x);
+  const Ref average = mean(x, {.dim = dims});
+  const Ref variance = mean(squared_differences(x, per_channel(average)), {.dim = dims});
+  return {normalised(x, {per_channel(average), per_channel(variance)}, per_channel(weight), per_channel(bias), options.eps), average, variance};
+}
+
+std::vector<Ref> batch_norm_body(std::span<const Ref> operands, const BatchNormOptions& options) {
+  const Ref &x = operands[0], &running_mean = operands[1], &running_var = operands[2], &weight = operands[3], &bias = operands[4];
+  require_norm(x, "batch_norm", options.eps);
+  require_channels(x, 2);
+  for (const auto& [operand, name] : {std::pair(&running_mean, "running_mean"), {&running_var, "running_var"}, {&weight, "weight"}, {&bias, "bias"}})
+    require_per_channel(*operand, name, x);
+  if (options.training) return {batch_norm_training(x, weight, bias, {.eps = options.eps}).y};
+  for (const auto& [operand, name] : {std::pair(&running_mean, "running_mean"), {&running_var, "running_var"}})
+    if (!*operand) fail(fmt::format("no {}", name), "Give both running statistics, or normalise by those of x with training = true");
+  const std::size_t rank = x.shape().rank();
+  const auto per_channel = [&](const Ref& v) { return v ? along(v, 1, rank) : v; };
+  return {normalised(x, {per_channel(running_mean), per_channel(running_var)}, per_channel(weight), per_channel(bias), options.eps)};
+}
+
+std::vector<Ref> group_norm_body(std::span<const Ref> operands, const GroupNormOptions& options) {
+  const Ref &x = operands[0], &weight = operands[1], &bias = operands[2];
+  require_norm(x, "group_norm", options.eps);
+  require_channels(x, 2);
+  if (options.num_groups < 1) fail(fmt::format("{} groups", options.num_groups), "num_groups is at least 1");
+  if (x.shape()[1] % options.num_groups != 0)
+    fail(fmt::format("{} channels in {} groups", x.shape()[1], options.num_groups), "Channels are a multiple of num_groups");
+  require_per_channel(weight, "weight", x);
+  require_per_channel(bias, "bias", x);
+  return {group_normalised(x, options.num_groups, weight, bias, options.eps)};
+}
+
+std::vector<Ref> instance_norm_body(std::span<const Ref> operands, const InstanceNormOptions& options) {
+  const Ref &x = operands[0], &weight = operands[1], &bias = operands[2];
+  require_norm(x, "instance_norm", options.eps);
+  require_channels(x, 3);
+  require_per_channel(weight, "weight", x);
+  require_per_channel(bias, "bias", x);
+  if (x.shape().elements() == x.shape()[0] * x.shape()[1])
+    fail(fmt::format("one value for each mean in x of shape {}", x.shape().text()), "A single value has no variance");
+  return {group_normalised(x, x.shape()[1], weight, bias, options.eps)};
+}
+
+}  // namespace cotan::graph
