@@ -61,8 +61,8 @@ TEST_F(Ignored, RowsAreZerosWithoutReduction) {
 TEST_F(Ignored, InfiniteLossesDoNotMatter) {
   const Ref x = inputs.add("x", f64, {2, 2}, {-0.5, -1, -inf, -inf});
   const Ref t = inputs.add("t", i32, {2}, {1, -100});
-  EXPECT_EQ(inputs.run(nll_loss(x, t)), (std::vector<double>{1}));
-  EXPECT_EQ(gradient_of(inputs, nll_loss(x, t), x), (std::vector<double>{0, -1, 0, 0}));
+  EXPECT_EQ(inputs.run(nll_loss(x, t, {})), (std::vector<double>{1}));
+  EXPECT_EQ(gradient_of(inputs, nll_loss(x, t, {}), x), (std::vector<double>{0, -1, 0, 0}));
 }
 
 TEST_F(Ignored, AMeanOverNoneIsAnErrorOfTheRun) {
