@@ -24,8 +24,8 @@ struct MultiheadAttentionOptions {
 // What a call of MultiheadAttention takes beside its inputs. A bool mask is true at what does not take part, as in PyTorch's layer; a floating one is added to
 // the scores. A query that no key takes part for gets weights of 0.
 struct AttentionOptions {
-  Tensor key_padding_mask;           // (batch, keys), or (keys) without a batch
-  Tensor attn_mask;                  // (queries, keys) or (batch * heads, queries, keys)
+  Tensor key_padding_mask = {};      // (batch, keys), or (keys) without a batch
+  Tensor attn_mask = {};             // (queries, keys) or (batch * heads, queries, keys)
   bool is_causal = false;            // query i takes keys up to i; not together with masks
   bool need_weights = false;         // PyTorch's default is true
   bool average_attn_weights = true;  // weights (batch, queries, keys), the mean over the heads, rather than (batch, heads, queries, keys)
@@ -73,8 +73,8 @@ struct TransformerEncoderLayerOptions {
 
 // What a call of TransformerEncoderLayer takes beside x: masks as in AttentionOptions.
 struct EncoderMasks {
-  Tensor src_mask;
-  Tensor src_key_padding_mask;
+  Tensor src_mask = {};
+  Tensor src_key_padding_mask = {};
   bool is_causal = false;
 };
 

@@ -70,9 +70,9 @@ extern template class Conv<3>;
 
 // Options of the layer Embedding.
 struct EmbeddingOptions {
-  std::optional<std::int64_t> padding_idx;    // a row that starts as zeros and gets no gradient; negative ones count from the end
-  DType dtype = f32;                          // of the weight: f32 or f64
-  Generator generator = default_generator();  // what the initial values are drawn from
+  std::optional<std::int64_t> padding_idx = {};  // a row that starts as zeros and gets no gradient; negative ones count from the end
+  DType dtype = f32;                             // of the weight: f32 or f64
+  Generator generator = default_generator();     // what the initial values are drawn from
 };
 
 // Rows of weight (num_embeddings, embedding_dim) by their indices.

@@ -57,8 +57,8 @@ class Recurrent : public Module {
 
 // The state of an LSTM: (layers * directions, batch, hidden) each, without batch where x has none.
 struct LSTMState {
-  Tensor h;  // what the layers gave last
-  Tensor c;  // their memory
+  Tensor h = {};  // what the layers gave last
+  Tensor c = {};  // their memory
 };
 // What an LSTM gives.
 struct LSTMResult {
