@@ -74,14 +74,14 @@ class StoredLayer : public ::testing::TestWithParam<std::size_t> {
 
 TEST_P(StoredLayer, HasPyTorchsStateUnderPyTorchsName) {
   const Model m = model_of(stored(), f32);
-  EXPECT_EQ(m.module.kind(), stored().at("layer"));
+  EXPECT_EQ(m.module.kind(), stored().at("layer").get<std::string>());
   std::map<std::string, Shape> expected, got;
   for (const json& entry : stored().at("state")) expected.emplace(entry[0].get<std::string>(), shape_of(entry[1]));
   for (const auto& [name, value] : m.module.state()) got.emplace(name, value.shape());
   EXPECT_EQ(got, expected);
 }
 
-TEST_P(StoredLayer, ComputesPyTorchsNumbersInDoublePrecision) { EXPECT_TRUE(none(layer_failures(stored(), f64, 1e-10))); }
+TEST_P(StoredLayer, ComputesPyTorchsNumbersInDoublePrecision) { EXPECT_TRUE(none(layer_failures(stored(), f64, stored().value("tolerance", 1e-10)))); }
 TEST_P(StoredLayer, IsNearInSinglePrecision) { EXPECT_TRUE(none(layer_failures(stored(), f32, 2e-4))); }
 
 INSTANTIATE_TEST_SUITE_P(PyTorch, StoredLayer, ::testing::Range(std::size_t{0}, stored_layers().size()),
