@@ -100,10 +100,7 @@ const Product& product_with(const FormulaRef& f, std::size_t k, const FormulaRef
   else
     types.push_back(g_dtype);
   it->second.product = pruned(make_formula(
-      types,
-      [&](std::span<const Ex> x) {
-        return times_healed(g_formula ? inlined(*g_formula, x.subspan(own)) : x.back(), inlined(*d, x.first(own)));
-      },
+      types, [&](std::span<const Ex> x) { return times_healed(g_formula ? inlined(*g_formula, x.subspan(own)) : x.back(), inlined(*d, x.first(own))); },
       d->dtype()));
   return it->second.product;
 }

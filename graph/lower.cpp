@@ -247,7 +247,7 @@ class Lowering {
   void add_claimed(const Ref& node) {
     for (std::size_t b = 0; b < backends().size(); ++b) {
       const Backend& backend = *backends()[b];
-      const Match match = match_of(node, b);  // a copy: asking for other nodes' may move it
+      const Match& match = match_of(node, b);
       if (const auto* why = std::get_if<Reason>(&match))
         note_miss(backend, *why);
       else if (compile_claim(backend, node, std::get<Claim>(match)))
@@ -304,17 +304,9 @@ class Lowering {
 
   // The sum of a result's parts.
   Value added_up(const Value& parts) {
-    SumSpec spec;
     Shape shape = parts.view.shape;
-    for (std::size_t d = 0; d < shape.rank(); ++d) {
-      spec.domain.push_back(shape[d]);
-      if (d > 0) spec.output.push_back(index_of(static_cast<int>(d)));
-    }
-    spec.factors.push_back(spec.output);
-    spec.factors[0].insert(spec.factors[0].begin(), index_of(0));
     shape.erase(0);
-    const Ref factors[] = {graph::parameter("parts", parts.view.dtype, parts.view.shape)};
-    const Ref sum = graph::sum(std::move(spec), shape, factors);
+    const Ref sum = graph::sum(graph::parameter("parts", parts.view.dtype, parts.view.shape), {.dim = 0});
     const View in[] = {parts.view}, out[] = {View::dense(parts.view.dtype, shape)};
     for (const Backend* backend : backends()) {
       const Match match = backend->match(sum, options_.backends);

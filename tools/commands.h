@@ -32,6 +32,12 @@ struct RunOptions {
 // Computes the function and writes each result to OUT/NAME.npy; results without a name are r0, r1, ...
 void run(const RunOptions& options);
 
+struct OpsOptions {
+  std::string name;  // of an operation; empty: all of them, as the page docs/ops.md
+};
+// Prints what there is to know of operations: formulas, gradients, conventions, who computes them, what they refuse.
+void ops(const OpsOptions& options);
+
 // Prints what this program is made of and what it finds on the machine.
 void version();
 

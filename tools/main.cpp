@@ -58,6 +58,11 @@ int main(int argc, char** argv) try {
   run_command->add_option("--dtype", run_options.dtype, "f64: compute float32 in float64 (reference only)")->check(CLI::IsMember({"f64"}));
   run_command->callback([&] { chosen = [&] { run(run_options); }; });
 
+  OpsOptions ops_options;
+  CLI::App* ops_command = app.add_subcommand("ops", "describes an operation: formula, gradient, conventions, backends, errors");
+  ops_command->add_option("NAME", ops_options.name, "the operation; without it all of them are printed, in Markdown");
+  ops_command->callback([&] { chosen = [&] { ops(ops_options); }; });
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {  // --help

@@ -11,7 +11,8 @@ class OneDnnBackend final : public Backend {
   [[nodiscard]] std::string_view name() const override { return "oneDNN"; }
 
   [[nodiscard]] Match match(const Ref& node, const BackendOptions& options) const override {
-    if (node->kind != Kind::sum && node->kind != Kind::call && node->kind != Kind::reduce) return Reason{ReasonCode::not_recognised, std::string(name_of(node->kind))};
+    if (node->kind != Kind::sum && node->kind != Kind::call && node->kind != Kind::reduce)
+      return Reason{ReasonCode::not_recognised, std::string(name_of(node->kind))};
     if (!onednn::unheld_reason().empty()) return Reason{ReasonCode::primitive_refused, onednn::unheld_reason()};
     if (node->kind == Kind::sum) return onednn::match_sum(node, options);
     if (node->kind == Kind::reduce) return onednn::match_max(node, options);

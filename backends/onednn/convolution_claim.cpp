@@ -194,7 +194,8 @@ Attempt compile_located(const Located& located, const ConvolutionForm& form, dou
                                                                                            : std::array{source, result};
   const Tensor writes = p.direction == ConvolutionDirection::forward ? result : p.direction == ConvolutionDirection::backward_data ? source : weights;
   const std::array<int, 3> tensor{form.source, form.weights, form.result};
-  auto kernel = std::make_shared<CallList>(std::vector{static_cast<std::size_t>(tensor[reads[0]] - 1), static_cast<std::size_t>(tensor[reads[1]] - 1)}, std::vector<std::size_t>{2});
+  auto kernel = std::make_shared<CallList>(std::vector{static_cast<std::size_t>(tensor[reads[0]] - 1), static_cast<std::size_t>(tensor[reads[1]] - 1)},
+                                           std::vector<std::size_t>{2});
   for (std::int64_t ib = 0; ib < cuts.batch.parts(); ++ib) {
     for (std::int64_t ig = 0; ig < cuts.groups.parts(); ++ig) {
       for (std::int64_t io = 0; io < cuts.out.parts(); ++io) {

@@ -70,7 +70,8 @@ Made Primitive::make(const PoolingProblem& problem) {
     const bool backward = problem.direction == Direction::backward, training = problem.direction == Direction::training;
     const Descriptor descriptor = backward ? describe_pooling_backward(problem.max, source, result, kernel, windows)
                                            : describe_pooling_forward(problem.max, training, source, result, kernel, windows);
-    // What is not compiled for the sizes at hand is slower than loops: 20 times for a maximum over 224 x 224, forward.
+    // What is not compiled for the sizes at hand is slower than loops: 20 times for a maximum over 224 x 224,
+    // forward. 2.6 has no compiled kernel for one dimension, nor for planes of one row.
     if (std::string_view(descriptor.impl_info_str()).find("jit") == std::string_view::npos) return refuse_reference(descriptor, "this pooling");
     const Layout workspace = descriptor.query_md(dnnl::query::workspace_md);
     const bool with_workspace = problem.max && (backward || training);
@@ -85,7 +86,8 @@ Made Primitive::make(const PoolingProblem& problem) {
     // The library averages: the sum over the number of taps, those on the padding included.
     const double factor = problem.max ? problem.factor : problem.factor * static_cast<double>(problem.kernel.elements());
     if (std::abs(factor - 1) > 1e-12)
-      program->scale_first_output(static_cast<float>(factor), static_cast<std::size_t>(problem.planes * (backward ? problem.input : problem.output).elements()));
+      program->scale_first_output(static_cast<float>(factor),
+                                  static_cast<std::size_t>(problem.planes * (backward ? problem.input : problem.output).elements()));
     program->set_implementation(descriptor.impl_info_str());
     program->set_exact_at_nonfinite(!problem.max);
     return {.primitive = std::make_shared<const Primitive>(std::move(program)), .refusal = Refusal::none, .reason = {}};

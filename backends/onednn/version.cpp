@@ -69,9 +69,7 @@ dnnl::batch_normalization_forward::primitive_desc batch_norm_forward(const Layou
 
 algorithm way_of_pooling(bool max) { return max ? algorithm::pooling_max : algorithm::pooling_avg_include_padding; }
 
-normalization_flags flags_of(bool affine) {
-  return affine ? normalization_flags::use_scale | normalization_flags::use_shift : normalization_flags::none;
-}
+normalization_flags flags_of(bool affine) { return affine ? normalization_flags::use_scale | normalization_flags::use_shift : normalization_flags::none; }
 
 }  // namespace
 
@@ -154,8 +152,8 @@ Descriptor describe_pooling_backward(bool max, const Layout& source, const Layou
   return dnnl::pooling_backward::primitive_desc(cpu_engine(), way, source, result, at.stride, kernel, at.dilation, at.padding_before, at.padding_after, forward,
                                                 caller_scratch());
 #else
-  return dnnl::pooling_v2_backward::primitive_desc({way, source, result, at.stride, kernel, at.dilation, at.padding_before, at.padding_after},
-                                                   caller_scratch(), cpu_engine(), forward);
+  return dnnl::pooling_v2_backward::primitive_desc({way, source, result, at.stride, kernel, at.dilation, at.padding_before, at.padding_after}, caller_scratch(),
+                                                   cpu_engine(), forward);
 #endif
 }
 
@@ -173,9 +171,7 @@ Descriptor describe_layer_norm_backward(const Layout& x, const Layout& statistic
 #endif
 }
 
-Descriptor describe_batch_norm_forward(const Layout& x, float epsilon, bool affine) {
-  return batch_norm_forward(x, epsilon, flags_of(affine));
-}
+Descriptor describe_batch_norm_forward(const Layout& x, float epsilon, bool affine) { return batch_norm_forward(x, epsilon, flags_of(affine)); }
 
 Descriptor describe_batch_norm_backward(const Layout& x, float epsilon, bool affine) {
   const auto forward = batch_norm_forward(x, epsilon, flags_of(affine));
@@ -187,7 +183,11 @@ Descriptor describe_batch_norm_backward(const Layout& x, float epsilon, bool aff
 #endif
 }
 
-bool norm_gradient_takes_shift() { return DNNL_VERSION_MAJOR < 3; }
+int inputs_of(const Descriptor& descriptor) {
+  int inputs = 0;
+  dnnl::error::wrap_c_api(dnnl_primitive_desc_query(descriptor.get(), dnnl_query_num_of_inputs_s32, 0, &inputs), "asking for the number of inputs");
+  return inputs;
+}
 
 Descriptor describe_reorder(const Layout& from, const Layout& to) {
   return dnnl::reorder::primitive_desc(cpu_engine(), from, cpu_engine(), to, caller_scratch());

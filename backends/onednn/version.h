@@ -53,8 +53,8 @@ struct ConvolutionLayouts {
 [[nodiscard]] Descriptor describe_layer_norm_backward(const Layout& x, const Layout& statistics, float epsilon, bool affine);
 [[nodiscard]] Descriptor describe_batch_norm_forward(const Layout& x, float epsilon, bool affine);
 [[nodiscard]] Descriptor describe_batch_norm_backward(const Layout& x, float epsilon, bool affine);
-// Whether the gradient of a norm with scale and shift expects the shift among its arguments; its values are not read.
-[[nodiscard]] bool norm_gradient_takes_shift();
+// How many inputs a primitive expects. Whether the gradient of a norm wants the shift, which it does not read, differs between versions and kinds of norm.
+[[nodiscard]] int inputs_of(const Descriptor& descriptor);
 
 // A copy from one layout to another.
 [[nodiscard]] Descriptor describe_reorder(const Layout& from, const Layout& to);

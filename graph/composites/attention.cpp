@@ -1,4 +1,4 @@
-// Attention. Every number on the way is finite if the operands are: a row of scores that sees nothing is taken as it is, and its weights are set to 0.
+// Attention. A row that sees nothing has no largest score and would become NaN on its way to 0: its scores are left as they are, and its weights set to 0.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -43,7 +43,8 @@ Ref without_groups(const Ref& x) {
 // How many heads of the query share one of the key and value; 1 unless asked for.
 std::int64_t group_size(const Ref& query, const Ref& key, const Ref& value) {
   for (const Ref* x : {&query, &key, &value})
-    if (x->shape().rank() < 3) fail(fmt::format("enable_gqa for tensors without heads, such as {}", x->shape().text()), "Give (..., heads, positions, entries)");
+    if (x->shape().rank() < 3)
+      fail(fmt::format("enable_gqa for tensors without heads, such as {}", x->shape().text()), "Give (..., heads, positions, entries)");
   auto heads = [](const Ref& x) { return x.shape()[x.shape().rank() - 3]; };
   if (heads(key) != heads(value) || heads(key) == 0 || heads(query) % heads(key) != 0)
     fail(fmt::format("{} heads of the query for {} of the key and {} of the value", heads(query), heads(key), heads(value)),
@@ -61,14 +62,16 @@ Ref row_maximum(const Ref& x) {
 // softmax(scale * scores) where true entries of the mask take part.
 Ref weights_of_visible(const Ref& scores, double scale, const Ref& mask) {
   const Ref seen = row_maximum(cast(mask, DType::i32));  // 0 for a row that sees nothing
-  const Ref masked = formula({mask, seen, scores}, [&](std::span<const Ex> in) { return cotan::where(in[0] || formula_language::eq(in[1], 0), scale * in[2], -inf); });
+  const Ref masked =
+      formula({mask, seen, scores}, [&](std::span<const Ex> in) { return cotan::where(in[0] || formula_language::eq(in[1], 0), scale * in[2], -inf); });
   return formula({seen, softmax(masked)}, [](std::span<const Ex> in) { return cotan::where(formula_language::eq(in[0], 0), 0, in[1]); });
 }
 
 // softmax(scale * scores + mask); a row of which all entries are -inf sees nothing.
 Ref weights_of_added(const Ref& scores, double scale, const Ref& mask) {
-  const Ref most = stop_gradient(row_maximum(mask));
-  const Ref masked = formula({most, mask, scores}, [&](std::span<const Ex> in) { return scale * in[2] + cotan::where(formula_language::eq(in[0], -inf), 0, in[1]); });
+  const Ref most = row_maximum(mask);  // -inf for a row that sees nothing
+  const Ref masked =
+      formula({most, mask, scores}, [&](std::span<const Ex> in) { return scale * in[2] + cotan::where(formula_language::eq(in[0], -inf), 0, in[1]); });
   return formula({most, softmax(masked)}, [](std::span<const Ex> in) { return cotan::where(formula_language::eq(in[0], -inf), 0, in[1]); });
 }
 

@@ -44,8 +44,8 @@ void require_smoothing(double label_smoothing) {
 
 // Class indices, and which of them count.
 struct Target {
-  Ref given;    // as the user gave them
-  Ref index;    // those that count, 0 in place of the ignored ones
+  Ref given;  // as the user gave them
+  Ref index;  // those that count, 0 in place of the ignored ones
   double ignored = 0;
   bool ignores = false;  // whether the type can hold the ignored index at all
 
@@ -75,8 +75,7 @@ Ref mean_of_kept(const Ref& losses, const Target& target, const Ref& weights) {
   using namespace formula_language;
   if (!target.ignores) return weights ? div(sum(losses), sum(weights)) : mean(losses);
   const DType dtype = losses.dtype();
-  if (!weights)
-    return formula({target.last_kept(), sum(losses)}, [&](std::span<const Ex> in) { return in[1] / (formula_language::cast(in[0], dtype) + 1); });
+  if (!weights) return formula({target.last_kept(), sum(losses)}, [&](std::span<const Ex> in) { return in[1] / (formula_language::cast(in[0], dtype) + 1); });
   // The position is read, so that its check belongs to the loss.
   return formula({target.last_kept(), sum(losses), sum(target.kept(weights))},
                  [](std::span<const Ex> in) { return cotan::where(in[0] >= 0, in[1] / in[2], 0); });

@@ -26,8 +26,7 @@ void require_shape(const Ref& operand, std::string_view name, const Ref& x, cons
 }
 
 void require_channels(const Ref& x, std::size_t least_rank) {
-  if (x.shape().rank() < least_rank)
-    fail(fmt::format("x of shape {}", x.shape().text()), least_rank == 2 ? "x is (N, C, ...)" : "x is (N, C, L, ...)");
+  if (x.shape().rank() < least_rank) fail(fmt::format("x of shape {}", x.shape().text()), least_rank == 2 ? "x is (N, C, ...)" : "x is (N, C, L, ...)");
   if (x.shape().elements() == 0) fail(fmt::format("x of shape {} has no elements", x.shape().text()), "Skip empty batches");
 }
 
@@ -49,10 +48,13 @@ struct Moments {
 };
 
 // The variance is the mean of squared differences from the mean: no difference of large sums.
+Ref squared_differences(const Ref& x, const Ref& mean) {
+  return formula({x, mean}, [](std::span<const Ex> in) { return (in[0] - in[1]) * (in[0] - in[1]); });
+}
+
 Moments moments_over(const Ref& x, const Dims& dims) {
   const Ref average = mean(x, {.dim = dims, .keepdim = true});
-  const Ref squares = formula({x, average}, [](std::span<const Ex> in) { return (in[0] - in[1]) * (in[0] - in[1]); });
-  return {average, mean(squares, {.dim = dims, .keepdim = true})};
+  return {average, mean(squared_differences(x, average), {.dim = dims, .keepdim = true})};
 }
 
 Ref reciprocal_deviation(const Ref& variance, double eps) {
@@ -85,7 +87,8 @@ Dims last_dims(const Ref& x, const Sizes& normalized_shape, Shape& sizes) {
     dims.push_back(static_cast<std::int64_t>(d));
   }
   if (!fits)
-    fail(fmt::format("normalized_shape ({}) for x of shape {}", fmt::join(normalized_shape, ", "), x.shape().text()), "It is the sizes of the last dimensions of x");
+    fail(fmt::format("normalized_shape ({}) for x of shape {}", fmt::join(normalized_shape, ", "), x.shape().text()),
+         "It is the sizes of the last dimensions of x");
   if (sizes.elements() == 0) fail(fmt::format("no elements to normalise over in x of shape {}", x.shape().text()), "Give at least one");
   return Dims(dims);
 }
@@ -115,7 +118,8 @@ std::vector<Ref> layer_norm_body(std::span<const Ref> operands, const LayerNormO
   require_norm(x, "layer_norm", options.eps);
   Shape sizes;
   const Dims dims = last_dims(x, options.normalized_shape, sizes);
-  for (const auto& [operand, name] : {std::pair(&weight, "weight"), {&bias, "bias"}}) require_shape(*operand, name, x, sizes, "It has the shape that is normalised");
+  for (const auto& [operand, name] : {std::pair(&weight, "weight"), {&bias, "bias"}})
+    require_shape(*operand, name, x, sizes, "It has the shape that is normalised");
   const Moments m = moments_over(x, dims);
   return {normalised(x, m, weight, bias, options.eps), m.mean, m.variance};
 }
@@ -142,10 +146,14 @@ std::vector<Ref> batch_norm_training_body(std::span<const Ref> operands, const B
   const std::int64_t channels = x.shape()[1];
   const std::size_t rank = x.shape().rank();
   if (x.shape().elements() == channels)
-    fail(fmt::format("one value for each channel of x of shape {}", x.shape().text()), "A single value has no variance: use more samples, or running statistics");
-  const Moments m = moments_over(x, all_but_channels(x));
+    fail(fmt::format("one value for each channel of x of shape {}", x.shape().text()),
+         "A single value has no variance: use more samples, or running statistics");
   const auto per_channel = [&](const Ref& v) { return v ? along(v, 1, rank) : v; };
-  return {normalised(x, m, per_channel(weight), per_channel(bias), options.eps), shaped(m.mean, {channels}), shaped(m.variance, {channels})};
+  // Everything reads the statistics as they are given, (C), so that the gradient reads the results and computes nothing again.
+  const Dims dims = all_but_channels(x);
+  const Ref average = mean(x, {.dim = dims});
+  const Ref variance = mean(squared_differences(x, per_channel(average)), {.dim = dims});
+  return {normalised(x, {per_channel(average), per_channel(variance)}, per_channel(weight), per_channel(bias), options.eps), average, variance};
 }
 
 std::vector<Ref> batch_norm_body(std::span<const Ref> operands, const BatchNormOptions& options) {

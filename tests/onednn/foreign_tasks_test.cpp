@@ -1,10 +1,10 @@
 // The hardest case for a library that waits in the same scheduler as its caller: every tile is a TBB task of its own, so that a thread waiting inside a
 // primitive would find plenty of others to pick up. It would enter the body again and overwrite the scratch of the tile it interrupted.
-#include <array>
 #include <tbb/global_control.h>
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
 
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <thread>

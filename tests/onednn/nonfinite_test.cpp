@@ -1,6 +1,6 @@
 // The table of primitive.h: what the primitives do with NaN and infinity.
-#include <array>
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 

@@ -1,9 +1,9 @@
 // oneDNN stays on the calling thread: no OpenMP region, the caller's OpenMP setting restored, no task of the arena picked up inside a primitive.
 #include "backends/onednn/one_thread.h"
 
-#include <array>
 #include <dlfcn.h>
 
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <stdexcept>

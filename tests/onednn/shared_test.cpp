@@ -1,7 +1,7 @@
 // Primitives shared by the whole process, and how work is cut into tiles.
-#include <array>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <set>
 #include <thread>
 #include <tuple>

@@ -20,7 +20,7 @@ TEST(OtherForms, Views) {
   EXPECT_EQ(flipped.recognised(), "strided view");
   RawSum diagonal{{.coefficient = 1, .domain = {4}, .output = {i0}, .factors = {{i0, i0}}, .guards = {}}, {{4}, {4, 4}}};
   EXPECT_EQ(diagonal.recognised(), "strided view");
-  EXPECT_EQ(class_of(graph::pad(x, {.pad = {1, 2}})), "placed copy");
+  EXPECT_EQ(class_of(graph::pad_zeros(x, {.pad = {1, 2}})), "placed copy");
 }
 
 TEST(OtherForms, ReductionsNameWhatTheySumOver) {
