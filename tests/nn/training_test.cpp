@@ -49,6 +49,22 @@ TEST(Training, AConvolutionalNetLearnsInOneCompilationAndConstantMemory) {
   EXPECT_EQ(net.buffer("features.1.running_mean").value().to_vector(), before.at("features.1.running_mean").to_vector());
 }
 
+// Reading the loss moves the running statistics on; the way back to the parameters stays, and the step does not move them on again.
+TEST(Training, BatchNormMovesOnOnceAForwardPass) {
+  const nn::BatchNorm1d norm(2);
+  optim::SGD sgd(norm.parameters(), {.lr = 0.1});
+  const Tensor x = tensor(std::vector<float>{1, 2, 3, 6}, {2, 2});  // means 2 and 4
+  const Tensor loss = mean(square(norm(x) - 1));
+  EXPECT_NEAR(loss.item(), 2, 1e-4);
+  EXPECT_EQ(norm.num_batches_tracked.value().item<std::int64_t>(), 1);
+  loss.backward();
+  sgd.step();
+  EXPECT_EQ(norm.num_batches_tracked.value().item<std::int64_t>(), 1);
+  EXPECT_EQ(norm.running_mean.value().to_vector(), (std::vector<float>{0.2F, 0.4F}));
+  EXPECT_NEAR(norm.running_var.value().to_vector()[1], 0.9 + 0.1 * 8, 1e-6);
+  EXPECT_NEAR(norm.bias.value().to_vector()[0], 0.1, 1e-6);
+}
+
 TEST(Training, AnLstmOverASequenceCompilesOnce) {
   manual_seed(2);
   struct Counter : nn::Module {
