@@ -92,8 +92,8 @@ AttentionResult MultiheadAttention::attend(const Tensor& query, const Tensor& ke
   if (drops || o.need_weights) {
     // The weights are the attention of the identity: the operation gives them with its own treatment of masks.
     const Tensor identity = cast(reshape(arange(keys), {keys, 1}) == arange(keys), query.dtype());
-    weights = scaled_dot_product_attention(heads[0], heads[1], broadcast_to(identity, BroadcastToOptions{.size = {batch, num_heads_, keys, keys}}), both_or_none,
-                                           {.is_causal = o.is_causal});
+    weights = scaled_dot_product_attention(heads[0], heads[1], broadcast_to(identity, BroadcastToOptions{.size = {batch, num_heads_, keys, keys}}),
+                                           both_or_none, {.is_causal = o.is_causal});
     if (drops) weights = cotan::dropout(weights, {.p = options_.dropout}, options_.generator);
     if (o.need_weights) result.attn_output_weights = o.average_attn_weights ? mean(weights, {.dim = 1}) : weights;
   }

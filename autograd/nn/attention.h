@@ -24,8 +24,8 @@ struct MultiheadAttentionOptions {
 // What a call of MultiheadAttention takes beside its inputs. A bool mask is true at what does not take part, as in PyTorch's layer; a floating one is added to
 // the scores. A query that no key takes part for gets weights of 0.
 struct AttentionOptions {
-  Tensor key_padding_mask;           // (batch, keys), or (keys) without a batch
-  Tensor attn_mask;                  // (queries, keys) or (batch * heads, queries, keys)
+  Tensor key_padding_mask = {};      // (batch, keys), or (keys) without a batch
+  Tensor attn_mask = {};             // (queries, keys) or (batch * heads, queries, keys)
   bool is_causal = false;            // query i takes keys up to i; not together with masks
   bool need_weights = false;         // PyTorch's default is true
   bool average_attn_weights = true;  // weights (batch, queries, keys), the mean over the heads, rather than (batch, heads, queries, keys)
@@ -47,9 +47,9 @@ class MultiheadAttention : public Module {
   // query (L, N, E), key and value (S, N, E), or (N, L, E) and (N, S, E) with batch_first; all without N. Throws Error for other shapes.
   AttentionResult operator()(const Operand& query, const Operand& key, const Operand& value, const AttentionOptions& options = {}) const;
 
-  const Variable in_proj_weight;
-  const Variable in_proj_bias;  // undefined without bias
-  const Linear out_proj;
+  const Variable in_proj_weight;  // (3 * embed_dim, embed_dim): of query, key and value
+  const Variable in_proj_bias;    // (3 * embed_dim); undefined without bias
+  const Linear out_proj;          // of what the heads give, side by side
 
  private:
   [[nodiscard]] AttentionResult attend(const Tensor& query, const Tensor& key, const Tensor& value, const AttentionOptions& options) const;
@@ -73,8 +73,8 @@ struct TransformerEncoderLayerOptions {
 
 // What a call of TransformerEncoderLayer takes beside x: masks as in AttentionOptions.
 struct EncoderMasks {
-  Tensor src_mask;
-  Tensor src_key_padding_mask;
+  Tensor src_mask = {};
+  Tensor src_key_padding_mask = {};
   bool is_causal = false;
 };
 
@@ -87,14 +87,17 @@ class TransformerEncoderLayer : public Layer {
   using Layer::operator();
   // Of the shape of x, (length, batch, d_model) or as options say, with masks or without.
   Tensor operator()(const Operand& x, const EncoderMasks& masks) const;
+  // The same without masks.
   [[nodiscard]] Tensor forward(const Tensor& x) const override;
 
-  const MultiheadAttention self_attn;
-  const Linear linear1;
-  const Dropout dropout;
-  const Linear linear2;
-  const LayerNorm norm1, norm2;
-  const Dropout dropout1, dropout2;
+  const MultiheadAttention self_attn;  // of x with itself
+  const Linear linear1;                // into the hidden layer
+  const Dropout dropout;               // of the hidden layer
+  const Linear linear2;                // out of it
+  const LayerNorm norm1;               // of the attention's part
+  const LayerNorm norm2;               // of the feed-forward part
+  const Dropout dropout1;              // of what attention adds
+  const Dropout dropout2;              // of what the feed-forward part adds
 
  private:
   [[nodiscard]] Tensor encoded(const Tensor& x, const EncoderMasks& masks) const;

@@ -28,8 +28,8 @@ class Linear : public Layer {
   // (..., out_features).
   [[nodiscard]] Tensor forward(const Tensor& x) const override;
 
-  const Variable weight;
-  const Variable bias;  // undefined without one
+  const Variable weight;  // (out_features, in_features)
+  const Variable bias;    // (out_features); undefined without one
 };
 
 // Options of a convolution over N spatial dimensions.
@@ -55,14 +55,17 @@ class Conv : public Layer {
   // (batch, out_channels, spatial...).
   [[nodiscard]] Tensor forward(const Tensor& x) const override;
 
-  const Variable weight;
-  const Variable bias;  // undefined without one
+  const Variable weight;  // (out_channels, in_channels / groups, kernel_size...)
+  const Variable bias;    // (out_channels); undefined without one
 
  private:
   ConvOptions<N> options_;
 };
+// Over one dimension, x (N, C, W).
 using Conv1d = Conv<1>;
+// Over two dimensions, x (N, C, H, W).
 using Conv2d = Conv<2>;
+// Over three dimensions, x (N, C, D, H, W).
 using Conv3d = Conv<3>;
 extern template class Conv<1>;
 extern template class Conv<2>;
@@ -70,9 +73,9 @@ extern template class Conv<3>;
 
 // Options of the layer Embedding.
 struct EmbeddingOptions {
-  std::optional<std::int64_t> padding_idx;    // a row that starts as zeros and gets no gradient; negative ones count from the end
-  DType dtype = f32;                          // of the weight: f32 or f64
-  Generator generator = default_generator();  // what the initial values are drawn from
+  std::optional<std::int64_t> padding_idx = {};  // a row that starts as zeros and gets no gradient; negative ones count from the end
+  DType dtype = f32;                             // of the weight: f32 or f64
+  Generator generator = default_generator();     // what the initial values are drawn from
 };
 
 // Rows of weight (num_embeddings, embedding_dim) by their indices.
@@ -84,7 +87,7 @@ class Embedding : public Layer {
   // (..., embedding_dim) for indices (...). An index out of range is an Error of the evaluation.
   [[nodiscard]] Tensor forward(const Tensor& indices) const override;
 
-  const Variable weight;
+  const Variable weight;  // (num_embeddings, embedding_dim)
 
  private:
   std::optional<std::int64_t> padding_idx_;

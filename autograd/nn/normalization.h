@@ -51,7 +51,8 @@ class GroupNorm : public Layer {
   // Of the shape of x.
   [[nodiscard]] Tensor forward(const Tensor& x) const override;
 
-  const Variable weight, bias;  // (C); undefined where not affine
+  const Variable weight;  // (C); undefined where not affine
+  const Variable bias;    // (C); undefined where not affine
 
  private:
   std::int64_t num_groups_;
@@ -75,9 +76,11 @@ class BatchNorm : public Layer {
   // Of the shape of x. Throws Error for an x of another rank, and in training for a single value a channel.
   [[nodiscard]] Tensor forward(const Tensor& x) const override;
 
-  const Variable weight, bias;               // (C); undefined where not affine
-  const Variable running_mean, running_var;  // (C); undefined where not tracked
-  const Variable num_batches_tracked;        // i64; undefined where not tracked
+  const Variable weight;               // (C); undefined where not affine
+  const Variable bias;                 // (C); undefined where not affine
+  const Variable running_mean;         // (C); undefined where not tracked
+  const Variable running_var;          // (C), unbiased; undefined where not tracked
+  const Variable num_batches_tracked;  // i64; undefined where not tracked
 
  protected:
   // For inputs of these ranks.

@@ -13,9 +13,9 @@ namespace cotan::nn {
 
 // What a layer's parameters have in common.
 struct ParameterOptions {
-  DType dtype;
-  const Generator& generator;
-  std::source_location where;
+  DType dtype;                 // f32 or f64
+  const Generator& generator;  // what they are drawn from
+  std::source_location where;  // the user's line
 };
 
 // A parameter uniform in [-1 / sqrt(fan_in), 1 / sqrt(fan_in)).

@@ -84,6 +84,7 @@ Recurrent::Outcome Recurrent::over(const Tensor& x, const std::vector<Tensor>& i
     std::vector<std::vector<Tensor>> outputs;  // by direction, each in the order of time
     for (std::size_t network = first; network < first + directions; ++network) {
       std::vector<Tensor> state, out;
+      out.reserve(steps.size());
       for (const auto& part : states) state.push_back(part[network]);
       const bool backwards = network > first;
       if (backwards) std::reverse(steps.begin(), steps.end());

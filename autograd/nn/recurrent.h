@@ -33,16 +33,22 @@ struct RecurrentOptions {
 // What recurrent networks have in common.
 class Recurrent : public Module {
  protected:
+  // The parameters of one layer in one direction.
   struct Weights {
-    Variable w_ih, w_hh, b_ih, b_hh;  // biases undefined without bias
+    Variable w_ih;  // of the input
+    Variable w_hh;  // of the state
+    Variable b_ih;  // added to the input's part; undefined without bias
+    Variable b_hh;  // added to the state's part; undefined without bias
   };
   // One step: moves the state on by an input; the first tensor of the state is the output.
   using Step = std::function<void(const Tensor& x, std::vector<Tensor>& state, const Weights& weights)>;
+  // What a whole sequence gives.
   struct Outcome {
-    Tensor output;
-    std::vector<Tensor> state;
+    Tensor output;              // of the last layer, for all times
+    std::vector<Tensor> state;  // after the last time, part by part
   };
 
+  // With weights of so many gates. Throws Error as LSTM's constructor does.
   Recurrent(const char* kind, std::int64_t gates, std::int64_t input_size, std::int64_t hidden_size, const RecurrentOptions& options,
             std::source_location where);
   // All layers over the whole of x. `initial` has a tensor for each part of the state, (layers * directions, [batch,] hidden); undefined ones are zeros.
@@ -57,8 +63,8 @@ class Recurrent : public Module {
 
 // The state of an LSTM: (layers * directions, batch, hidden) each, without batch where x has none.
 struct LSTMState {
-  Tensor h;  // what the layers gave last
-  Tensor c;  // their memory
+  Tensor h = {};  // what the layers gave last
+  Tensor c = {};  // their memory
 };
 // What an LSTM gives.
 struct LSTMResult {

@@ -105,8 +105,8 @@ CASES = []
 
 
 def case(name, layer, arguments, shapes, modes=(True,), **rest):
-    """A case; what is not named here is an option of the layer, but for self, masks and call."""
-    special = {n: rest.pop(n) for n in ("self", "masks", "call") if n in rest}
+    """A case; what is not named here is an option of the layer, but for self, masks, call and tolerance."""
+    special = {n: rest.pop(n) for n in ("self", "masks", "call", "tolerance") if n in rest}
     inputs = [s if isinstance(s, dict) else dict(shape=list(s)) for s in shapes]
     CASES.append(dict(name=name, layer=layer, arguments=arguments, options=rest, inputs=inputs, modes=list(modes), **special))
 
@@ -152,7 +152,8 @@ case("flatten", "Flatten", [], [(2, 3, 2)])
 case("flatten_options", "Flatten", [], [(2, 3, 2, 2)], start_dim=0, end_dim=-2)
 case("identity", "Identity", [], [(2, 3)])
 for plain in "ReLU ReLU6 SELU SiLU Mish Tanh Sigmoid LogSigmoid Softsign Hardsigmoid Hardswish LeakyReLU ELU CELU Softplus Hardtanh GELU".split():
-    case(plain.lower(), plain, [], [(2, 5)])
+    # PyTorch's derivative of hardsigmoid multiplies by 1/6 as a float32.
+    case(plain.lower(), plain, [], [(2, 5)], **(dict(tolerance=1e-7) if plain == "Hardsigmoid" else {}))
 case("leakyrelu_options", "LeakyReLU", [], [(2, 5)], negative_slope=0.3)
 case("elu_options", "ELU", [], [(2, 5)], alpha=0.7)
 case("celu_options", "CELU", [], [(2, 5)], alpha=1.5)
