@@ -5,8 +5,8 @@
 //
 // Each reduces its operand to a short interval, evaluates a polynomial there and puts the result together; the polynomials are those of polynomials.h, or
 // others of the same names: P is the structure that holds them. The operations are those of lanes.h, so a lane's result has the same bits on every instruction
-// set, whatever the other lanes hold. Errors were measured over all floats, in ULPs of the result, by bench/transcendentals; docs/performance.md has the table,
-// and the tests hold every function to the bounds there. Infinities, NaN, zeros of both signs, subnormal operands and results are those of the C standard.
+// set, whatever the other lanes hold. The largest errors that were measured stand in docs/performance.md, and tests/loops holds every function to a bound just
+// above. Infinities, NaN, zeros of both signs, subnormal operands and results are those of the C standard.
 //
 // Included once for each instruction set, like lanes.h.
 #if defined(COTAN_LOOPS_FLOAT_FUNCTIONS) == defined(HWY_TARGET_TOGGLE)

@@ -12,15 +12,15 @@
 
 namespace cotan::loops_test {
 
-// The bound on each function's error, in ULPs. Over all floats (one operand) the largest error lies less than 0.05 below; docs/performance.md has the table.
+// The bound on each function's error, in ULPs: a little more than the largest that was measured, of which docs/performance.md has a table.
 struct FloatFunction {
   Atom atom;
   double bound;
 };
 
 inline constexpr FloatFunction unary_functions[] = {
-    {Atom::exp, 0.96}, {Atom::expm1, 1.35}, {Atom::log, 0.9}, {Atom::log1p, 1.45}, {Atom::sin, 1.0},  {Atom::cos, 1.0},
-    {Atom::asin, 1.1}, {Atom::tanh, 1.25},  {Atom::erf, 1.0}, {Atom::erfc, 1.6},  {Atom::cbrt, 0.6},
+    {Atom::exp, 0.95}, {Atom::expm1, 1.35}, {Atom::log, 0.9}, {Atom::log1p, 1.45}, {Atom::sin, 1.05}, {Atom::cos, 1.05},
+    {Atom::asin, 1.2}, {Atom::tanh, 1.4},   {Atom::erf, 1.1}, {Atom::erfc, 2.15},  {Atom::cbrt, 0.6},
 };
 inline constexpr FloatFunction binary_functions[] = {{Atom::atan2, 1.5}, {Atom::pow, 1.0}};
 
