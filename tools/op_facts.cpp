@@ -187,7 +187,7 @@ std::vector<OpRefusal> refusals_of(const Op& op) {
     for (DType t : {f32, i32, boolean}) keep(refusal_of([&] { static_cast<void>(formula_on(op, t)); }));
   for (const OpCase& c : op.bad_cases) {
     const std::optional<OpRefusal> refusal = refusal_of([&] { static_cast<void>(c.record(parameters_of(op, c.operands))); });
-    if (!refusal) throw InternalError(fmt::format("a bad case of {} was recorded", op.name));
+    if (!refusal) throw InternalError(fmt::format("a bad case of {} was recorded,{}", op.name, c.attributes.text()));
     keep(refusal);
   }
   return all;

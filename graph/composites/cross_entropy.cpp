@@ -50,7 +50,8 @@ struct Target {
   bool ignores = false;  // whether the type can hold the ignored index at all
 
   Target(const Ref& target, std::int64_t ignore_index) : given(target), index(target), ignored(static_cast<double>(ignore_index)) {
-    if (std::abs(ignored) > 0x1p53) fail(fmt::format("ignore_index {}", ignore_index), "Give one that a float64 holds exactly, up to 2^53");
+    constexpr std::int64_t most = std::int64_t{1} << 53;
+    if (ignore_index > most || ignore_index < -most) fail(fmt::format("ignore_index {}", ignore_index), "Give one that a float64 holds exactly, up to 2^53");
     ignores = takes_number(target.dtype(), ignored);
     if (ignores) index = formula({target}, [&](std::span<const Ex> t) { return cotan::where(formula_language::eq(t[0], ignored), 0, t[0]); });
   }
