@@ -34,7 +34,7 @@ sum by exchanging two accesses ([design.md](design.md)). The gradient is a graph
 **Conventions** are the derivatives at points where there is none, or more than one: kinks and ties. What holds for NaN, infinities and integers is in
 [ir.md](ir.md#semantics).
 
-**Runs on** says what computes the operation for large f32 operands: `oneDNN (matmul)` is a primitive of oneDNN, `loops (map)` a kernel of Cotan's own, and
+**Runs on** says what computes the operation for large f32 operands, and its gradients, asked for together (of the first result, where there are several): `oneDNN (matmul)` is a primitive of oneDNN, `loops (map)` a kernel of Cotan's own, and
 `views` cost nothing. oneDNN stands here where it is asked first; the loops compute instead where its library has no optimized implementation for the processor, where operands
 lie in memory in a way that it cannot read, and where they are too small to be worth a call. Other types than f32 always run on the loops.
 
@@ -72,6 +72,23 @@ std::string code(std::string_view text) {
   return fmt::format("`` {} ``", text);
 }
 
+// Text as Markdown that shows it as it is.
+std::string prose(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    if (std::string_view("*<&\\`~").find(c) != std::string_view::npos) out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+// Text as HTML.
+std::string as_html(std::string_view text) {
+  std::string out;
+  for (char c : text) out += c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '&' ? "&amp;" : std::string(1, c);
+  return out;
+}
+
 // Writes sections of one operation: as Markdown, or plainly for a terminal.
 class Section {
  public:
@@ -91,6 +108,7 @@ class Section {
  private:
   void line(std::string_view text) { out_ += fmt::format("{}\n", text); }
   void item(std::string_view name, std::string_view text) { line(fmt::format("- {}: {}", markdown_ ? fmt::format("**{}**", name) : std::string(name), text)); }
+  [[nodiscard]] std::string shown(std::string_view text) const { return markdown_ ? prose(text) : std::string(text); }
   [[nodiscard]] std::string quoted(std::string_view text) const { return markdown_ ? code(text) : std::string(text); }
   void block(std::string_view language, std::string_view text) {
     if (markdown_)
@@ -112,7 +130,7 @@ class Section {
   void add_head() {
     if (markdown_) line(fmt::format("### {}\n", op_.name));
     block("cpp", signature_of(op_));
-    line(fmt::format("\n{}.", sentence()));
+    line(fmt::format("\n{}.", shown(sentence())));
     if (!op_.results.empty()) line(fmt::format("\nThe result is a structure of {}.", fmt::join(op_.results, ", ")));
     if (op_.table == OpTable::call)
       line(fmt::format("\nRecorded as one call of the name {}, which a backend may take as a whole; its body is what it means.", quoted(op_.name)));
@@ -132,12 +150,12 @@ class Section {
     const std::string options = example.attributes.text();
     const std::string title = fmt::format("An example{}, {}", options.empty() ? "" : " with" + options, about);
     if (markdown_ && std::ranges::count(example.text, '\n') >= most_lines) {
-      line(fmt::format("<details><summary>{}</summary>\n", title));
+      line(fmt::format("<details><summary>{}</summary>\n", as_html(title)));
       block("text", example.text);
       line("\n</details>\n");
       return;
     }
-    line(fmt::format("{}:\n", title));
+    line(fmt::format("{}:\n", shown(title)));
     block("text", example.text);
     line("");
   }
@@ -171,10 +189,10 @@ class Section {
     if (refusals.empty()) return;
     if (markdown_ && refusals.size() > 1) {
       line("- **Refuses**:");
-      for (const OpRefusal& r : refusals) line(fmt::format("  - {} — {}", code(r.problem), r.remedy));
+      for (const OpRefusal& r : refusals) line(fmt::format("  - {} — {}", code(r.problem), prose(r.remedy)));
       return;
     }
-    for (const OpRefusal& r : refusals) item("Refuses", fmt::format("{} — {}", quoted(r.problem), r.remedy));
+    for (const OpRefusal& r : refusals) item("Refuses", fmt::format("{} — {}", quoted(r.problem), shown(r.remedy)));
   }
 
   void add_oracle() { item(op_.row != nullptr ? "The same in C++" : "The same in PyTorch", quoted(op_.oracle)); }
