@@ -34,16 +34,19 @@ sum by exchanging two accesses ([design.md](design.md)). The gradient is a graph
 **Conventions** are the derivatives at points where there is none, or more than one: kinks and ties. What holds for NaN, infinities and integers is in
 [ir.md](ir.md#semantics).
 
-**Runs on** says what computes the operation for large f32 operands, and its gradients, asked for together (of the first result, where there are several): `oneDNN (matmul)` is a primitive of oneDNN, `loops (map)` a kernel of Cotan's own, and
-`views` cost nothing. oneDNN stands here where it is asked first; the loops compute instead where its library has no optimized implementation for the processor, where operands
-lie in memory in a way that it cannot read, and where they are too small to be worth a call. Other types than f32 always run on the loops.
+**Runs on** says what computes the operation for large f32 operands, and then its gradients, all asked for together (those of the first result where there
+are several). `oneDNN (matmul)` is a primitive of oneDNN, `loops (map)` a kernel of Cotan's own, and `views` cost nothing. oneDNN stands where it is asked
+first; the loops compute instead where its library has no optimized implementation for the processor, where operands lie in memory in a way that it cannot
+read, and where they are too small to be worth a call. Types other than f32 always run on the loops.
 
-**Refuses** lists mistakes and the messages that they get, behind the operation's name and before the line of the program where it was called.
+**Refuses** lists mistakes and what is said of them, between the operation's name and the line of the program that called it. Elementwise operations refuse
+besides operands of two types, and shapes that do not broadcast.
 
-**Accuracy.** In float64, elementwise values are within 4 units in the last place of the C++ standard library at random points and at every edge of the format
-(the formula in float32: 16), derivatives within 1e-8 of differences; sums, reductions and composites, their gradients and second-order products are within 1e-9 of PyTorch's numbers. Compiled programs are within 1e-5 (f32) and 1e-12
-(f64) of the reference, relative to the largest entry; single elementwise operations and their gradients, edges included, within 5e-5 and 1e-13.
-The greatest errors of the f32 functions (exp, tanh, erf and the like) in units in the last place are listed in [performance.md](performance.md#functions-of-float32).
+**Accuracy.** The tests hold elementwise values in float64 within 4 units in the last place of the C++ standard library, at random points and at every edge of
+the format, and formulas evaluated in float32 within 16; derivatives within 1e-8 of differences; sums, reductions and composites with their gradients and
+Hessian-vector products, in float64, within 1e-9 of PyTorch's numbers. Compiled programs are held to the reference, relative to the largest entry, within 1e-5
+(f32) and 1e-12 (f64); single elementwise operations with their gradients within 5e-5 and 1e-13, edges included. The greatest errors of exp, tanh, erf and
+their like in f32, in units in the last place, are listed in [performance.md](performance.md#functions-of-float32).
 )";
 
 std::string title_of(std::string_view family) {
@@ -72,11 +75,14 @@ std::string code(std::string_view text) {
   return fmt::format("`` {} ``", text);
 }
 
-// Text as Markdown that shows it as it is.
+// Text as Markdown that shows it as it is: a star beside a letter may be emphasis, and a < before one a tag.
 std::string prose(std::string_view text) {
   std::string out;
-  for (char c : text) {
-    if (std::string_view("*<&\\`~").find(c) != std::string_view::npos) out += '\\';
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i], before = i > 0 ? text[i - 1] : ' ', after = i + 1 < text.size() ? text[i + 1] : ' ';
+    const bool starred = c == '*' && (before != ' ' || after != ' ');
+    const bool tag = c == '<' && after != ' ' && after != '=';
+    if (starred || tag || c == '&' || c == '\\' || c == '`' || c == '~') out += '\\';
     out += c;
   }
   return out;
