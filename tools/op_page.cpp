@@ -217,7 +217,7 @@ std::string page_of(std::span<const Op> ops) {
   std::string index, sections;
   for (const std::string& family : families) {
     std::vector<std::string> links;
-    sections += fmt::format("\n## {}\n", title_of(family));
+    sections += fmt::format("\n## {} ({}.def)\n", title_of(family), family);
     for (const Op& op : ops) {
       if (op.family != family) continue;
       links.push_back(fmt::format("[{0}](#{0})", op.name));
