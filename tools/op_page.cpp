@@ -24,7 +24,8 @@ gradients and messages from recording, differentiating and misusing each operati
 
 **Signatures.** Names and arguments are PyTorch's. What stands in braces are options, given as designated initialisers: `sum(x, {{.dim = 1, .keepdim = true}})`.
 An operand with `= {{}}` may be left out. Operands are tensors or C++ numbers, which take the type of the tensors beside them. Elementwise operations broadcast as
-NumPy does; types never mix without a cast.
+NumPy does; types never mix without a cast. Elementwise operations are the functions of their names in `torch`, `torch.special` or `torch.nn.functional`, where
+`log_sigmoid` is `logsigmoid`, and `gelu_tanh` is `gelu` with `approximate="tanh"`; the other operations show what they are in PyTorch.
 
 **Graphs.** The text form of graphs is explained in [ir.md](ir.md). Each graph shows an example: the operation on small operands, then its gradient as the library
 generated it. `g` is the cotangent of the result, the gradient that arrives from behind; `d_x` is what goes on to `x`. A sum is shown by its index expressions:
