@@ -24,7 +24,8 @@ gradients and messages from recording, differentiating and misusing each operati
 
 **Signatures.** Names and arguments are PyTorch's. What stands in braces are options, given as designated initialisers: `sum(x, {{.dim = 1, .keepdim = true}})`.
 An operand with `= {{}}` may be left out. Operands are tensors or C++ numbers, which take the type of the tensors beside them. Elementwise operations broadcast as
-NumPy does; types never mix without a cast.
+NumPy does; types never mix without a cast. Elementwise operations are the functions of their names in `torch`, `torch.special` or `torch.nn.functional`, where
+`log_sigmoid` is `logsigmoid`, and `gelu_tanh` is `gelu` with `approximate="tanh"`; the other operations show what they are in PyTorch.
 
 **Graphs.** The text form of graphs is explained in [ir.md](ir.md). Each graph shows an example: the operation on small operands, then its gradient as the library
 generated it. `g` is the cotangent of the result, the gradient that arrives from behind; `d_x` is what goes on to `x`. A sum is shown by its index expressions:
@@ -34,16 +35,19 @@ sum by exchanging two accesses ([design.md](design.md)). The gradient is a graph
 **Conventions** are the derivatives at points where there is none, or more than one: kinks and ties. What holds for NaN, infinities and integers is in
 [ir.md](ir.md#semantics).
 
-**Runs on** says what computes the operation for large f32 operands: `oneDNN (matmul)` is a primitive of oneDNN, `loops (map)` a kernel of Cotan's own, and
-`views` cost nothing. oneDNN stands here where it is asked first; the loops compute instead where its library has no optimized implementation for the processor, where operands
-lie in memory in a way that it cannot read, and where they are too small to be worth a call. Other types than f32 always run on the loops.
+**Runs on** says what computes the operation for large f32 operands, and then its gradients, all asked for together (those of the first result where there
+are several). `oneDNN (matmul)` is a primitive of oneDNN, `loops (map)` a kernel of Cotan's own, and `views` cost nothing. oneDNN stands where it is asked
+first; the loops compute instead where its library has no optimized implementation for the processor, where operands lie in memory in a way that it cannot
+read, and where they are too small to be worth a call. Types other than f32 always run on the loops.
 
-**Refuses** lists mistakes and the messages that they get, behind the operation's name and before the line of the program where it was called.
+**Refuses** lists mistakes and what is said of them, between the operation's name and the line of the program that called it. Elementwise operations refuse
+besides operands of two types, and shapes that do not broadcast.
 
-**Accuracy.** In float64, elementwise values are within 4 units in the last place of the C++ standard library at random points and at every edge of the format
-(the formula in float32: 16), derivatives within 1e-8 of differences; sums, reductions and composites, their gradients and second-order products are within 1e-9 of PyTorch's numbers. Compiled programs are within 1e-5 (f32) and 1e-12
-(f64) of the reference, relative to the largest entry; single elementwise operations and their gradients, edges included, within 5e-5 and 1e-13.
-The greatest errors of the f32 functions (exp, tanh, erf and the like) in units in the last place are listed in [performance.md](performance.md#functions-of-float32).
+**Accuracy.** The tests hold elementwise values in float64 within 4 units in the last place of the C++ standard library, at random points and at every edge of
+the format, and formulas evaluated in float32 within 16; derivatives within 1e-8 of differences; sums, reductions and composites with their gradients and
+Hessian-vector products, in float64, within 1e-9 of PyTorch's numbers. Compiled programs are held to the reference, relative to the largest entry, within 1e-5
+(f32) and 1e-12 (f64); single elementwise operations with their gradients within 5e-5 and 1e-13, edges included. The greatest errors of exp, tanh, erf and
+their like in f32, in units in the last place, are listed in [performance.md](performance.md#functions-of-float32).
 )";
 
 std::string title_of(std::string_view family) {
@@ -72,6 +76,26 @@ std::string code(std::string_view text) {
   return fmt::format("`` {} ``", text);
 }
 
+// Text as Markdown that shows it as it is: a star beside a letter may be emphasis, and a < before one a tag.
+std::string prose(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i], before = i > 0 ? text[i - 1] : ' ', after = i + 1 < text.size() ? text[i + 1] : ' ';
+    const bool starred = c == '*' && (before != ' ' || after != ' ');
+    const bool tag = c == '<' && after != ' ' && after != '=';
+    if (starred || tag || c == '&' || c == '\\' || c == '`' || c == '~') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+// Text as HTML.
+std::string as_html(std::string_view text) {
+  std::string out;
+  for (char c : text) out += c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '&' ? "&amp;" : std::string(1, c);
+  return out;
+}
+
 // Writes sections of one operation: as Markdown, or plainly for a terminal.
 class Section {
  public:
@@ -91,6 +115,7 @@ class Section {
  private:
   void line(std::string_view text) { out_ += fmt::format("{}\n", text); }
   void item(std::string_view name, std::string_view text) { line(fmt::format("- {}: {}", markdown_ ? fmt::format("**{}**", name) : std::string(name), text)); }
+  [[nodiscard]] std::string shown(std::string_view text) const { return markdown_ ? prose(text) : std::string(text); }
   [[nodiscard]] std::string quoted(std::string_view text) const { return markdown_ ? code(text) : std::string(text); }
   void block(std::string_view language, std::string_view text) {
     if (markdown_)
@@ -112,7 +137,7 @@ class Section {
   void add_head() {
     if (markdown_) line(fmt::format("### {}\n", op_.name));
     block("cpp", signature_of(op_));
-    line(fmt::format("\n{}.", sentence()));
+    line(fmt::format("\n{}.", shown(sentence())));
     if (!op_.results.empty()) line(fmt::format("\nThe result is a structure of {}.", fmt::join(op_.results, ", ")));
     if (op_.table == OpTable::call)
       line(fmt::format("\nRecorded as one call of the name {}, which a backend may take as a whole; its body is what it means.", quoted(op_.name)));
@@ -132,12 +157,12 @@ class Section {
     const std::string options = example.attributes.text();
     const std::string title = fmt::format("An example{}, {}", options.empty() ? "" : " with" + options, about);
     if (markdown_ && std::ranges::count(example.text, '\n') >= most_lines) {
-      line(fmt::format("<details><summary>{}</summary>\n", title));
+      line(fmt::format("<details><summary>{}</summary>\n", as_html(title)));
       block("text", example.text);
       line("\n</details>\n");
       return;
     }
-    line(fmt::format("{}:\n", title));
+    line(fmt::format("{}:\n", shown(title)));
     block("text", example.text);
     line("");
   }
@@ -171,10 +196,10 @@ class Section {
     if (refusals.empty()) return;
     if (markdown_ && refusals.size() > 1) {
       line("- **Refuses**:");
-      for (const OpRefusal& r : refusals) line(fmt::format("  - {} — {}", code(r.problem), r.remedy));
+      for (const OpRefusal& r : refusals) line(fmt::format("  - {} — {}", code(r.problem), prose(r.remedy)));
       return;
     }
-    for (const OpRefusal& r : refusals) item("Refuses", fmt::format("{} — {}", quoted(r.problem), r.remedy));
+    for (const OpRefusal& r : refusals) item("Refuses", fmt::format("{} — {}", quoted(r.problem), shown(r.remedy)));
   }
 
   void add_oracle() { item(op_.row != nullptr ? "The same in C++" : "The same in PyTorch", quoted(op_.oracle)); }
@@ -193,7 +218,7 @@ std::string page_of(std::span<const Op> ops) {
   std::string index, sections;
   for (const std::string& family : families) {
     std::vector<std::string> links;
-    sections += fmt::format("\n## {}\n", title_of(family));
+    sections += fmt::format("\n## {} ({}.def)\n", title_of(family), family);
     for (const Op& op : ops) {
       if (op.family != family) continue;
       links.push_back(fmt::format("[{0}](#{0})", op.name));

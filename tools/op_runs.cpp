@@ -34,6 +34,17 @@ std::string_view class_of(const Ref& node) {
   }
 }
 
+// The primitive that a library takes the node for.
+std::string_view primitive_of(const Ref& node) {
+  if (node->kind == Kind::reduce) return "max pooling";
+  if (node->kind != Kind::sum) return class_of(node);
+  if (as_max_gradient(*node.node())) return "max pooling gradient";
+  const auto& spec = node->as<SumSpec>();
+  const auto windows = spec.factors.size() == 1 ? as_pooling(spec, tensor_shapes(*node.node())) : std::nullopt;
+  if (!windows) return class_of(node);
+  return windows->gradient ? "average pooling gradient" : "average pooling";
+}
+
 class Runs {
  public:
   void forget(std::span<const Ref> known) {
@@ -42,8 +53,10 @@ class Runs {
 
   // Bodies nest only as deep as composites are written.
   void add(std::span<const Ref> results) {
-    for (Node* n : topological(results))
-      if (!known_.contains(n)) add_node(Ref(n));
+    const std::vector<Node*> all = topological(results);
+    const std::unordered_set<const Node*> needed = needed_for(results, all);
+    for (Node* n : all)
+      if (needed.contains(n) && !known_.contains(n)) add_node(Ref(n));
   }
 
   [[nodiscard]] std::string text() const {
@@ -53,13 +66,30 @@ class Runs {
   }
 
  private:
+  // What is computed for the results: a claim may read less than its node's operands. The gradient of a max pooling reads no positions.
+  static std::unordered_set<const Node*> needed_for(std::span<const Ref> results, std::span<Node* const> all) {
+    std::unordered_set<const Node*> needed;
+    for (const Ref& r : results) needed.insert(r.node());
+    for (std::size_t i = all.size(); i-- > 0;) {
+      if (all[i]->kind == Kind::check) needed.insert(all[i]);
+      if (!needed.contains(all[i])) continue;
+      const Ref node(all[i]);
+      const auto extreme = node->kind == Kind::sum ? as_max_gradient(*all[i]) : std::nullopt;
+      const bool positions = !extreme || taker_of(node) == backends().back();
+      for (std::size_t k = 0; k < node->operand_count; ++k)
+        if (k == 0 || positions) needed.insert(node->operands()[k].node);
+      if (extreme) needed.insert(extreme->x.node());
+    }
+    return needed;
+  }
+
   void add_node(const Ref& node) {
     if (node->kind == Kind::stop_gradient) return;
     if (node->kind == Kind::leaf && node->as<LeafSpec>().role != LeafRole::iota && node->as<LeafSpec>().role != LeafRole::random) return;
     if (is_view(node)) {
       note("views", "");
     } else if (const Backend* backend = taker_of(node)) {
-      note(backend->name(), class_of(node));
+      note(backend->name(), backend == backends().back() ? class_of(node) : primitive_of(node));
     } else if (node->kind == Kind::call) {
       add(node->as<CallSpec>().body->results);
     } else {  // checks and random numbers, which the compiler asks the loops for

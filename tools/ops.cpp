@@ -19,7 +19,7 @@ void ops(const OpsOptions& options) {
       fmt::print("{}", text_of(op));
       return;
     }
-    if (op.name.find(options.name) != std::string::npos || options.name.find(op.name) != std::string::npos) similar.push_back(op.name);
+    if (op.name.find(options.name) != std::string::npos || (op.name.size() > 2 && options.name.find(op.name) != std::string::npos)) similar.push_back(op.name);
   }
   throw Error("", fmt::format("no operation has the name {}", options.name),
               similar.empty() ? "docs/ops.md lists all of them" : fmt::format("Similar names: {}", fmt::join(similar, ", ")));
