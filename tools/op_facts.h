@@ -35,7 +35,9 @@ struct OpRefusal {
   std::string problem, remedy;
   bool operator==(const OpRefusal&) const = default;
 };
-// Those of the bad cases, or for elementwise rows those of types that the row does not take; each once.
+// Those of the bad cases, each once.
 [[nodiscard]] std::vector<OpRefusal> refusals_of(const Op& op);
+// What elementwise operations refuse: a type that they do not take, one for storage, two types, and shapes that do not broadcast.
+[[nodiscard]] std::vector<OpRefusal> elementwise_refusals();
 
 }  // namespace cotan::tools

@@ -40,8 +40,7 @@ are several). `oneDNN (matmul)` is a primitive of oneDNN, `loops (map)` a kernel
 first; the loops compute instead where its library has no optimized implementation for the processor, where operands lie in memory in a way that it cannot
 read, and where they are too small to be worth a call. Types other than f32 always run on the loops.
 
-**Refuses** lists mistakes and what is said of them, between the operation's name and the line of the program that called it. Elementwise operations refuse
-besides operands of two types, and shapes that do not broadcast.
+**Refuses** lists mistakes and what is said of them, between the operation's name and the line of the program that called it.
 
 **Accuracy.** The tests hold elementwise values in float64 within 4 units in the last place of the C++ standard library, at random points and at every edge of
 the format, and formulas evaluated in float32 within 16; derivatives within 1e-8 of differences; sums, reductions and composites with their gradients and
@@ -94,6 +93,13 @@ std::string as_html(std::string_view text) {
   std::string out;
   for (char c : text) out += c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '&' ? "&amp;" : std::string(1, c);
   return out;
+}
+
+// As items of a list.
+std::string list_of(std::span<const OpRefusal> refusals, std::string_view indent) {
+  std::vector<std::string> items;
+  for (const OpRefusal& r : refusals) items.push_back(fmt::format("{}- {} — {}", indent, code(r.problem), prose(r.remedy)));
+  return fmt::format("{}", fmt::join(items, "\n"));
 }
 
 // Writes sections of one operation: as Markdown, or plainly for a terminal.
@@ -193,10 +199,8 @@ class Section {
 
   void add_refusals() {
     const std::vector<OpRefusal> refusals = refusals_of(op_);
-    if (refusals.empty()) return;
     if (markdown_ && refusals.size() > 1) {
-      line("- **Refuses**:");
-      for (const OpRefusal& r : refusals) line(fmt::format("  - {} — {}", code(r.problem), prose(r.remedy)));
+      line(fmt::format("- **Refuses**:\n{}", list_of(refusals, "  ")));
       return;
     }
     for (const OpRefusal& r : refusals) item("Refuses", fmt::format("{} — {}", quoted(r.problem), shown(r.remedy)));
@@ -219,6 +223,10 @@ std::string page_of(std::span<const Op> ops) {
   for (const std::string& family : families) {
     std::vector<std::string> links;
     sections += fmt::format("\n## {} ({}.def)\n", title_of(family), family);
+    if (family == "elementwise")
+      sections +=
+          fmt::format("\nElementwise operations refuse types that they do not list, bf16, operands of two types, and shapes that do not broadcast:\n\n{}\n",
+                      list_of(elementwise_refusals(), ""));
     for (const Op& op : ops) {
       if (op.family != family) continue;
       links.push_back(fmt::format("[{0}](#{0})", op.name));
