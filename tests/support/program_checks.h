@@ -8,6 +8,7 @@
 #include "tests/support/close.h"
 #include "tests/support/gradient_checks.h"
 #include "tests/support/random_graph.h"
+#include "tests/support/row_cases.h"
 #include "tests/support/run_compiled.h"
 
 namespace cotan::testing {
