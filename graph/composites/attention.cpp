@@ -52,24 +52,16 @@ std::int64_t group_size(const Ref& query, const Ref& key, const Ref& value) {
   return heads(query) / heads(key);
 }
 
-// The largest entry of each row, along a last dimension of size one.
-Ref row_maximum(const Ref& x) {
-  Sizes kept(x.shape().begin(), x.shape().end());
-  kept.back() = 1;
-  return nested_reshape(max(x, {.dim = -1}), {.shape = kept});
-}
-
 // softmax(scale * scores) where true entries of the mask take part.
 Ref weights_of_visible(const Ref& scores, double scale, const Ref& mask) {
-  const Ref seen = row_maximum(cast(mask, DType::i32));  // 0 for a row that sees nothing
-  const Ref masked =
-      formula({mask, seen, scores}, [&](std::span<const Ex> in) { return cotan::where(in[0] || formula_language::eq(in[1], 0), scale * in[2], -inf); });
-  return formula({seen, softmax(masked)}, [](std::span<const Ex> in) { return cotan::where(formula_language::eq(in[0], 0), 0, in[1]); });
+  const Ref seen = any(mask, {.dim = -1, .keepdim = true});
+  const Ref masked = formula({mask, seen, scores}, [&](std::span<const Ex> in) { return cotan::where(in[0] || !in[1], scale * in[2], -inf); });
+  return formula({seen, softmax(masked)}, [](std::span<const Ex> in) { return cotan::where(in[0], in[1], 0); });
 }
 
 // softmax(scale * scores + mask); a row of which all entries are -inf sees nothing.
 Ref weights_of_added(const Ref& scores, double scale, const Ref& mask) {
-  const Ref most = row_maximum(mask);  // -inf for a row that sees nothing
+  const Ref most = max(mask, {.dim = -1, .keepdim = true});  // -inf for a row that sees nothing
   const Ref masked =
       formula({most, mask, scores}, [&](std::span<const Ex> in) { return scale * in[2] + cotan::where(formula_language::eq(in[0], -inf), 0, in[1]); });
   return formula({most, softmax(masked)}, [](std::span<const Ex> in) { return cotan::where(formula_language::eq(in[0], -inf), 0, in[1]); });
