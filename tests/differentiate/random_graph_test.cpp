@@ -6,6 +6,7 @@
 #include <set>
 
 #include "tests/support/gradient_checks.h"
+#include "tests/support/random_sum.h"
 
 namespace cotan::testing {
 namespace {
