@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "tests/support/direct_sum.h"
 #include "tests/support/gradient_checks.h"
 #include "tests/support/random_sum.h"
 
