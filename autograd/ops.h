@@ -7,6 +7,7 @@
 // What each one computes, its gradient at kinks and its errors stand in its row. All report mistakes with the caller's line.
 #pragma once
 
+#include <concepts>
 #include <limits>
 #include <string>
 #include <vector>
@@ -71,17 +72,23 @@ namespace cotan {
 
 // ---- short forms, as PyTorch writes them: reshape(x, {2, -1}), narrow(x, 0, 1, 3), einsum("ij,jk->ik", {a, b})
 
+// Numbers in braces. A class of its own, so that {.shape = {2, 3}} is options and nothing else: GCC 12 reads a designated list as a std::initializer_list too.
+struct NumberList {
+  Sizes numbers;
+  template <std::integral... T>
+    requires(sizeof...(T) > 0)
+  NumberList(T... all) : numbers{static_cast<std::int64_t>(all)...} {}  // NOLINT: implicit, that is its purpose
+};
+
 // The rows of the same names with their options as arguments; see there for meaning and errors.
-[[nodiscard]] inline Tensor reshape(const Operand& x, std::initializer_list<std::int64_t> shape) { return reshape(x, ReshapeOptions{.shape = shape}); }
-[[nodiscard]] inline Tensor broadcast_to(const Operand& x, std::initializer_list<std::int64_t> size) {
-  return broadcast_to(x, BroadcastToOptions{.size = size});
-}
-[[nodiscard]] inline Tensor permute(const Operand& x, std::initializer_list<std::int64_t> dims) { return permute(x, PermuteOptions{.dims = dims}); }
+[[nodiscard]] inline Tensor reshape(const Operand& x, const NumberList& shape) { return reshape(x, ReshapeOptions{.shape = shape.numbers}); }
+[[nodiscard]] inline Tensor broadcast_to(const Operand& x, const NumberList& size) { return broadcast_to(x, BroadcastToOptions{.size = size.numbers}); }
+[[nodiscard]] inline Tensor permute(const Operand& x, const NumberList& dims) { return permute(x, PermuteOptions{.dims = dims.numbers}); }
 [[nodiscard]] inline Tensor transpose(const Operand& x, std::int64_t dim0, std::int64_t dim1) {
   return transpose(x, TransposeOptions{.dim0 = dim0, .dim1 = dim1});
 }
-[[nodiscard]] inline Tensor flip(const Operand& x, std::initializer_list<std::int64_t> dims) { return flip(x, FlipOptions{.dims = dims}); }
-[[nodiscard]] inline Tensor repeat(const Operand& x, std::initializer_list<std::int64_t> repeats) { return repeat(x, RepeatOptions{.repeats = repeats}); }
+[[nodiscard]] inline Tensor flip(const Operand& x, const NumberList& dims) { return flip(x, FlipOptions{.dims = dims.numbers}); }
+[[nodiscard]] inline Tensor repeat(const Operand& x, const NumberList& repeats) { return repeat(x, RepeatOptions{.repeats = repeats.numbers}); }
 [[nodiscard]] inline Tensor squeeze(const Operand& x, std::int64_t dim) { return squeeze(x, SqueezeOptions{.dim = dim}); }
 [[nodiscard]] inline Tensor unsqueeze(const Operand& x, std::int64_t dim) { return unsqueeze(x, UnsqueezeOptions{.dim = dim}); }
 [[nodiscard]] inline Tensor flatten(const Operand& x, std::int64_t start_dim, std::int64_t end_dim = -1) {
