@@ -295,7 +295,7 @@ TEST(Bf16, IsNotComputedWith) {
       {"sum", [&] { return mean(x); }},
       {"sum", [&] { return matmul(x, x); }},
       {"max", [&] { return max(x); }},
-      {"max", [&] { return argmax(x); }},
+      {"argmax", [&] { return argmax(x); }},
       {"min", [&] { return min(x); }},
       {"order", [&] { return argsort(x); }},
       {"scan", [&] { return cumsum(x, {.dim = 0}); }},
