@@ -162,9 +162,8 @@ class Evaluation {
     } catch (const CheckFailed& failed) {
       const Node& node = *structure_.order[static_cast<std::size_t>(failed.node)];
       const std::vector<Origin> origins = node.table->origins_of(node);
-      throw Error(std::string(CallSite::current_function()),
-                  fmt::format("{} {} at position {} is outside 0..{}", failed.what, failed.failure.value, failed.failure.position, failed.below - 1),
-                  "Indices count from 0 and stay below the size that they index", origins.empty() ? where_ : origins[0].line);
+      const auto [problem, remedy] = failed.error();
+      throw Error(std::string(CallSite::current_function()), problem, remedy, origins.empty() ? where_ : origins[0].line);
     } catch (const Error& e) {  // from the reference, which knows no lines
       throw Error(std::string(CallSite::current_function()), e.problem(), e.remedy(), CallSite::current_line());
     }

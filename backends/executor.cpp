@@ -73,7 +73,7 @@ class CompiledProgram final : public Program {
         step.kernel->run(chunk - starts_[at].chunk, std::span(addresses).subspan(first_slot_[s], step.slots.size()),
                          static_cast<std::byte*>(scratch->data()) + plan_.scratch_bytes * static_cast<std::size_t>(worker));
       } catch (const CheckFailure& failure) {
-        throw CheckFailed{step.node, step.check.what, step.check.below, failure};
+        throw CheckFailed{step.node, step.check, failure};
       }
     };
     parallel::run_phases(chunks_, body, serial);
@@ -195,7 +195,7 @@ class ReferenceProgram final : public Program {
       const std::vector<double> values = operands_of(n)[0].values;
       for (std::size_t k = 0; k < values.size(); ++k)
         if (values[k] < 0 || values[k] >= static_cast<double>(spec.below))
-          throw CheckFailed{position, spec.what, spec.below, {static_cast<std::int64_t>(values[k]), static_cast<std::int64_t>(k)}};
+          throw CheckFailed{position, spec, {static_cast<std::int64_t>(values[k]), static_cast<std::int64_t>(k)}};
     }
   }
 

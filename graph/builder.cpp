@@ -220,10 +220,10 @@ Ref stop_gradient(const Ref& x) {
   return make(Kind::stop_gradient, {x.dtype(), x.shape()}, 0, nullptr, operands);
 }
 
-Ref check(const Ref& x, std::int64_t below, std::string what) {
+Ref check(const Ref& x, std::int64_t below, std::string what, std::string remedy) {
   if (kind_of(x.dtype()) != DTypeKind::integer) throw InternalError("a check of values that are not integers");
   const Ref operands[] = {x};
-  return make_with(Kind::check, {x.dtype(), x.shape()}, CheckSpec{below, std::move(what)}, operands);
+  return make_with(Kind::check, {x.dtype(), x.shape()}, CheckSpec{below, std::move(what), std::move(remedy)}, operands);
 }
 
 std::vector<Ref> call(std::string name, Attributes attributes, std::span<const Ref> operands, std::shared_ptr<const Function> body) {

@@ -49,7 +49,7 @@ namespace cotan::graph {
 [[nodiscard]] Ref cast(const Ref& x, DType dtype);
 [[nodiscard]] Ref stop_gradient(const Ref& x);
 // x, once it is known that 0 <= every entry < below. `what` names x in the error.
-[[nodiscard]] Ref check(const Ref& x, std::int64_t below, std::string what);
+[[nodiscard]] Ref check(const Ref& x, std::int64_t below, std::string what, std::string remedy = "");
 // All results of a named composite. The body's parameters fit the operands.
 [[nodiscard]] std::vector<Ref> call(std::string name, Attributes attributes, std::span<const Ref> operands, std::shared_ptr<const Function> body);
 

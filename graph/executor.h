@@ -79,9 +79,11 @@ struct ProgramReport {
 // A check node found an entry out of range. Thrown by Program::run before any buffer that outlives the run was written.
 struct CheckFailed {
   int node = 0;  // position of the node in the function's order
-  std::string what;
-  std::int64_t below = 0;
+  CheckSpec spec;
   CheckFailure failure;
+
+  // What the user is told: the problem, and the remedy.
+  [[nodiscard]] std::pair<std::string, std::string> error() const { return spec.error_of(failure.value, failure.position); }
 };
 
 // A compiled function. Immutable; may run in several threads at once.

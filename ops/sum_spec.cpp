@@ -1,5 +1,7 @@
 #include "ops/sum_spec.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <numeric>
 #include <utility>
@@ -119,7 +121,13 @@ std::uint64_t ScanSpec::hash() const { return mix(static_cast<std::uint64_t>(axi
 
 std::uint64_t OrderSpec::hash() const { return mix(static_cast<std::uint64_t>(axis), descending ? 3 : 2); }
 
-std::uint64_t CheckSpec::hash() const { return mix(hash_of(what), static_cast<std::uint64_t>(below)); }
+std::uint64_t CheckSpec::hash() const { return mix(mix(hash_of(what), hash_of(remedy)), static_cast<std::uint64_t>(below)); }
+
+std::pair<std::string, std::string> CheckSpec::error_of(std::int64_t value, std::int64_t position) const {
+  if (!remedy.empty()) return {what, remedy};
+  return {fmt::format("{} {} at position {} is outside 0..{}", what, value, position, below - 1),
+          "Indices count from 0 and stay below the size that they index"};
+}
 
 NormalSum normal_form(SumSpec s, std::span<const std::uint64_t> factor_hashes) {
   const double coefficient = std::exchange(s.coefficient, 1.0);  // it decides nothing, not even between the members of a circle

@@ -3,7 +3,9 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ops/index_expr.h"
@@ -73,9 +75,13 @@ struct OrderSpec {
 // Every entry of an integer tensor lies in 0 <= entry < below.
 struct CheckSpec {
   std::int64_t below = 0;
-  std::string what;  // "target", "index": what the user calls the tensor
+  std::string what;    // "target", "index": what the user calls the tensor; where there is a remedy, what is wrong when the check fails
+  std::string remedy;  // none: the entries index something
   [[nodiscard]] std::uint64_t hash() const;
   bool operator==(const CheckSpec&) const = default;
+
+  // What the user is told where the entry at a position, counted in row-major order, has this value: the problem, and the remedy.
+  [[nodiscard]] std::pair<std::string, std::string> error_of(std::int64_t value, std::int64_t position) const;
 };
 
 // The normal form of a sum, so that equal sums are bitwise equal: indices of size one are the constant 0; guards that the box implies and duplicates go;

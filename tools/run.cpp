@@ -169,10 +169,8 @@ std::vector<NpyArray> evaluate_compiled(const Function& f, const std::vector<Npy
   try {
     results = program->run(values);
   } catch (const CheckFailed& failed) {
-    throw Error("",
-                fmt::format("the {} at position {} is {}, it must be at least 0 and below {}", failed.what, failed.failure.position, failed.failure.value,
-                            failed.below),
-                "Correct the input");
+    const auto [problem, remedy] = failed.error();
+    throw Error("", problem, remedy);
   }
   std::vector<NpyArray> arrays;
   for (std::size_t r = 0; r < results.size(); ++r) {

@@ -108,12 +108,8 @@ void run_check(const CheckSpec& spec, const Array& x) {
   for (std::size_t i = 0; i < x.values.size(); ++i) {
     const double v = x.values[i];
     if (v >= 0 && v < static_cast<double>(spec.below)) continue;
-    std::string position;
-    auto rest = static_cast<std::int64_t>(i);
-    for (std::size_t d = x.shape.rank(); d-- > 0; rest /= x.shape[d])
-      position = fmt::format("{}{}{}", rest % x.shape[d], position.empty() ? "" : ", ", position);
-    fail(fmt::format("{}[{}] is {}, not in [0, {})", spec.what, position, whole_number(v), spec.below),
-         fmt::format("Give a {} whose entries are at least 0 and less than {}", spec.what, spec.below));
+    const auto [problem, remedy] = spec.error_of(whole_number(v), static_cast<std::int64_t>(i));
+    fail(problem, remedy);
   }
 }
 

@@ -67,7 +67,7 @@ struct Target {
     using namespace formula_language;
     const Ref counts = formula({given}, [&](std::span<const Ex> t) { return cotan::cast(!formula_language::eq(t[0], ignored), DType::i64); });
     const Ref last = formula({sum(counts)}, [](std::span<const Ex> n) { return n[0] - 1; });
-    return check(last, given.shape().elements(), "a mean over no rows, since all are ignored: the last row's index");
+    return check(last, given.shape().elements(), "a mean over no rows: every entry of the target is ignore_index", "Skip such batches, or sum the losses");
   }
 };
 

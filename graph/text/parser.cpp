@@ -181,8 +181,9 @@ class BlockReader {
       if (kind_of(operands[0].dtype()) != DTypeKind::integer) r_.fail(at, fmt::format("check of {}", name_of(operands[0].dtype())), "Only integers index");
       const std::int64_t below = attributes.integer("below", 0, std::numeric_limits<std::int64_t>::max());
       std::string what = attributes.text("what");
-      done({"below", "what"});
-      return graph::check(operands[0], below, std::move(what));
+      std::string remedy = attributes.has("remedy") ? attributes.text("remedy") : "";
+      done({"below", "what", "remedy"});
+      return graph::check(operands[0], below, std::move(what), std::move(remedy));
     }
     if (name == "cast" || name == "stop_gradient") {
       need_operands(at, operands, 1);

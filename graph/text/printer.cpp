@@ -41,7 +41,10 @@ std::string plain_text(const Node& n, const Names& names, const Bodies* bodies) 
     case Kind::reduce: return reduce_text(n, names).right;
     case Kind::scan: return fmt::format("scan{} {{axis={}, reverse={}}}", operands, n.as<ScanSpec>().axis, n.as<ScanSpec>().reverse);
     case Kind::order: return fmt::format("order{} {{axis={}, descending={}}}", operands, n.as<OrderSpec>().axis, n.as<OrderSpec>().descending);
-    case Kind::check: return fmt::format("check{} {{below={}, what={}}}", operands, n.as<CheckSpec>().below, quoted(n.as<CheckSpec>().what));
+    case Kind::check: {
+      const auto& c = n.as<CheckSpec>();
+      return fmt::format("check{} {{below={}, what={}{}}}", operands, c.below, quoted(c.what), c.remedy.empty() ? "" : ", remedy=" + quoted(c.remedy));
+    }
     case Kind::call: {
       const auto& c = n.as<CallSpec>();
       std::string text = fmt::format("call {}{}{}", name_text(c.name), operands, c.attributes.text());

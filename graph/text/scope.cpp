@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "graph/text/words.h"
@@ -148,6 +149,10 @@ std::string AttributeReader::text(std::string_view name) {
   const Entry& e = find(name);
   if (!e.is_text) reader_.fail(e.at, fmt::format("the attribute {} does not fit", name), "It is a text in quotes");
   return e.text;
+}
+
+bool AttributeReader::has(std::string_view name) const {
+  return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.name == name; });
 }
 
 const double* AttributeReader::number(std::string_view name) {

@@ -50,6 +50,8 @@ class AttributeReader {
   [[nodiscard]] std::uint64_t whole(std::string_view name);
   [[nodiscard]] bool boolean(std::string_view name);
   [[nodiscard]] std::string text(std::string_view name);
+  // Whether it is there.
+  [[nodiscard]] bool has(std::string_view name) const;
   // Null where it is missing.
   [[nodiscard]] const double* number(std::string_view name);
   // Fails where an attribute is left, naming those that there are.
