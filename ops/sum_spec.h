@@ -75,8 +75,8 @@ struct OrderSpec {
 // Every entry of an integer tensor lies in 0 <= entry < below.
 struct CheckSpec {
   std::int64_t below = 0;
-  std::string what;    // "target", "index": what the user calls the tensor; where there is a remedy, what is wrong when the check fails
-  std::string remedy;  // none: the entries index something
+  std::string what;         // "target", "index": what the user calls the tensor; where there is a remedy, what is wrong when the check fails
+  std::string remedy = {};  // none: the entries index something
   [[nodiscard]] std::uint64_t hash() const;
   bool operator==(const CheckSpec&) const = default;
 
