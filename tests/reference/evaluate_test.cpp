@@ -225,10 +225,20 @@ TEST(Reference, ChecksNameTheBadEntry) {
     (void)value_of(in, [](auto x) { return graph::check(x[0], 10, "target"); });
     FAIL() << "no error";
   } catch (const Error& e) {
-    EXPECT_THAT(e.problem(), HasSubstr("target[1, 1] is 10"));
-    EXPECT_THAT(e.remedy(), HasSubstr("less than 10"));
+    EXPECT_THAT(e.problem(), HasSubstr("target 10 at position 4 is outside 0..9"));
+    EXPECT_THAT(e.remedy(), HasSubstr("stay below"));
   }
   EXPECT_EQ(value_of({array(i32, {2}, {0, 9})}, [](auto x) { return graph::check(x[0], 10, "target"); }).values[1], 9);
+}
+
+TEST(Reference, ChecksMaySayWhatIsWrongInTheirOwnWords) {
+  try {
+    (void)value_of({array(i32, {}, {-1})}, [](auto x) { return graph::check(x[0], 10, "nothing to count", "Give something"); });
+    FAIL() << "no error";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.problem(), "nothing to count");
+    EXPECT_EQ(e.remedy(), "Give something");
+  }
 }
 
 TEST(Reference, CallsRunTheirBodies) {

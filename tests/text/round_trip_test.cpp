@@ -156,6 +156,7 @@ TEST(RoundTrip, TheOtherKinds) {
   const Ref a = parameter("a", f32, {3, 4}), b = parameter("b", f32, {3, 4}), t = parameter("t", i32, {5});
   EXPECT_THAT(round_trip(graph::scan(a, b, 1, true)), HasSubstr("scan(a, b) {axis=1, reverse=true}"));
   EXPECT_THAT(round_trip(graph::order(a, 0, false)), HasSubstr("order(a) {axis=0, descending=false}"));
+  EXPECT_THAT(round_trip(graph::check(t, 10, "nothing", "Give some")), HasSubstr(R"(check(t) {below=10, what="nothing", remedy="Give some"})"));
   EXPECT_THAT(round_trip(graph::check(t, 10, "a \"quoted\"\n\x01 name")), HasSubstr(R"(check(t) {below=10, what="a \"quoted\"\n\x01 name"})"));
   EXPECT_THAT(round_trip(graph::cast(a, i32)), HasSubstr("i32[3,4] = cast(a)"));
   EXPECT_THAT(round_trip(graph::stop_gradient(a)), HasSubstr("stop_gradient(a)"));
