@@ -14,11 +14,12 @@ int main(int argc, char** argv) {
 
   std::set<std::string> rows;
   std::uint64_t failed = 0;
+  int undecided = 0;
   const auto start = std::chrono::steady_clock::now();
   for (std::uint64_t i = 0; i < graphs; ++i) {
     Failures failures;
     try {
-      failures = check_random_graph(first + i, rows);
+      failures = check_random_graph(first + i, rows, undecided);
     } catch (const std::exception& e) {
       failures = {fmt::format("seed {}: {}", first + i, e.what())};
     }
@@ -30,6 +31,8 @@ int main(int argc, char** argv) {
       std::fflush(stdout);
     }
   }
-  fmt::print("{} graphs from seed {}: {} failed; rows that did not occur: {}\n", graphs, first, failed, missing_rows(rows).size());
-  return failed == 0 ? 0 : 1;
+  const bool too_many = static_cast<std::uint64_t>(undecided) > 1 + graphs / 1000;  // rounding decides now and then, not often
+  fmt::print("{} graphs from seed {}: {} failed, {} undecided by rounding; rows that did not occur: {}\n", graphs, first, failed, undecided,
+             missing_rows(rows).size());
+  return failed == 0 && !too_many ? 0 : 1;
 }

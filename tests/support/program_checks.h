@@ -20,6 +20,23 @@ namespace cotan::testing {
   return arrays;
 }
 
+// Whether the reference itself jumps where its floating inputs move by a few units in the last place: a step such as floor or a comparison stands at its edge,
+// and rounding decides on which side.
+[[nodiscard]] inline bool stands_at_an_edge(const Function& f, const std::vector<reference::Array>& inputs, double tolerance) {
+  const auto here = reference::evaluate(f, inputs, {.exact = true});
+  Random random(1);
+  for (int trial = 0; trial < 16; ++trial) {
+    std::vector<reference::Array> moved = inputs;
+    for (reference::Array& a : moved)
+      if (is_floating(a.dtype))
+        for (double& v : a.values) v *= 1 + random.uniform(-1, 1) * (a.dtype == f32 ? 1e-6 : 1e-14);
+    const auto there = reference::evaluate(f, moved, {.exact = true});
+    for (std::size_t r = 0; r < here.size(); ++r)
+      if (!differences("moved", there[r].values, here[r].values, tolerance).empty()) return true;
+  }
+  return false;
+}
+
 // Where f compiled for so many threads differs from the reference in float64.
 [[nodiscard]] inline Failures compare_with_reference(const Function& f, const std::vector<reference::Array>& inputs, double tolerance, int threads) {
   const auto expected = reference::evaluate(f, inputs, {.exact = true});
@@ -48,8 +65,9 @@ namespace cotan::testing {
 }
 
 // The random graph of that seed: its gradient is the transpose of its tangent, and compiled it does what the reference does, gradients included. Every fourth
-// graph is smooth and in float32. Adds the rows that occur in it to `rows`.
-[[nodiscard]] inline Failures check_random_graph(std::uint64_t seed, std::set<std::string>& rows) {
+// graph is smooth and in float32. Adds the rows that occur in it to `rows`. A graph with a step at whose edge it stands is no failure; it counts in
+// `undecided`.
+[[nodiscard]] inline Failures check_random_graph(std::uint64_t seed, std::set<std::string>& rows, int& undecided) {
   Random random(seed);
   const int count = 1 + static_cast<int>(seed % 4);
   set_threads(count);
@@ -60,7 +78,13 @@ namespace cotan::testing {
   Failures failures;
   if (!single) failures = check_gradients(g.inputs, g.function.results[0], random, {.differences = false});
   const Function f = single ? g.function : with_gradients(g.inputs, g.function.results, random);
-  for (std::string& failure : compare_with_reference(f, rounded(g.inputs.arrays()), single ? 2e-3 : 1e-8, count)) failures.push_back(std::move(failure));
+  const double tolerance = single ? 2e-3 : 1e-8;
+  Failures different = compare_with_reference(f, rounded(g.inputs.arrays()), tolerance, count);
+  if (!different.empty() && stands_at_an_edge(f, rounded(g.inputs.arrays()), tolerance)) {
+    ++undecided;
+    different.clear();
+  }
+  for (std::string& failure : different) failures.push_back(std::move(failure));
   set_threads(0);
   for (std::string& failure : failures) failure = fmt::format("seed {}: {}", seed, failure);
   return failures;
