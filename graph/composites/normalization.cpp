@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "graph/composites/bodies.h"
+#include "graph/composites/requirements.h"
 #include "ops/error.h"
 
 namespace cotan::graph {
@@ -13,7 +14,7 @@ namespace {
 using namespace formula_language;
 
 void require_norm(const Ref& x, std::string_view name, double eps) {
-  if (!is_floating(x.dtype())) fail(fmt::format("{} of {}", name, name_of(x.dtype())), "Cast it to f32 first");
+  require_floating_operand(name, x);
   if (!(eps > 0)) fail(fmt::format("an eps of {}", eps), "It keeps the square root away from 0: give a small number above 0");
 }
 

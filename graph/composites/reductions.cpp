@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "graph/composites/bodies.h"
+#include "graph/composites/requirements.h"
 #include "ops/error.h"
 #include "ops/scalar_forms.h"
 
@@ -29,10 +30,6 @@ namespace graph {
 namespace {
 
 Ref reshaped(const Ref& x, const Shape& shape) { return x.shape() == shape ? x : nested_reshape(x, {.shape = Sizes(shape.begin(), shape.end())}); }
-
-void require_floating(const Ref& x, std::string_view name) {
-  if (!is_floating(x.dtype())) fail(fmt::format("{} of {}", name, name_of(x.dtype())), "Cast it to f32 first");
-}
 
 void require_numbers(const Ref& x, std::string_view name) {
   if (x.dtype() == DType::boolean) fail(fmt::format("{} of bool", name), "Cast it to i32 first");
@@ -100,7 +97,7 @@ struct Moments {
 };
 
 Moments moments(const Ref& x, const Dims& dim, double correction, bool keepdim, std::string_view name) {
-  require_floating(x, name);
+  require_floating_operand(name, x);
   const Reduced r(x, dim, keepdim);
   const double divisor = static_cast<double>(r.count) - correction;
   if (r.count == 0 || !(divisor > 0))
@@ -112,7 +109,7 @@ Moments moments(const Ref& x, const Dims& dim, double correction, bool keepdim, 
 }
 
 Ref norm_of(const Ref& x, double p, const Dims& dim, bool keepdim, std::string_view name) {
-  require_floating(x, name);
+  require_floating_operand(name, x);
   if (std::isnan(p)) fail(fmt::format("{} of order nan", name), "Orders are numbers, or infinite");
   const Reduced r(x, dim, keepdim);
   if (r.count == 0 && (p < 0 || p == infinity))
@@ -180,7 +177,7 @@ std::vector<Ref> cumprod_body(std::span<const Ref> operands, const CumprodOption
 
 std::vector<Ref> logsumexp_body(std::span<const Ref> operands, const LogsumexpOptions& options) {
   const Ref& x = operands[0];
-  require_floating(x, "logsumexp");
+  require_floating_operand("logsumexp", x);
   const Reduced r(x, options.dim, options.keepdim);
   if (r.count == 0) return {fill(-infinity, x.dtype(), r.shape)};
   // The shift carries no gradient, since the result does not depend on it; an infinite one would make NaN of what is infinite.

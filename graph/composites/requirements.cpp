@@ -13,6 +13,10 @@ void require_floating(const Ref& x, std::string_view what) {
   if (!is_floating(x.dtype())) fail(fmt::format("{} of type {}", what, name_of(x.dtype())), "Cast it to f32 first");
 }
 
+void require_floating_operand(std::string_view operation, const Ref& x) {
+  if (!is_floating(x.dtype())) fail(fmt::format("{} of {}", operation, name_of(x.dtype())), "Cast it to f32 first");
+}
+
 void require_shape(const Ref& x, std::string_view what, const Shape& shape, std::string_view why) {
   if (x.shape() != shape) fail(fmt::format("{} of shape {}, not {}", what, x.shape().text(), shape.text()), std::string(why));
 }

@@ -11,6 +11,8 @@ namespace cotan::graph {
 
 // x is of a floating type. `what` is how the message calls it: "a query".
 void require_floating(const Ref& x, std::string_view what);
+// The same where the message names the operation: "logsumexp of i32".
+void require_floating_operand(std::string_view operation, const Ref& x);
 // x has exactly this shape; `why` is the remedy.
 void require_shape(const Ref& x, std::string_view what, const Shape& shape, std::string_view why);
 // x broadcasts to exactly this shape, that of `target`.

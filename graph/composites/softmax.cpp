@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "graph/composites/bodies.h"
+#include "graph/composites/requirements.h"
 #include "ops/error.h"
 
 namespace cotan::graph {
@@ -9,7 +10,7 @@ namespace {
 
 // x less its largest entry along the dimension; the shift carries no gradient, since softmax does not depend on it.
 Ref shifted_down(const Ref& x, std::int64_t dim, std::string_view name) {
-  if (!is_floating(x.dtype())) fail(fmt::format("{} of {}", name, name_of(x.dtype())), "Cast it to f32 first");
+  require_floating_operand(name, x);
   const auto along = static_cast<std::size_t>(resolve_dim(dim, x.shape().rank()));
   if (x.shape()[along] == 0) fail(fmt::format("{} of no elements in dimension {} of {}", name, along, x.shape().text()), "Give at least one");
   return sub(x, stop_gradient(max(x, {.dim = dim, .keepdim = true})));

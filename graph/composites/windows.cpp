@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "graph/composites/bodies.h"
+#include "graph/composites/requirements.h"
 #include "ops/error.h"
 #include "ops/window_rows.h"
 
@@ -16,10 +17,6 @@ using rows::Window;
 template <std::size_t N>
 rows::Windows<N> windows_of_input(const Ref& x, const Spatial<N>& kernel_size, const Spatial<N>& stride, const Spatial<N>& padding, bool ceil_mode) {
   return rows::pool_windows<N>({0, x.dtype(), x.shape()}, kernel_size, stride, padding, Spatial<N>(1), ceil_mode);
-}
-
-void require_floating(const Ref& x) {
-  if (!is_floating(x.dtype())) fail(fmt::format("mean of {}", name_of(x.dtype())), "Cast it to f32 first");
 }
 
 // The identity access of a tensor of this rank.
@@ -88,7 +85,7 @@ double volume(const rows::Windows<N>& windows) {
 // `pool` is the sum_pool of the same options, which divides by a number. Where windows are cut, their counts are a tensor.
 template <std::size_t N, class Options, class Pool>
 std::vector<Ref> average(const Ref& x, const Options& options, std::optional<std::int64_t> divisor, const Pool& pool) {
-  require_floating(x);
+  require_floating_operand("mean", x);
   const rows::Windows<N> windows = windows_of_input(x, options.kernel_size, options.stride, options.padding, options.ceil_mode);
   if (divisor && *divisor == 0) fail("divisor_override 0", "Leave it out, or give another number");
   if (divisor) return {pool(static_cast<double>(*divisor))};
@@ -152,7 +149,7 @@ Ref means_of_parts(const Ref& x, std::size_t along, std::int64_t out) {
 
 template <std::size_t N, class Pool>
 std::vector<Ref> adaptive_average(const Ref& x, const Spatial<N>& output_size, const Pool& pool) {
-  require_floating(x);
+  require_floating_operand("mean", x);
   const std::size_t first = first_spatial(x, output_size);
   const Spatial<N> kernel = even_windows(x, first, output_size);
   Ref y = kernel == Spatial<N>(1) ? x : pool(kernel, static_cast<double>(Shape(std::span<const std::int64_t>(kernel.values)).elements()));
