@@ -8,6 +8,7 @@
 #include "graph/builder.h"
 #include "graph/fusion/fusion.h"
 #include "graph/plan.h"
+#include "graph/text/text.h"
 #include "graph/views.h"
 #include "ops/error.h"
 
@@ -27,6 +28,10 @@ class Lowering {
       : options_(options), positions_(order), claims_(options.backends), context_{options, positions_, claims_} {
     function_ = run_passes(function, context_, plan_.report.passes);
   }
+
+  // A tile's function, which has been through the passes.
+  Lowering(const Function& function, std::span<const View> parameters, const CompileOptions& options)
+      : options_(options), positions_({}), claims_(options.backends), context_{options, positions_, claims_}, function_(function), parameters_(parameters) {}
 
   Plan run() {
     Groups groups(function_, context_);
@@ -133,7 +138,9 @@ class Lowering {
     const auto& leaf = p->as<LeafSpec>();
     plan_.parameter_roles.push_back(leaf.role);
     plan_.parameter_types.push_back(p.dtype());
-    Value v{View::dense(p.dtype(), p.shape()), add_buffer(BufferKind::parameter, index, bytes_of(p.dtype(), p.shape())), {}};
+    Value v{parameters_.empty() ? View::dense(p.dtype(), p.shape()) : parameters_[static_cast<std::size_t>(index)],
+            add_buffer(BufferKind::parameter, index, bytes_of(p.dtype(), p.shape())),
+            {}};
     if (leaf.role == LeafRole::random)
       random_state_[p.node()] = v.buffer;
     else
@@ -172,7 +179,7 @@ class Lowering {
 
   const Value& value_of(const Edge& e) const {
     auto found = values_.find(e);
-    if (found == values_.end()) throw InternalError(fmt::format("a {} node has no value yet", name_of(e.node->kind)));
+    if (found == values_.end()) throw InternalError(fmt::format("a {} node of shape {} has no value yet (place {}, group {})\n{}", name_of(e.node->kind), e.node->shape.text(), groups_->order_of(e.node), groups_->of(e.node), groups_->text()+to_text(function_)));
     return found->second;
   }
 
@@ -360,7 +367,8 @@ class Lowering {
   Claims claims_;
   PassContext context_;
   Plan plan_;
-  Function function_;  // after the passes
+  Function function_;                 // after the passes
+  std::span<const View> parameters_;  // of a tile
   const Groups* groups_ = nullptr;
   std::unordered_map<Edge, Value, RefHash> values_;
   std::unordered_map<const Node*, int> random_state_;
@@ -372,5 +380,12 @@ class Lowering {
 }  // namespace
 
 Plan lower(const Function& function, std::span<Node* const> order, const CompileOptions& options) { return Lowering(function, order, options).run(); }
+
+Plan lower_tile(const Function& function, std::span<const View> parameters, const CompileOptions& options) {
+  Plan plan = Lowering(function, parameters, options).run();
+  schedule(plan, options, true);
+  verify_plan(plan);
+  return plan;
+}
 
 }  // namespace cotan

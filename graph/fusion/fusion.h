@@ -30,6 +30,8 @@ namespace fusion {
 
 // Maps and casts of one shape that read each other, or the same tensors, become one loop with several outputs.
 void fuse_kernels(Groups& groups);
+// Loops that share their outer rows run tile by tile as one step.
+void fuse_regions(Groups& groups);
 
 }  // namespace fusion
 }  // namespace cotan

@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::array all_fusions = {
     Fusion{"fuse_kernels", "maps of one shape become one loop with several outputs", fusion::fuse_kernels},
+    Fusion{"fuse_regions", "loops that share their outer rows run tile by tile", fusion::fuse_regions},
 };
 
 }  // namespace

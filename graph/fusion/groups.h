@@ -42,8 +42,8 @@ class Groups {
   // Where the node stands in the function's order.
   [[nodiscard]] int order_of(const Node* node) const { return order_.at(node); }
 
-  // Whether one step could compute them: nothing outside both reads one of them and is read by another.
-  [[nodiscard]] bool can_merge(std::span<const int> groups) const;
+  // Whether one step could compute them: nothing outside both reads one of them and is read by another. `with_views`: a view may, the step looks itself.
+  [[nodiscard]] bool can_merge(std::span<const int> groups, bool with_views = false) const;
   // Merges groups for which can_merge holds; the first one's number stays. The claim computes them all.
   void merge(std::span<const int> groups, Claim claim, std::string_view fusion, const Backend* backend = nullptr);
   // Another claim for a group.

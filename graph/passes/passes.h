@@ -8,4 +8,7 @@ namespace cotan::passes {
 // Calls that no backend claims become their bodies, with the bodies' own calls.
 [[nodiscard]] Function inline_calls(const Function& function, PassContext& context);
 
+// Long sums over a tensor's first dimension become sums of blocks, then a sum over the blocks.
+[[nodiscard]] Function split_sums(const Function& function, PassContext& context);
+
 }  // namespace cotan::passes

@@ -35,6 +35,12 @@ bool PassSwitches::enabled(std::string_view name, bool standard) const {
   return on;
 }
 
+PassSwitches PassSwitches::with(std::string_view name, bool on) const {
+  PassSwitches more = *this;
+  more.switches_.emplace_back(name, on);
+  return more;
+}
+
 std::string PassSwitches::text() const {
   std::string out;
   for (const auto& [name, on] : switches_) out += fmt::format("{}{}{}", out.empty() ? "" : ",", on ? '+' : '-', name);
