@@ -8,7 +8,6 @@
 #include "graph/builder.h"
 #include "graph/fusion/fusion.h"
 #include "graph/plan.h"
-#include "graph/text/text.h"
 #include "graph/views.h"
 #include "ops/error.h"
 
@@ -63,7 +62,7 @@ class Lowering {
   // One node for each unit that is needed, so that what a unit reads comes before it. Never recurses.
   std::vector<Node*> needed_in_order() {
     std::vector<Node*> order, roots;
-    std::unordered_set<Node*> seen;
+    std::unordered_set<Node*> seen, done;
     auto representative = [&](Node* n) {
       const int group = groups_->of(n);
       return group < 0 ? n : (*groups_)[group].nodes.front().node();
@@ -79,12 +78,16 @@ class Lowering {
         auto& [node, left] = stack.back();
         if (left.empty()) {
           order.push_back(node);
+          done.insert(node);
           stack.pop_back();
           continue;
         }
         Node* const next = representative(left.back());
         left.pop_back();
-        if (seen.insert(next).second) stack.emplace_back(next, read_by(next));
+        if (seen.insert(next).second)
+          stack.emplace_back(next, read_by(next));
+        else if (!done.contains(next))
+          throw InternalError(fmt::format("groups of nodes wait for each other:\n{}", groups_->text()));
       }
     }
     for (Node* n : order) {
@@ -179,7 +182,7 @@ class Lowering {
 
   const Value& value_of(const Edge& e) const {
     auto found = values_.find(e);
-    if (found == values_.end()) throw InternalError(fmt::format("a {} node of shape {} has no value yet (place {}, group {})\n{}", name_of(e.node->kind), e.node->shape.text(), groups_->order_of(e.node), groups_->of(e.node), groups_->text()+to_text(function_)));
+    if (found == values_.end()) throw InternalError(fmt::format("a {} node has no value yet", name_of(e.node->kind)));
     return found->second;
   }
 

@@ -97,6 +97,22 @@ bool Groups::read_outside(const Ref& result, std::span<const int> groups) const 
   return false;
 }
 
+void Groups::add_stretch(int first, int last) {
+  auto at = stretches_.upper_bound(first);
+  if (at != stretches_.begin() && std::prev(at)->second > first) --at;
+  while (at != stretches_.end() && at->first < last) {
+    first = std::min(first, at->first);
+    last = std::max(last, at->second);
+    at = stretches_.erase(at);
+  }
+  stretches_.emplace(first, last);
+}
+
+int Groups::end_of_stretch(int place) const {
+  const auto after = stretches_.upper_bound(place);
+  return after == stretches_.begin() ? place : std::max(place, std::prev(after)->second);
+}
+
 bool Groups::can_merge(std::span<const int> groups, bool with_views) const {
   int last = 0;
   const std::unordered_set<int> inside(groups.begin(), groups.end());
@@ -108,6 +124,7 @@ bool Groups::can_merge(std::span<const int> groups, bool with_views) const {
   std::unordered_set<int> seen[2];
   std::vector<Reached> stack;
   for (int g : groups) last = std::max(last, order_.at((*this)[g].nodes.back().node()));
+  last = end_of_stretch(last);
   auto visit = [&](const Node* n, bool by_views) {
     for (Node* reader : readers(n)) {
       const int unit = unit_of(reader);
@@ -157,6 +174,7 @@ void Groups::merge(std::span<const int> groups, Claim claim, std::string_view fu
       std::inplace_merge(nodes.begin(), nodes.begin() + middle, nodes.end(), before);
     from = {};
   }
+  add_stretch(order_.at(nodes.front().node()), order_.at(nodes.back().node()));
   groups_[static_cast<std::size_t>(groups[0])].nodes = std::move(nodes);
   reclaim(groups[0], std::move(claim), fusion, backend);
 }
