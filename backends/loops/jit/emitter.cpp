@@ -42,12 +42,14 @@ Emitter::Emitter(const Program& program, const Plan& plan, bool wide, std::size_
   if (plan.angles) take(wide ? 32 * 64 + 8 * 8 + 8 * 8 : 16 * 32 + 8 * 8);
   frame_ = (at + 8 + 63) / 64 * 64;
 
-  const auto loads = static_cast<int>(program.loads().size());
-  std::vector<char> read(program.loads().size(), 0);
+  std::vector<Level> levels(program.loads().size(), Level::call);  // of unread loads too
   for (int v = 0; v < program.size(); ++v)
-    if ((program[v].op == Op::load || program[v].op == Op::load_mask) && program[v].level == Level::column) read[program[v].number] = 1;
-  for (int k = 0; k < loads + static_cast<int>(program.stores().size()) && held_count_ < held_.size(); ++k)
-    if (k >= loads || read[static_cast<std::size_t>(k)] != 0) held_[held_count_++] = k;
+    if (program[v].op == Op::load || program[v].op == Op::load_mask) levels[program[v].number] = program[v].level;
+  levels.resize(levels.size() + program.stores().size(), Level::column);
+  for (int k = 0; k < static_cast<int>(levels.size()); ++k) {
+    if (levels[static_cast<std::size_t>(k)] == Level::column && held_count_ < held_.size()) held_[held_count_++] = k;
+    if (levels[static_cast<std::size_t>(k)] != Level::call) moving_.push_back(k);
+  }
 }
 
 void Emitter::emit() {
@@ -141,8 +143,7 @@ void Emitter::mask_rest() {
 }
 
 void Emitter::next_row() {
-  const auto operands = static_cast<int>(program_.loads().size() + program_.stores().size());
-  for (int k = 0; k < operands; ++k) {
+  for (int k : moving_) {
     bool held = false;
     for (std::size_t h = 0; h < held_count_; ++h) {
       if (held_[h] != k) continue;

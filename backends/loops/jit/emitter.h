@@ -78,6 +78,7 @@ class Emitter : public Xbyak::CodeGenerator {
   bool rest_ = false;          // masked
   std::array<int, 7> held_{};  // the operands whose addresses are in registers
   std::size_t held_count_ = 0;
+  std::vector<int> moving_;  // operands whose address is another in the next row
   // Offsets in the frame, behind the slots.
   int lane_mask_ = 0, angle_ = 0, turned_ = 0, bytes_ = 0, count_ = 0, kept_rows_ = 0, stack_ = 0, saved_ = 0, frame_ = 0;
   Xbyak::Label table_, large_angles_;
