@@ -6,6 +6,7 @@
 // nanoseconds for each element of either, and `gain`, their ratio. `compile` is what a new structure costs. docs/performance.md has the numbers.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
+#include <hwy/targets.h>
 #include <time.h>
 
 #include <vector>
@@ -123,7 +124,12 @@ void measure(benchmark::State& state, const Case& c, Machine machine) {
   for (auto& m : memory) buffers.push_back(m.data());
   const KernelRef generated = loops::jit::compile_cluster(c.cluster, in, out, machine);
   if (generated == nullptr) return state.SkipWithError("no code for this processor");
+  // The tile evaluator is held to the same instruction set.
+  if (machine == Machine::avx2) hwy::SetSupportedTargetsForTest(hwy::SupportedTargets() & ~(HWY_AVX2 - 1));
+  hwy::GetChosenTarget().DeInit();
   Runner jit(generated), tiles(loops::compile_cluster_on_tiles(c.cluster, in, out));
+  hwy::SetSupportedTargetsForTest(0);
+  hwy::GetChosenTarget().DeInit();
   double jit_time = 0, tiles_time = 0;
   for (auto unused : state) {
     (void)unused;

@@ -8,7 +8,9 @@ namespace {
 
 Cluster random_cluster(Random& random) {
   ClusterMaker make(random);
-  for (std::int64_t k = random.integer(1, 5); k > 0; --k) make.load(random.pick({f32, f32, f32, i32, u8, bf16, boolean}));
+  // Now and then more operands than there are registers for their addresses.
+  for (std::int64_t k = random.chance(0.2) ? random.integer(6, 14) : random.integer(1, 5); k > 0; --k)
+    make.load(random.pick({f32, f32, f32, i32, u8, bf16, boolean}));
   int last = 0;
   for (std::int64_t k = random.integer(1, 25); k > 0; --k) last = make.grow();
   make.store(last);
@@ -85,6 +87,18 @@ TEST(RandomClusters, EveryNumberOfColumnsAndEveryTypeOfTail) {
       const Memory memory = random_memory(random, cluster, 3, columns);
       for (const Machine m : machines()) ASSERT_NO_FATAL_FAILURE(expect_same(cluster, memory, m));
     }
+  }
+}
+
+TEST(RandomClusters, LargeDomainsInChunks) {
+  Random random(6);
+  for (const auto& [rows, columns] : {std::pair{1, 100003}, {300, 1111}, {5003, 17}, {64, 1500}, {20000, 3}}) {
+    ClusterMaker make(random);
+    const int a = make.load(f32), b = make.load(f32), c = make.load(boolean);
+    make.store(make.node(Atom::where, f32, c, make.node(Atom::mul, f32, a, b), b));
+    const Cluster cluster = make.finish(2);
+    const Memory memory = random_memory(random, cluster, rows, columns);
+    for (const Machine m : machines()) ASSERT_NO_FATAL_FAILURE(expect_same(cluster, memory, m));
   }
 }
 

@@ -13,6 +13,12 @@ const OpInfo& info(Op op) {
 }
 
 int Program::record(Op op, int a, int b, int c, std::uint32_t number) {
+  // A choice between the two that were compared is one instruction, for NaN and zeros of either sign too.
+  if (op == Op::select && (*this)[a].op == Op::less) {
+    const Instruction& compared = (*this)[a];
+    if (compared.in[0] == b && compared.in[1] == c) return record(Op::less_of, b, c);
+    if (compared.in[0] == c && compared.in[1] == b) return record(Op::greater_of, b, c);
+  }
   const auto [at, fresh] = known_.try_emplace({op, a, b, c, number}, size());
   if (!fresh) return at->second;
   Instruction x{op, {a, b, c}, number, Level::call};
