@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "backends/onednn/program.h"
+#include "backends/onednn/post_ops.h"
 
 namespace cotan::onednn {
 namespace {
@@ -59,6 +59,8 @@ MatmulProblem without_units(const MatmulProblem& problem) {
     lean.a_strides.erase(i);
     lean.b_strides.erase(i);
     lean.c_strides.erase(i);
+    for (PostOp& op : lean.after)
+      if (reads_tensor(op.kind)) op.strides.erase(i);
   }
   return lean;
 }
@@ -72,6 +74,10 @@ Made refuse_strides(const MatmulProblem& problem) {
     for (std::int64_t stride : *strides) {
       if (stride < 0) return refuse(Refusal::layout, fmt::format("{} has a negative stride ({})", name, stride));
     }
+  }
+  for (const PostOp& op : problem.after) {
+    if (reads_tensor(op.kind) && op.strides.rank() != problem.batch.rank() + 2)
+      return refuse(Refusal::malformed, fmt::format("a post-operation's tensor has {} strides where {} are due", op.strides.rank(), problem.batch.rank() + 2));
   }
   for (std::size_t i = 0; i < problem.batch.rank(); ++i) {
     if (problem.batch[i] > 1 && problem.c_strides[i] == 0) return refuse(Refusal::layout, "the result repeats along a batch dimension (stride 0)");
@@ -113,18 +119,54 @@ Made Primitive::make(const MatmulProblem& given) {
     c = c.transposed();
   }
 
+  // What the post-operations see: the result's sizes and strides, its rows and columns exchanged where the product is.
+  Shape sizes = problem.batch, c_strides = problem.c_strides;
+  for (std::int64_t size : {c.rows, c.columns}) sizes.push_back(size);
+  const std::size_t last = sizes.rank() - 1;
+  std::vector<PostOp> after = problem.after;
+  std::vector<Reach> reaches;
+  if (transposed) std::swap(c_strides[last - 1], c_strides[last]);
+  for (PostOp& op : after) {
+    reaches.push_back(Reach::everything);
+    if (!reads_tensor(op.kind)) continue;
+    if (transposed) std::swap(op.strides[last - 1], op.strides[last]);
+    const std::optional<Reach> reach = reach_of(sizes, op.strides, last);
+    if (!reach) return refuse(Refusal::layout, "a post-operation's tensor repeats along some dimensions of the result and not along others");
+    reaches.back() = *reach;
+    if (*reach != Reach::entry) continue;
+    for (std::size_t i = 0; i <= last; ++i)
+      if (sizes[i] > 1 && op.strides[i] != c_strides[i]) return refuse(Refusal::layout, "a post-operation's tensor is not laid out like the result");
+  }
+
   return make_held([&]() -> Made {
     const Layout a_layout = layout_of(problem.batch, a_strides, a);
     const Layout b_layout = layout_of(problem.batch, b_strides, b);
     const Layout c_layout = layout_of(problem.batch, problem.c_strides, c);
-    const Descriptor descriptor = describe_matmul(a_layout, b_layout, c_layout, problem.accumulate);
-    if (is_reference(descriptor)) return refuse_reference(descriptor, "a matrix product of these sizes and strides");
-    auto program = std::make_unique<Program>();
-    program->append(descriptor, {{DNNL_ARG_SRC, a_layout, {Place::In::input, transposed ? 1u : 0u}},
-                                 {DNNL_ARG_WEIGHTS, b_layout, {Place::In::input, transposed ? 0u : 1u}},
-                                 {DNNL_ARG_DST, c_layout, {Place::In::output}}});
-    program->set_implementation(fmt::format("{}{}", descriptor.impl_info_str(), transposed ? ", transposed product" : ""));
-    return {.primitive = std::make_shared<const Primitive>(std::move(program)), .refusal = Refusal::none, .reason = {}};
+    const PostOpTarget target{Dims(sizes.begin(), sizes.end()), last, c_layout};
+    const auto made = [&](bool biased) -> Made {
+      const std::size_t rank = sizes.rank();
+      const AttachedPostOps attached = attach(after, reaches, target, biased ? std::optional(rank) : std::nullopt);
+      const std::optional<Layout> bias = biased ? std::optional(bias_layout(target, rank)) : std::nullopt;
+      const Descriptor descriptor = describe_matmul(a_layout, b_layout, bias ? &*bias : nullptr, c_layout, attached.ops);
+      if (is_reference(descriptor)) return refuse_reference(descriptor, fmt::format("a matrix product of these sizes and strides{}", text_of(after)).c_str());
+      auto program = std::make_unique<Program>();
+      std::vector<Program::Argument> arguments{{DNNL_ARG_SRC, a_layout, {Place::In::input, transposed ? 1u : 0u}},
+                                               {DNNL_ARG_WEIGHTS, b_layout, {Place::In::input, transposed ? 0u : 1u}},
+                                               {DNNL_ARG_DST, c_layout, {Place::In::output}}};
+      for (const auto& tensor : attached.tensors) arguments.push_back({tensor.name, tensor.layout, {Place::In::input, tensor.input}});
+      program->append(descriptor, std::move(arguments));
+      program->set_implementation(fmt::format("{}{}", descriptor.impl_info_str(), transposed ? ", transposed product" : ""));
+      program->set_exact_at_nonfinite(onednn::exact_at_nonfinite(after));
+      return {.primitive = std::make_shared<const Primitive>(std::move(program)), .refusal = Refusal::none, .reason = {}};
+    };
+    // The library reads a bias while it stores, at no cost; as an addition it takes one or two percent. Not every implementation has one.
+    if (starts_with_bias(after, reaches)) {
+      try {
+        if (Made biased = made(true)) return biased;
+      } catch (const dnnl::error&) {
+      }
+    }
+    return made(false);
   });
 }
 
