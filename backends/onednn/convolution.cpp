@@ -39,7 +39,8 @@ Made refuse_form(const ConvolutionProblem& problem) {
     if (problem.direction != Direction::forward) return refuse(Refusal::library_refused, "oneDNN has post-operations after forward convolutions only");
     if (op.kind == PostOpKind::accumulate) return refuse(Refusal::malformed, "a convolution that adds to its output");
     if (reads_tensor(op.kind) && op.strides.rank() != spatial + 2)
-      return refuse(Refusal::malformed, fmt::format("{} entries for the strides of a post-operation's tensor where {} are due", op.strides.rank(), spatial + 2));
+      return refuse(Refusal::malformed,
+                    fmt::format("{} entries for the strides of a post-operation's tensor where {} are due", op.strides.rank(), spatial + 2));
   }
   for (std::int64_t channels : {problem.in_channels, problem.out_channels}) {
     if (channels % problem.groups != 0) return refuse(Refusal::malformed, fmt::format("{} channels in {} groups", channels, problem.groups));
@@ -215,7 +216,8 @@ Made make_in(bool blocked, const ConvolutionProblem& problem) {
     const std::string what = fmt::format("this convolution{}{}", blocked ? "" : " in plain layouts", text_of(problem.after));
     if (is_reference(kernel)) return refuse_reference(kernel, what.c_str());
     if (applies_slowly(kernel, after)) {
-      return refuse(Refusal::slow_reference, fmt::format("{} has only {} for {}, which takes them element by element", library_name(), kernel.impl_info_str(), what));
+      return refuse(Refusal::slow_reference,
+                    fmt::format("{} has only {} for {}, which takes them element by element", library_name(), kernel.impl_info_str(), what));
     }
 
     const ConvolutionLayouts kernels = blocked ? layouts_of(kernel, problem.direction) : callers;
@@ -223,8 +225,8 @@ Made make_in(bool blocked, const ConvolutionProblem& problem) {
     for (std::size_t i = 0, t = 0; i < problem.after.size(); ++i) {
       if (!reads_tensor(problem.after[i].kind)) continue;
       const AttachedPostOps::Tensor& tensor = after.attached.tensors[t++];
-      const Layout callers_own = tensor.full ? Tensor{tensors.result.sizes, Dims(problem.after[i].strides.begin(), problem.after[i].strides.end())}.plain()
-                                             : tensor.layout;
+      const Layout callers_own =
+          tensor.full ? Tensor{tensors.result.sizes, Dims(problem.after[i].strides.begin(), problem.after[i].strides.end())}.plain() : tensor.layout;
       if (tensor.full && tensor.layout != kernels.result) return refuse(Refusal::library_refused, "the library changes the result's layout");
       assembly.input(tensor.name, "post-operation's tensor", tensor.input, callers_own, tensor.layout);
     }

@@ -71,7 +71,7 @@ Attempt compile_way(const Arrangement& at, const Way& way, const Tail& tail, con
   const std::vector<IndexRun>& cut_runs = way.inside.empty() ? way.calls : way.inside;
   const std::int64_t first = cut_runs.empty() ? 1 : cut_runs[0].size;
   const std::int64_t batches = steps_in(way.inside) * steps_in(way.calls), loop = steps_in(at.k_loop);
-  const MatmulCuts cuts = cut_matmul(batches, at.m.size, at.n.size, at.k.size * loop, threads);
+  const MatmulCuts cuts = cut_matmul(batches, at.m.size, at.n.size, at.k.size * loop, threads, !tail.ops.empty());
   const Cut batch = cut(first, std::min(cuts.batch.parts(), first));
   const std::int64_t calls = batch.parts() * cuts.m.parts() * cuts.n.parts() * loop * (way.inside.empty() ? batches : steps_in(way.calls));
   if (calls > most_calls) return declined(ReasonCode::not_profitable, fmt::format("{} products in place of one", calls));

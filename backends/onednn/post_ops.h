@@ -1,4 +1,5 @@
-// Post-operations in the library's terms: which of them it takes as a bias, the layouts of the tensors that they read, and the arguments by which it finds them.
+// Post-operations in the library's terms: which of them it takes as a bias, the layouts of the tensors that they read, and the arguments by which it finds
+// them.
 #pragma once
 
 #include <optional>
@@ -38,8 +39,8 @@ struct AttachedPostOps {
   std::vector<Tensor> tensors;
 };
 
-// `after` attached to a primitive whose own inputs are two. `reaches`: of each step; `bias`: the first step, which is then an addition of a channel's number, is
-// left to the primitive's bias, an argument of rank `bias_rank`.
+// `after` attached to a primitive whose own inputs are two. `reaches`: of each step; `bias`: the first step, which is then an addition of a channel's number,
+// is left to the primitive's bias, an argument of rank `bias_rank`.
 [[nodiscard]] AttachedPostOps attach(std::span<const PostOp> after, std::span<const Reach> reaches, const PostOpTarget& target,
                                      std::optional<std::size_t> bias_rank);
 

@@ -102,9 +102,9 @@ struct MatmulProblem {
   DType dtype = f32;
   Shape batch;  // sizes of the batch dimensions, outermost first; may be empty; at most 6
   std::int64_t m = 0, n = 0, k = 0;
-  Shape a_strides;          // one for each batch dimension (0: a is the same for all of it), then m, then k
-  Shape b_strides;          // one for each batch dimension (0: b is the same for all of it), then k, then n
-  Shape c_strides;          // one for each batch dimension, then m, then n
+  Shape a_strides;  // one for each batch dimension (0: a is the same for all of it), then m, then k
+  Shape b_strides;  // one for each batch dimension (0: b is the same for all of it), then k, then n
+  Shape c_strides;  // one for each batch dimension, then m, then n
   std::vector<PostOp> after;
 };
 

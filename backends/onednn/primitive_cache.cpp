@@ -43,8 +43,8 @@ std::vector<std::int64_t> key_of(const MatmulProblem& p) {
 
 std::vector<std::int64_t> key_of(const ConvolutionProblem& p) {
   return std::move(Key(1) << static_cast<int>(p.direction) << static_cast<int>(p.dtype) << p.batch << p.groups << p.in_channels << p.out_channels << p.input
-                          << p.kernel << p.output << p.stride << p.dilation << p.padding << p.source_strides << p.weights_strides << p.result_strides
-                          << p.after << static_cast<int>(p.layout))
+                          << p.kernel << p.output << p.stride << p.dilation << p.padding << p.source_strides << p.weights_strides << p.result_strides << p.after
+                          << static_cast<int>(p.layout))
       .take();
 }
 

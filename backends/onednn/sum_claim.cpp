@@ -34,8 +34,7 @@ ReasonCode code_of(Refusal refusal) {
 
 }  // namespace
 
-Attempt attempt_forms(const Forms& forms, const SumSpec& spec, const SumViews& views, const Tail& tail, const BackendOptions& options,
-                      int threads) {
+Attempt attempt_forms(const Forms& forms, const SumSpec& spec, const SumViews& views, const Tail& tail, const BackendOptions& options, int threads) {
   const std::array<Shape, 3> strides{views[0].strides, views[1].strides, views[2].strides};
   const bool sliding = !forms.convolutions.empty() && convolution_first(forms.convolutions[0], forms.matmul, spec, strides);
   Attempt first;

@@ -8,4 +8,7 @@ namespace cotan::passes {
 // Calls that no backend claims become their bodies, with the bodies' own calls.
 [[nodiscard]] Function inline_calls(const Function& function, PassContext& context);
 
+// Derivatives that read an activation's operand only to learn what its result says as well read the result.
+[[nodiscard]] Function derivatives_in_outputs(const Function& function, PassContext& context);
+
 }  // namespace cotan::passes

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::array all_passes = {
     Pass{"inline_calls", "composites that no primitive computes become their bodies", passes::inline_calls, true, true},
+    Pass{"derivatives_in_outputs", "derivatives read what an activation gave in place of what it was given", passes::derivatives_in_outputs},
 };
 
 // Every stage is checked in debug builds, and where COTAN_VERIFY is set, as the tests set it.
