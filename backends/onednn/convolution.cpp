@@ -279,6 +279,7 @@ Made Primitive::make(const ConvolutionProblem& given) {
   const Shape counts{given.batch, given.groups, given.in_channels, given.out_channels};
   Made refused = refuse_common(given.dtype, {counts, given.input, given.kernel, given.output, given.stride, given.dilation});
   if (refused.refusal == Refusal::none) refused = refuse_form(given);
+  if (refused.refusal == Refusal::none) refused = refuse_steps(given.after);
   if (refused.refusal != Refusal::none) return refused;
   const ConvolutionProblem problem = without_unread_end(given);
   if (problem.layout == ConvolutionLayout::plain) return make_in(false, problem);

@@ -50,6 +50,9 @@ struct AttachedPostOps {
 // Whether the first step may be a bias.
 [[nodiscard]] bool starts_with_bias(std::span<const PostOp> after, std::span<const Reach> reaches);
 
+// The refusal of steps that the library would compute wrongly. (It gives all functions of one kind the parameters of the first of them: seen with 2.6.3.)
+[[nodiscard]] Made refuse_steps(std::span<const PostOp> after);
+
 // Whether nothing among them loses NaN or infinity.
 [[nodiscard]] bool exact_at_nonfinite(std::span<const PostOp> after);
 

@@ -10,8 +10,8 @@
 namespace cotan::onednn {
 namespace {
 
-// Stands for any constant in a pattern: no formula has these two.
-constexpr std::array<double, 2> wild{0x1.a5b3c7p-90, 0x1.c7a5b3p-91};
+// Stand for any constants in a pattern: floats that no formula has, the first one less than the second.
+constexpr std::array<double, 2> wild{0x1.a5b3c6p-91, 0x1.c7a5b2p-90};
 
 // A formula of the value (operand 0) and perhaps a tensor (operand 1) that one post-operation computes. `make` gets what the wild constants stand for.
 struct Pattern {
@@ -74,6 +74,8 @@ const std::vector<Pattern>& patterns() {
     row(ElementwiseId::silu, {}, plain<K::silu>);
     row(ElementwiseId::hardtanh, {wild[0], wild[1]}, with_constants<K::clip>);
     row(ElementwiseId::clip, {wild[0], wild[1]}, with_constants<K::clip>);
+    row(ElementwiseId::clip, {wild[0], INFINITY}, at_least);
+    row(ElementwiseId::clip, {-INFINITY, wild[0]}, at_most);
     return p;
   }();
   return all;
@@ -123,6 +125,16 @@ class Matching {
   int value_;
 };
 
+// One more step; of two that are linear, one behind the other, one.
+void append(std::vector<TailStep>& steps, const TailStep& step) {
+  if (!steps.empty() && steps.back().op.kind == PostOpKind::linear && step.op.kind == PostOpKind::linear) {
+    PostOp& earlier = steps.back().op;
+    earlier = {PostOpKind::linear, earlier.alpha * step.op.alpha, earlier.beta * step.op.alpha + step.op.beta};
+  } else {
+    steps.push_back(step);
+  }
+}
+
 // Which nodes a node reads.
 std::array<int, 3> reads_of(const FormulaNode& n) {
   if (n.atom == Atom::operand || n.atom == Atom::constant) return {-1, -1, -1};
@@ -160,7 +172,7 @@ std::variant<std::vector<TailStep>, Reason> steps_of(const Formula& formula) {
         if (!matching.at(static_cast<int>(pattern.formula->nodes.size()) - 1, end)) continue;
         const std::optional<PostOp> op = pattern.make(matching.constants);
         if (!op) continue;
-        steps.push_back({*op, matching.operand});
+        append(steps, {*op, matching.operand});
         next = end;
         break;
       }

@@ -147,6 +147,14 @@ Descriptor describe_matmul(const Layout& a, const Layout& b, const Layout* bias,
 #endif
 }
 
+Descriptor describe_scaling(const Layout& x, const Layout& number, const dnnl::post_ops& after) {
+#if DNNL_VERSION_MAJOR >= 3
+  return dnnl::binary::primitive_desc(cpu_engine(), algorithm::binary_mul, x, number, x, with_post_ops(after));
+#else
+  return dnnl::binary::primitive_desc({algorithm::binary_mul, x, number, x}, with_post_ops(after), cpu_engine());
+#endif
+}
+
 Descriptor describe_convolution(ConvolutionDirection direction, const Layout& source, const Layout& weights, const Layout* bias, const Layout& result,
                                 const Windows& at, const dnnl::post_ops& after) {
   const auto forward = convolution_forward(source, weights, bias, result, at, with_post_ops(after));

@@ -156,6 +156,31 @@ TEST(PostOps, EveryTensorOnEveryFormOfTheResult) {
   }
 }
 
+TEST(PostOps, ScaledUpdatesOfAnyTile) {
+  // The library adds a scaled product to its output only where no matrix has gaps; elsewhere a or b is scaled before.
+  const std::int64_t m = 48, k = 40, n = 64;
+  const Shape number{0, 0};
+  for (const Shape& a : {Shape{k, 1}, Shape{1, m}, Shape{1, 2 * m}, Shape{k + 3, 1}}) {
+    for (const Shape& b : {Shape{n, 1}, Shape{1, k}, Shape{n + 9, 1}}) {
+      for (const Shape& c : {Shape{n, 1}, Shape{n + 5, 1}, Shape{1, m}}) {
+        for (const std::vector<PostOp>& ops : std::vector<std::vector<PostOp>>{{{K::mul, 0, 0, number}, {K::accumulate}},
+                                                                               {{K::mul, 0, 0, number}, {K::linear, -1, 0}, {K::accumulate}},
+                                                                               {{K::mul, 0, 0, number}, {K::mul, 0, 0, number}, {K::accumulate}}}) {
+          SCOPED_TRACE(::testing::Message() << "a " << a.text() << ", b " << b.text() << ", c " << c.text() << ", " << ops.size() << " steps");
+          MatmulProblem p = product(m, k, n);
+          p.a_strides = a;
+          p.b_strides = b;
+          p.c_strides = c;
+          p.after = ops;
+          const bool gaps = std::max(a[0], a[1]) != (a[0] == 1 ? m : k) && b[0] > n;
+          gaps ? check_or_slow(p) : check(p);
+          if (HasFatalFailure()) return;
+        }
+      }
+    }
+  }
+}
+
 TEST(PostOps, Batches) {
   MatmulProblem p = product(6, 20, 12);
   p.batch = {5, 1, 3};
@@ -176,6 +201,17 @@ TEST(PostOps, ABiasComesFirstAndCostsNoPostOperation) {
   check(p);
   // Several tensors, the same one twice among them.
   p.after = {{K::add, 0, 0, {0, 1}}, {K::add, 0, 0, {0, 1}}, {K::mul, 0, 0, {48, 1}}, {K::sub, 0, 0, {0, 0}}};
+  check(p);
+}
+
+TEST(PostOps, FunctionsOfOneKindWithDifferentParameters) {
+  // Computed rightly or refused: the library confuses their parameters.
+  MatmulProblem p = product(8, 4, 16);
+  for (const std::vector<PostOp>& ops : std::vector<std::vector<PostOp>>{{{K::linear, 2, 0}, {K::relu}, {K::linear, 1, 1}}, {{K::relu}, {K::elu, 1}}}) {
+    p.after = ops;
+    expect_refused(Primitive::make(p), Refusal::library_refused, "which the library confuses");
+  }
+  p.after = {{K::tanh}, {K::tanh}, {K::linear, 2, 1}, {K::square}, {K::linear, 2, 1}};
   check(p);
 }
 
