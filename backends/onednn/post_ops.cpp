@@ -60,7 +60,7 @@ AttachedPostOps attach(std::span<const PostOp> after, std::span<const Reach> rea
 
 Made refuse_steps(std::span<const PostOp> after) {
   const auto same_function = [](const PostOp& a, const PostOp& b) {
-    const auto of = [](const PostOp& op) { return op.kind == PostOpKind::relu ? PostOpKind::elu : op.kind; };
+    const auto of = [](const PostOp& op) { return op.kind == PostOpKind::relu ? PostOpKind::leaky_relu : op.kind; };
     return of(a) == of(b) && !reads_tensor(a.kind);
   };
   for (std::size_t i = 0; i < after.size(); ++i)

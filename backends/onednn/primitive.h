@@ -29,9 +29,10 @@
 //   softmax backward      NaN in y or in the cotangent            the whole row is NaN                       the same
 //   log_softmax backward  NaN in the cotangent                    the whole row is NaN                       the same
 //   log_softmax backward  NaN in y                                NaN or infinite there                      NaN there
+//   post-op relu          NaN                                     0                                          NaN
 //   post-op clip, max, min  NaN in the product or in the tensor   a bound or the other operand               NaN
 //   post-op exp           NaN                                     infinity                                   NaN
-//   post-op, all others   NaN or infinity                         the same; relu gives -0 where 0 is due     the same
+//   post-op, all others   NaN or infinity                         the same                                   the same
 //
 // Accuracy, measured on AVX-512: softmax has a relative error up to 4e-6. log_softmax has an absolute error up to 8e-6, which near 0 is an unbounded relative
 // one: a probability of nearly 1 may have a logarithm slightly above 0. Where that matters, let a loop kernel do it.
@@ -53,7 +54,7 @@ namespace cotan::onednn {
 enum class PostOpKind : std::uint8_t {
   // Functions of v.
   linear,      // alpha * v + beta
-  relu,        // v above 0, otherwise 0 (of either sign); NaN stays NaN
+  relu,        // v above 0, otherwise 0, also for NaN: elu with alpha 0 keeps that, but computes e^v, which costs more than a loop over the result
   leaky_relu,  // v above 0, otherwise alpha * v; alpha is not 0
   elu,         // v above 0, otherwise alpha * (e^v - 1)
   tanh,
@@ -82,7 +83,7 @@ enum class PostOpKind : std::uint8_t {
 [[nodiscard]] constexpr bool reads_tensor(PostOpKind kind) { return kind >= PostOpKind::add && kind <= PostOpKind::min; }
 // Whether NaN and infinity come out as the comments above say.
 [[nodiscard]] constexpr bool exact_at_nonfinite(PostOpKind kind) {
-  return kind != PostOpKind::exp && kind != PostOpKind::clip && kind != PostOpKind::max && kind != PostOpKind::min;
+  return kind != PostOpKind::relu && kind != PostOpKind::exp && kind != PostOpKind::clip && kind != PostOpKind::max && kind != PostOpKind::min;
 }
 
 // One of the steps between the sum of products and the store.

@@ -30,7 +30,7 @@ std::optional<PostOp> with_constants(std::span<const double, 2> c) {
 std::optional<PostOp> shifted(std::span<const double, 2> c) { return PostOp{PostOpKind::linear, 1, static_cast<float>(c[0])}; }
 std::optional<PostOp> scaled(std::span<const double, 2> c) { return PostOp{PostOpKind::linear, static_cast<float>(c[0]), 0}; }
 std::optional<PostOp> negated(std::span<const double, 2>) { return PostOp{PostOpKind::linear, -1, 0}; }
-// With a slope of 0 the library's own relu, which loses NaN.
+// With a slope of 0 the library's relu, which loses NaN.
 std::optional<PostOp> leaky(std::span<const double, 2> c) {
   return c[0] == 0 ? std::nullopt : std::optional(PostOp{PostOpKind::leaky_relu, static_cast<float>(c[0])});
 }

@@ -25,10 +25,9 @@ dnnl::primitive_attr with_post_ops(const dnnl::post_ops& after) {
 algorithm algorithm_of(PostOpKind kind) {
   switch (kind) {
     case PostOpKind::linear: return algorithm::eltwise_linear;
-    // The library's own relu gives 0 for NaN. Its elu, alpha being 0, keeps NaN, and gives -0 below 0.
     case PostOpKind::relu:
-    case PostOpKind::elu: return algorithm::eltwise_elu;
     case PostOpKind::leaky_relu: return algorithm::eltwise_relu;
+    case PostOpKind::elu: return algorithm::eltwise_elu;
     case PostOpKind::tanh: return algorithm::eltwise_tanh;
     case PostOpKind::sigmoid: return algorithm::eltwise_logistic;
     case PostOpKind::exp: return algorithm::eltwise_exp;

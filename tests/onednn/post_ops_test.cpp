@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <fstream>
+#include <iterator>
 #include <limits>
 
 #include "tests/onednn/helpers.h"
@@ -207,7 +209,8 @@ TEST(PostOps, ABiasComesFirstAndCostsNoPostOperation) {
 TEST(PostOps, FunctionsOfOneKindWithDifferentParameters) {
   // Computed rightly or refused: the library confuses their parameters.
   MatmulProblem p = product(8, 4, 16);
-  for (const std::vector<PostOp>& ops : std::vector<std::vector<PostOp>>{{{K::linear, 2, 0}, {K::relu}, {K::linear, 1, 1}}, {{K::relu}, {K::elu, 1}}}) {
+  for (const std::vector<PostOp>& ops :
+       std::vector<std::vector<PostOp>>{{{K::linear, 2, 0}, {K::relu}, {K::linear, 1, 1}}, {{K::relu}, {K::leaky_relu, 0.5f}}}) {
     p.after = ops;
     expect_refused(Primitive::make(p), Refusal::library_refused, "which the library confuses");
   }
@@ -383,6 +386,17 @@ TEST(PostOps, Accuracy) {
         if (off > worst) worst = off, at_worst = v;
       }
     EXPECT_LE(worst, 1) << name_of(b.op.kind) << " at " << at_worst << ", in units of its bound";
+  }
+}
+
+// docs/ir.md lists the kinds that lose NaN, and no others.
+TEST(PostOps, TheListOfWhatLosesNan) {
+  std::ifstream in(COTAN_SOURCE_DIR "/docs/ir.md");
+  const std::string page((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  ASSERT_FALSE(page.empty());
+  for (int k = 0; k <= static_cast<int>(K::accumulate); ++k) {
+    const auto kind = static_cast<K>(k);
+    EXPECT_EQ(page.find(std::string("| post-operation ") + name_of(kind) + " | NaN") == std::string::npos, exact_at_nonfinite(kind)) << name_of(kind);
   }
 }
 
