@@ -10,5 +10,7 @@ namespace cotan::passes {
 
 // Long sums over a tensor's first dimension become sums of blocks, then a sum over the blocks.
 [[nodiscard]] Function split_sums(const Function& function, PassContext& context);
+// Derivatives that read an activation's operand only to learn what its result says as well read the result.
+[[nodiscard]] Function derivatives_in_outputs(const Function& function, PassContext& context);
 
 }  // namespace cotan::passes
