@@ -14,6 +14,10 @@ namespace {
 
 constexpr std::array all_passes = {
     Pass{"inline_calls", "composites that no primitive computes become their bodies", passes::inline_calls, true, true},
+    Pass{"fold_views", "transposes, slices, pads, broadcasts and gathers go into the sums that read them", passes::fold_views},
+    Pass{"merge_sums", "sums of sums become one; constants and scales go into the coefficient", passes::merge_sums},
+    Pass{"masks", "one-hot sums and conditions that maps read become maps over positions", passes::masks},
+    Pass{"regroup", "sums become products, views and reductions again, by cost", passes::regroup},
 };
 
 // Every stage is checked in debug builds, and where COTAN_VERIFY is set, as the tests set it.

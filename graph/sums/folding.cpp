@@ -66,8 +66,11 @@ bool pays(const OpenSum& after, const OpenSum& reader, const OpenSum& inner, boo
   if (points > (single ? std::max(before, points_of(inner.spec)) : before)) return false;
   // A view costs nothing; what it is put into must not be computed more often, nor by several.
   if (is_free_view(reader) && !is_free_view(after) && (!single || reader.type.shape.elements() > inner.type.shape.elements())) return false;
-  const Standing least = std::max(standing_of(reader), standing_of(inner));
-  return least == Standing::loop || far_fewer * points <= before || standing_of(after) >= least;
+  if (far_fewer * points <= before) return true;
+  const Standing of_reader = standing_of(reader), of_inner = standing_of(inner);
+  if (of_reader.kind == Standing::loop && of_inner.kind == Standing::loop) return true;
+  const Standing made = standing_of(after);
+  return made.keeps(of_reader) && made.keeps(of_inner);
 }
 
 std::optional<OpenSum> folded(OpenSum sum, Fold fold, const Uses& uses) {

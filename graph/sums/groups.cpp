@@ -191,7 +191,7 @@ std::optional<Ref> without_scale(const OpenSum& sum) {
   if (sum.spec.coefficient == 1 || !is_floating(sum.type.dtype) || !is_computed(sum.type.dtype)) return std::nullopt;
   OpenSum plain = sum;
   plain.spec.coefficient = 1;
-  if (standing_of(sum) == Standing::contraction) return scaled(finished(std::move(plain)), sum.spec.coefficient);
+  if (standing_of(sum).kind == Standing::contraction) return scaled(finished(std::move(plain)), sum.spec.coefficient);
   if (sum.factors.size() != 1 || !std::holds_alternative<ViewForm>(recognise(plain.spec, shapes_of(plain)))) return std::nullopt;
   if (sum.factors[0].shape().elements() > sum.type.shape.elements()) return scaled(closed(std::move(plain)), sum.spec.coefficient);
   plain.factors[0] = scaled(plain.factors[0], sum.spec.coefficient);
@@ -210,7 +210,7 @@ Ref scaled(const Ref& x, double c) {
 std::optional<Ref> regrouped(const OpenSum& sum) {
   if (!has_points(sum.spec.domain) || !is_computed(sum.type.dtype)) return std::nullopt;
   if (auto made = without_scale(sum)) return made;
-  if (standing_of(sum) != Standing::loop) return std::nullopt;
+  if (standing_of(sum).kind != Standing::loop) return std::nullopt;
   const IndexSets sets(sum.spec);
   if (auto made = as_map(sum)) return made;
   if (auto made = repeated(sum, sets)) return made;

@@ -222,17 +222,20 @@ bool tidy(OpenSum& sum, std::span<const Guard> trusted) {
 Standing standing_of(const OpenSum& sum) {
   const TensorShapes shapes = shapes_of(sum);
   if (sum.factors.size() == 2 && sum.tables.empty()) {
-    if (!as_convolution(sum.spec, shapes).empty()) return Standing::contraction;
-    const auto matmul = as_matmul(sum.spec, shapes);
-    if (!matmul || (matmul->m.empty() && matmul->n.empty())) return Standing::loop;
     const std::array<Shape, 3> strides{dense_strides(shapes[0]), dense_strides(shapes[1]), dense_strides(shapes[2])};
-    return arrange(*matmul, sum.spec, strides) ? Standing::contraction : Standing::loop;
+    const std::vector<ConvolutionForm> convolutions = as_convolution(sum.spec, shapes);
+    const auto matmul = as_matmul(sum.spec, shapes);
+    if (!convolutions.empty() && convolution_first(convolutions[0], matmul, sum.spec, strides)) return {Standing::contraction};
+    if (!matmul || (matmul->m.empty() && matmul->n.empty())) return {};
+    const auto at = arrange(*matmul, sum.spec, strides);
+    if (!at) return {};
+    return {Standing::contraction, points_of(sum.spec) / (static_cast<double>(at->m.size * at->n.size) * static_cast<double>(at->k.size))};
   }
-  if (sum.factors.size() != 1) return Standing::loop;
-  if (sum.tables.empty()) return as_pooling(sum.spec, shapes) ? Standing::pooling : Standing::loop;
-  if (sum.tables.size() != 1 || sum.tables[0]->kind != Kind::reduce) return Standing::loop;
+  if (sum.factors.size() != 1) return {};
+  if (sum.tables.empty()) return {as_pooling(sum.spec, shapes) ? Standing::pooling : Standing::loop};
+  if (sum.tables.size() != 1 || sum.tables[0]->kind != Kind::reduce) return {};
   const Ref node = graph::sum(sum.spec, sum.type.shape, sum.factors, sum.tables, sum.type.dtype);
-  return as_max_gradient(*node.node()) ? Standing::pooling : Standing::loop;
+  return {as_max_gradient(*node.node()) ? Standing::pooling : Standing::loop};
 }
 
 }  // namespace cotan::sums

@@ -47,7 +47,14 @@ void substitute_all(SumSpec& spec, std::span<const IndexExpr> to, Domain domain)
 [[nodiscard]] bool tidy(OpenSum& sum, std::span<const Guard> trusted = {});
 
 // What a primitive can make of a sum, the coefficient aside.
-enum class Standing : std::uint8_t { loop, pooling, contraction };
+struct Standing {
+  enum Kind : std::uint8_t { loop, pooling, contraction };
+  Kind kind = loop;
+  double products = 1;  // of a contraction over dense tensors: how many products of matrices it is, batches and loops around it counted
+
+  // Whether a primitive can do with it what it could do with the other: no less, and no more products.
+  [[nodiscard]] bool keeps(const Standing& other) const { return kind > other.kind || (kind == other.kind && products <= other.products); }
+};
 [[nodiscard]] Standing standing_of(const OpenSum& sum);
 
 }  // namespace cotan::sums
