@@ -44,8 +44,7 @@ bool take_constant(OpenSum& sum) {
     const auto c = constant_of(sum.factors[k]);
     if (!c || !takes(sum, *c)) continue;
     const Access access = sum.spec.factors[k];
-    for (std::size_t d = 0; d < access.size(); ++d)
-      if (access[d].affine()) sum.spec.guards.push_back({access[d], sum.factors[k].shape()[d]});
+    for (std::size_t d = 0; d < access.size(); ++d) sum.spec.guards.push_back({access[d], sum.factors[k].shape()[d]});
     sum.spec.coefficient *= *c;
     sum.factors.erase(sum.factors.begin() + static_cast<std::ptrdiff_t>(k));
     sum.spec.factors.erase(sum.spec.factors.begin() + static_cast<std::ptrdiff_t>(k));

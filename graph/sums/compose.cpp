@@ -6,22 +6,6 @@
 #include "ops/sum_expressions.h"
 
 namespace cotan::sums {
-namespace {
-
-// An entry that indexes a dimension by itself is in range: a check before it sees to that.
-void trust_entries(std::vector<Guard>& trusted, const Access& access, const Shape& shape) {
-  for (std::size_t d = 0; d < access.size(); ++d)
-    if (access[d].constant == 0 && access[d].terms.size() == 1 && access[d].terms[0].index < 0 && access[d].terms[0].coefficient == 1)
-      trusted.push_back({access[d], shape[d]});
-}
-
-void trust_entries(std::vector<Guard>& trusted, const OpenSum& sum) {
-  trust_entries(trusted, sum.spec.output, sum.type.shape);
-  for (std::size_t k = 0; k < sum.factors.size(); ++k) trust_entries(trusted, sum.spec.factors[k], sum.factors[k].shape());
-}
-
-}  // namespace
-
 std::optional<OpenSum> composed(const OpenSum& reader, std::size_t k, const OpenSum& given) {
   if (!may_multiply(reader.spec.coefficient, given.spec.coefficient, reader.type.dtype)) return std::nullopt;
   // The inner sum over indices and tables behind the reader's.
@@ -34,10 +18,8 @@ std::optional<OpenSum> composed(const OpenSum& reader, std::size_t k, const Open
   for (std::size_t t = 0; t < inner.tables.size(); ++t) tables.push_back(static_cast<int>(reader.tables.size() + t));
   for_each_expression(inner.spec, [&](IndexExpr& e) { e = rename_tables(e, tables); });
 
-  Equations all{reader.spec, {}, {}, std::vector<bool>(own, false), std::vector<bool>(count, false)};
+  Equations all{reader.spec, {}, std::vector<bool>(own, false), std::vector<bool>(count, false)};
   all.of_written.resize(count, true);
-  trust_entries(all.trusted, reader);
-  trust_entries(all.trusted, inner);
   const Access read = reader.spec.factors[k];
   for (std::size_t d = 0; d < read.size(); ++d) {
     all.zero.push_back(inner.spec.output[d] - read[d]);
@@ -63,10 +45,9 @@ std::optional<OpenSum> composed(const OpenSum& reader, std::size_t k, const Open
     to.push_back(all.gone[i] ? IndexExpr(0) : index_of(static_cast<int>(left.size())));
     if (!all.gone[i]) left.push_back(all.spec.domain[i]);
   }
-  for (Guard& g : all.trusted) g.expression = substitute(g.expression, to);
   made.spec = std::move(all.spec);
   substitute_all(made.spec, to, std::move(left));
-  if (solved == Solved::never || !tidy(made, all.trusted)) made.spec.domain.assign(std::max<std::size_t>(made.spec.domain.size(), 1), 0);
+  if (solved == Solved::never || !tidy(made)) made.spec.domain.assign(std::max<std::size_t>(made.spec.domain.size(), 1), 0);
   return made;
 }
 

@@ -46,7 +46,6 @@ class Solver {
     all_.gone[index] = true;
     substitute_all(all_.spec, to, all_.spec.domain);
     for (IndexExpr& e : all_.zero) e = substitute(e, to);
-    for (Guard& g : all_.trusted) g.expression = substitute(g.expression, to);
   }
 
   // The terms of coefficients that `step` divides are 0 by themselves where the others stay below it.

@@ -16,7 +16,6 @@ namespace cotan::sums {
 struct Equations {
   SumSpec spec;                  // over the indices of both; solutions are put in, and their guards added
   Access zero;                   // what must be 0; empty once solved
-  std::vector<Guard> trusted;    // hold anyway; solutions are put in
   std::vector<bool> of_written;  // for each index: whether it belongs to the sum that is read, whose indices go first
   std::vector<bool> gone;        // indices that were solved for: nothing reads them any more
 };

@@ -89,16 +89,6 @@ Ref finished(OpenSum sum) {
   return closed(std::move(sum));
 }
 
-// Every access in range at every point; an entry that indexes a dimension by itself is.
-bool all_in_range(const Access& access, const Shape& shape, const Domain& domain) {
-  for (std::size_t d = 0; d < access.size(); ++d) {
-    const IndexExpr& e = access[d];
-    const bool entry = e.constant == 0 && e.terms.size() == 1 && e.terms[0].index < 0 && e.terms[0].coefficient == 1;
-    if (!entry && !in_range(e, shape[d], domain)) return false;
-  }
-  return true;
-}
-
 // Nothing is summed, and the output is in order: a map over views of the factors.
 std::optional<Ref> as_map(const OpenSum& sum) {
   const SumSpec& s = sum.spec;
@@ -108,7 +98,8 @@ std::optional<Ref> as_map(const OpenSum& sum) {
     if (s.output[d].plain() < 0 && sum.type.shape[d] != 1) return std::nullopt;
   std::vector<Ref> views;
   for (std::size_t k = 0; k < sum.factors.size(); ++k) {
-    if (!all_in_range(s.factors[k], sum.factors[k].shape(), s.domain)) return std::nullopt;
+    for (std::size_t d = 0; d < s.factors[k].size(); ++d)
+      if (!always_in_range(s.factors[k][d], sum.factors[k].shape()[d], sum)) return std::nullopt;
     views.push_back(closed({{1, s.domain, s.output, {s.factors[k]}, {}}, {sum.factors[k]}, sum.tables, sum.type}));
   }
   return graph::formula(views, [&](std::span<const Ex> x) {

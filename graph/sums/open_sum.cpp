@@ -13,6 +13,27 @@
 namespace cotan::sums {
 namespace {
 
+// What every entry of a table is known to be below (and not negative), through views of it.
+std::optional<std::int64_t> entries_below(Ref table) {
+  for (int views = 0; views < 8; ++views) {
+    switch (table->kind) {
+      case Kind::check: return table->as<CheckSpec>().below;
+      case Kind::order: return table.shape()[static_cast<std::size_t>(table->as<OrderSpec>().axis)];
+      case Kind::reduce: {
+        const auto& reduce = table->as<ReduceSpec>();
+        if (!gives_positions(reduce.reduction)) return std::nullopt;
+        return std::accumulate(reduce.domain.begin() + reduce.outputs, reduce.domain.end(), std::int64_t{1}, [](auto a, auto b) { return std::max(a, b); });
+      }
+      case Kind::sum:
+        if (!moves_entries(table->as<SumSpec>())) return std::nullopt;
+        [[fallthrough]];
+      case Kind::stop_gradient: table = table->operand(0); break;
+      default: return std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
 // Whether 0 <= known < below of the one says 0 <= wanted < below of the other: equal but for a constant, or for sign and constant.
 bool implies(const Guard& known, const Guard& wanted) {
   const IndexExpr apart = known.expression - wanted.expression;
@@ -32,15 +53,14 @@ std::vector<Guard> access_bounds(const OpenSum& sum) {
   return bounds;
 }
 
-void drop_guards(OpenSum& sum, std::span<const Guard> trusted) {
+void drop_guards(OpenSum& sum) {
   if (sum.spec.guards.empty()) return;
   const std::vector<Guard> bounds = access_bounds(sum);
   std::vector<Guard> given = std::move(sum.spec.guards), kept;
   for (std::size_t i = 0; i < given.size(); ++i) {
     auto by = [&](const Guard& known) { return implies(known, given[i]); };
-    const bool implied = in_range(given[i].expression, given[i].below, sum.spec.domain) || std::any_of(bounds.begin(), bounds.end(), by) ||
-                         std::any_of(trusted.begin(), trusted.end(), by) || std::any_of(kept.begin(), kept.end(), by) ||
-                         std::any_of(given.begin() + static_cast<std::ptrdiff_t>(i) + 1, given.end(), by);
+    const bool implied = always_in_range(given[i].expression, given[i].below, sum) || std::any_of(bounds.begin(), bounds.end(), by) ||
+                         std::any_of(kept.begin(), kept.end(), by) || std::any_of(given.begin() + static_cast<std::ptrdiff_t>(i) + 1, given.end(), by);
     if (!implied) kept.push_back(given[i]);
   }
   sum.spec.guards = std::move(kept);
@@ -191,6 +211,23 @@ std::vector<bool> indices_of(const Access& access, std::size_t count) {
   return found;
 }
 
+bool always_in_range(const IndexExpr& e, std::int64_t size, const OpenSum& sum) {
+  IndexExpr affine(e.constant);
+  std::int64_t low = 0, high = 0;
+  for (const IndexTerm& t : e.terms) {
+    if (t.index >= 0) {
+      affine.terms.push_back(t);
+      continue;
+    }
+    const auto below = entries_below(sum.tables[static_cast<std::size_t>(t.table)]);
+    if (!below) return false;
+    const std::int64_t reach = t.coefficient * std::max<std::int64_t>(*below - 1, 0);
+    (reach < 0 ? low : high) += reach;
+  }
+  const auto range = range_of(affine, sum.spec.domain);
+  return range && range->first + low >= 0 && range->second + high < size;
+}
+
 bool fills_output(const OpenSum& sum) {
   const SumSpec& s = sum.spec;
   for (std::size_t d = 0; d < s.output.size(); ++d)
@@ -208,11 +245,11 @@ bool may_multiply(double a, double b, DType dtype) {
   return std::abs(product) >= least && std::abs(product) <= most;
 }
 
-bool tidy(OpenSum& sum, std::span<const Guard> trusted) {
+bool tidy(OpenSum& sum) {
   if (!has_points(sum.spec.domain)) return false;
-  drop_guards(sum, trusted);
+  drop_guards(sum);
   if (!cut_ranges(sum)) return false;
-  drop_guards(sum, {});
+  drop_guards(sum);
   while (join_digits(sum)) {
   }
   drop_indices(sum);

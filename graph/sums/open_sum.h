@@ -36,15 +36,17 @@ struct OpenSum {
 void substitute_all(SumSpec& spec, std::span<const IndexExpr> to, Domain domain);
 // Which indices occur in an access, inside tables' entries too.
 [[nodiscard]] std::vector<bool> indices_of(const Access& access, std::size_t count);
+// Whether 0 <= e < size at every point of the sum's domain, going by what is known of tables' entries: a check, an argsort or an argmax bounds them.
+[[nodiscard]] bool always_in_range(const IndexExpr& e, std::int64_t size, const OpenSum& sum);
 // No point reaches an entry that another one reaches, and every entry is reached: nothing is summed, cut or left out on the output's side.
 [[nodiscard]] bool fills_output(const OpenSum& sum);
 // Whether a coefficient times another may stand for two multiplications: the product is a normal number of the type (for integers: a sign).
 [[nodiscard]] bool may_multiply(double a, double b, DType dtype);
 
-// Drops guards that accesses or other guards (or `trusted`, which hold anyway) imply, cuts ranges of indices to what counts, turns indices that nothing reads
+// Drops guards that accesses or other guards imply, cuts ranges of indices to what counts, turns indices that nothing reads
 // into a factor of the coefficient. False where no point counts. Exact but for that factor: n * x in place of x + x + ... (Stable; for integers such indices
 // stay).
-[[nodiscard]] bool tidy(OpenSum& sum, std::span<const Guard> trusted = {});
+[[nodiscard]] bool tidy(OpenSum& sum);
 
 // What a primitive can make of a sum, the coefficient aside.
 struct Standing {
