@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <cstdlib>
+#include <unordered_set>
 
 #include "graph/passes/passes.h"
 #include "graph/verify.h"
@@ -32,6 +33,17 @@ bool verifying() {
 
 bool same_results(const Function& a, const Function& b) { return a.results == b.results; }
 
+// Every check becomes a result behind the others: a pass may take away its last reader, but not the check.
+void keep_checks(Function& f) {
+  std::unordered_set<const Node*> results;
+  for (const Ref& r : f.results) results.insert(r.node());
+  for (Node* n : topological(f.results)) {
+    if (n->kind != Kind::check || results.contains(n)) continue;
+    f.results.emplace_back(n);
+    if (!f.result_names.empty()) f.result_names.emplace_back();
+  }
+}
+
 }  // namespace
 
 std::span<const Pass> pipeline() { return all_passes; }
@@ -39,6 +51,7 @@ std::span<const Pass> pipeline() { return all_passes; }
 Function run_passes(const Function& function, PassContext& context, std::vector<PassRecord>& records) {
   if (verifying()) verify(function);
   Function now = function;
+  keep_checks(now);
   for (const Pass& pass : all_passes) {
     if (!pass.needed && !context.options.passes.enabled(pass.name, pass.on)) continue;
     const auto start = std::chrono::steady_clock::now();
@@ -47,6 +60,7 @@ Function run_passes(const Function& function, PassContext& context, std::vector<
     const bool changed = !same_results(now, next);
     records.push_back({std::string(pass.name), changed, took.count()});
     now = std::move(next);
+    if (changed) keep_checks(now);
     if (!verifying() || !changed) continue;
     try {
       verify(now);
