@@ -52,7 +52,15 @@ TEST(Masks, ACausalMask) {
   return %1
 }
 )", "-all,+masks"),
-            R"()");
+            R"(func f(x: f32[5,5]) {
+  %0: i32[5] = iota() {axis=0}
+  %1: i32[5,5][i,j] = %0[i]
+  %2: i32[5,5][i,j] = %0[j]
+  %3: f32[5,5] = map(%1, %2) { where(%2 <= %1 && %1 < %2 + 5, f32(1), f32(0)) }
+  %4: f32[5,5] = mul(x, %3)
+  return %4
+}
+)");
 }
 
 }  // namespace

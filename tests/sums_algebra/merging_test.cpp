@@ -27,7 +27,11 @@ TEST(MergeSums, TransposeAndBatchSumOfAProduct) {
   return %2
 }
 )", "-all,+merge_sums"),
-            R"()");
+            R"(func f(x: f32[5,3,4], w: f32[5,4,6]) {
+  %0: f32[6,3][i,j] = w[p,q,i] * x[p,j,q]
+  return %0
+}
+)");
 }
 
 TEST(MergeSums, AProductThatOthersReadStays) {
@@ -39,7 +43,14 @@ TEST(MergeSums, AProductThatOthersReadStays) {
   return %2, %3
 }
 )", "-all,+fold_views,+merge_sums"),
-            R"()");
+            R"(func f(x: f32[3,4], w: f32[4,6]) {
+  %0: f32[3,6][i,j] = x[i,p] * w[p,j]
+  %1: f32[6,3][i,j] = %0[j,i]
+  %2: f32[6,3] = exp(%1)
+  %3: f32[3,6] = exp(%0)
+  return %2, %3
+}
+)");
 }
 
 TEST(MergeSums, ConstantsAndCounts) {
@@ -52,7 +63,13 @@ TEST(MergeSums, ConstantsAndCounts) {
   return %1, %3, %4
 }
 )", "-all,+merge_sums"),
-            R"()");
+            R"(func f(x: f32[3,4]) {
+  %0: f32[3,5][i,j] = 2 * x[i,p]
+  %1: f32[3][i] = 8 * x[i,0]
+  %2: f32[5] = { 8 }
+  return %0, %1, %2
+}
+)");
 }
 
 TEST(MergeSums, ScalesGoIntoSums) {
@@ -64,7 +81,11 @@ TEST(MergeSums, ScalesGoIntoSums) {
   return %3
 }
 )", "-all,+merge_sums"),
-            R"()");
+            R"(func f(x: f32[3,4]) {
+  %0: f32[3][i] = -0.75 * x[i,p]
+  return %0
+}
+)");
 }
 
 TEST(MergeSums, ZeroTimesSomethingStays) {
@@ -74,7 +95,12 @@ TEST(MergeSums, ZeroTimesSomethingStays) {
   return %1
 }
 )", "-all,+merge_sums"),
-            R"()");
+            R"(func f(x: f32[3,4]) {
+  %0: f32[3,4] = { x * 0 }
+  %1: f32[3][i] = %0[i,p]
+  return %1
+}
+)");
 }
 
 }  // namespace

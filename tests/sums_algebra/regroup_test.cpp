@@ -10,7 +10,12 @@ TEST(Regroup, ThreeFactors) {
   return %0
 }
 )", "-all,+regroup"),
-            R"()");
+            R"(func f(a: f32[8,9], m: f32[8,9], v: f32[9,7]) {
+  %0: f32[8,9] = { m * a }
+  %1: f32[8,7][i,j] = v[p,j] * %0[i,p]
+  return %1
+}
+)");
 }
 
 TEST(Regroup, AChainOfMatrices) {
@@ -19,7 +24,12 @@ TEST(Regroup, AChainOfMatrices) {
   return %0
 }
 )", "-all,+regroup"),
-            R"()");
+            R"(func f(a: f32[50,4], b: f32[4,60], c: f32[60,3]) {
+  %0: f32[3,4][i,j] = b[j,p] * c[p,i]
+  %1: f32[50,3][i,j] = %0[j,p] * a[i,p]
+  return %1
+}
+)");
 }
 
 TEST(Regroup, AnIndexOfOneFactor) {
@@ -28,7 +38,13 @@ TEST(Regroup, AnIndexOfOneFactor) {
   return %0
 }
 )", "-all,+regroup"),
-            R"()");
+            R"(func f(x: f32[6,5], b: f32[5,7]) {
+  %0: f32[5][i] = x[p,i]
+  %1: f32[5,7][i,j] = %0[i]
+  %2: f32[5,7] = { b * %1 }
+  return %2
+}
+)");
 }
 
 TEST(Regroup, AnIndexOfTheOutputOnly) {
@@ -37,7 +53,12 @@ TEST(Regroup, AnIndexOfTheOutputOnly) {
   return %0
 }
 )", "-all,+regroup"),
-            R"()");
+            R"(func f(x: f32[6,5]) {
+  %0: f32[6][i] = 2 * x[i,p]
+  %1: f32[7,6][i,j] = %0[j]
+  return %1
+}
+)");
 }
 
 TEST(Regroup, ScaledProductsAndViews) {
@@ -48,7 +69,16 @@ TEST(Regroup, ScaledProductsAndViews) {
   return %0, %1, %2
 }
 )", "-all,+regroup"),
-            R"()");
+            R"(func f(x: f32[6,5], w: f32[5,7], s: f32[]) {
+  %0: f32[6,7][i,j] = x[i,p] * w[p,j]
+  %1: f32[6,7] = { %0 * 0.5 }
+  %2: f32[] = { s * 0.5 }
+  %3: f32[6,7][i,j] = %2[]
+  %4: f32[6,5] = { -x }
+  %5: f32[5,6][i,j] = %4[j,i]
+  return %1, %3, %5
+}
+)");
 }
 
 TEST(Regroup, AnOuterProductIsAMap) {
@@ -57,7 +87,13 @@ TEST(Regroup, AnOuterProductIsAMap) {
   return %0
 }
 )", "-all,+regroup"),
-            R"()");
+            R"(func f(x: f32[6], y: f32[5]) {
+  %0: f32[6,5][i,j] = y[j]
+  %1: f32[6,5][i,j] = x[i]
+  %2: f32[6,5] = { %0 * %1 }
+  return %2
+}
+)");
 }
 
 }  // namespace

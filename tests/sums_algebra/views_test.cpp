@@ -13,7 +13,11 @@ TEST(FoldViews, ViewChain) {
   return %3
 }
 )", "-all,+fold_views"),
-            R"()");
+            R"(func f(x: f32[4,6]) {
+  %0: f32[5,4][i+1,j] = x[j,-2*i+5]; i<3
+  return %0
+}
+)");
 }
 
 TEST(FoldViews, Reshapes) {
@@ -26,7 +30,12 @@ TEST(FoldViews, Reshapes) {
   return %1, %4
 }
 )", "-all,+fold_views"),
-            R"()");
+            R"(func f(x: f32[2,3,4]) {
+  %0: f32[4,6][i,3*j+k] = x[j,k,i]
+  %1: f32[24][12*i+4*j+k] = x[i,j,k]
+  return %0, %1
+}
+)");
 }
 
 TEST(FoldViews, StraddlingReshapeStays) {
@@ -37,7 +46,12 @@ TEST(FoldViews, StraddlingReshapeStays) {
   return %2
 }
 )", "-all,+fold_views"),
-            R"()");
+            R"(func f(x: f32[4,6]) {
+  %0: f32[24][4*i+j] = x[j,i]
+  %1: f32[8,3][i,j] = %0[3*i+j]
+  return %1
+}
+)");
 }
 
 TEST(FoldViews, PadGoesIntoTheConvolution) {
@@ -47,7 +61,11 @@ TEST(FoldViews, PadGoesIntoTheConvolution) {
   return %1
 }
 )", "-all,+fold_views"),
-            R"()");
+            R"(func f(x: f32[2,3,8], w: f32[5,3,3]) {
+  %0: f32[2,5,8][i,j,k] = w[j,p,q] * x[i,p,k+q-1]
+  return %0
+}
+)");
 }
 
 TEST(FoldViews, SlicesAndPadsBesideGuards) {
@@ -58,7 +76,11 @@ TEST(FoldViews, SlicesAndPadsBesideGuards) {
   return %2
 }
 )", "-all,+fold_views"),
-            R"()");
+            R"(func f(x: f32[10]) {
+  %0: f32[8][i+4] = x[i+3]; i<4
+  return %0
+}
+)");
 }
 
 TEST(FoldViews, AViewOfAGather) {
@@ -119,7 +141,11 @@ TEST(FoldViews, DimensionsOfSizeOne) {
   return %2
 }
 )", "-all,+fold_views"),
-            R"()");
+            R"(func f(x: f32[3,1,4]) {
+  %0: f32[12][4*i+j] = x[i,0,j]
+  return %0
+}
+)");
 }
 
 TEST(FoldViews, WindowsAsLargeAsTheirStride) {
@@ -129,7 +155,12 @@ TEST(FoldViews, WindowsAsLargeAsTheirStride) {
   return %1
 }
 )", "-all,+fold_views"),
-            R"()");
+            R"(func f(x: f32[2,6,4]) {
+  %0: f32[2,24][i,4*j+k] = x[i,j,k]
+  %1: f32[2,12][i,j] = 0.5 * %0[i,2*j+p]; p<2
+  return %1
+}
+)");
 }
 
 TEST(FoldViews, ABroadcastThatOthersReadStaysFree) {
