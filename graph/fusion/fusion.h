@@ -28,6 +28,9 @@ namespace fusion {
 // The claim of a loop over map and cast nodes of one shape, operands before readers, that are in the groups `inside` or will be.
 [[nodiscard]] Claim loop_claim(const Groups& groups, std::span<const Ref> nodes, std::span<const int> inside);
 
+// Placed copies that are added up (gradients of slices, concatenations) become one step that writes each entry once.
+void place_copies(Groups& groups);
+
 // Maps and casts of one shape that read each other, or the same tensors, become one loop with several outputs.
 void fuse_kernels(Groups& groups);
 

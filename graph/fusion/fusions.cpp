@@ -7,6 +7,7 @@ namespace cotan {
 namespace {
 
 constexpr std::array all_fusions = {
+    Fusion{"place_copies", "placed copies that are added up write each entry of the sum once", fusion::place_copies},
     Fusion{"fuse_kernels", "maps of one shape become one loop with several outputs", fusion::fuse_kernels},
 };
 

@@ -1,6 +1,7 @@
+#include "graph/sums/masks.h"
+
 #include "graph/passes/passes.h"
 #include "graph/sums/folding.h"
-#include "graph/sums/masks.h"
 
 namespace cotan::passes {
 

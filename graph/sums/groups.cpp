@@ -92,7 +92,8 @@ Ref finished(OpenSum sum) {
 // Nothing is summed, and the output is in order: a map over views of the factors.
 std::optional<Ref> as_map(const OpenSum& sum) {
   const SumSpec& s = sum.spec;
-  if (sum.factors.size() < 2 || !s.guards.empty() || !is_computed(sum.type.dtype) || sum.type.dtype == DType::boolean || !fills_output(sum)) return std::nullopt;
+  if (sum.factors.size() < 2 || !s.guards.empty() || !is_computed(sum.type.dtype) || sum.type.dtype == DType::boolean || !fills_output(sum))
+    return std::nullopt;
   if (s.coefficient != 1 && !is_floating(sum.type.dtype)) return std::nullopt;
   for (std::size_t d = 0; d < s.output.size(); ++d)
     if (s.output[d].plain() < 0 && sum.type.shape[d] != 1) return std::nullopt;

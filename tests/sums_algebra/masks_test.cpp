@@ -11,7 +11,8 @@ TEST(Masks, AScatterThatAMapReads) {
   %2: f32[3,7] = mul(x, %1)
   return %2
 }
-)", "-all,+masks"),
+)",
+                         "-all,+masks"),
             R"(func f(x: f32[3,7], g: f32[3], t_below7: i32[3]) {
   %0: i32[7] = iota() {axis=0}
   %1: i32[3,7][i,j] = %0[j]
@@ -32,7 +33,8 @@ TEST(Masks, AOneHotMatrix) {
   %2: f32[3,7] = add(x, %1)
   return %2
 }
-)", "-all,+masks"),
+)",
+                         "-all,+masks"),
             R"(func f(x: f32[3,7], t_below7: i32[3]) {
   %0: i32[7] = iota() {axis=0}
   %1: i32[3,7][i,j] = %0[j]
@@ -51,7 +53,8 @@ TEST(Masks, ACausalMask) {
   %1: f32[5,5] = mul(x, %0)
   return %1
 }
-)", "-all,+masks"),
+)",
+                         "-all,+masks"),
             R"(func f(x: f32[5,5]) {
   %0: i32[5] = iota() {axis=0}
   %1: i32[5,5][i,j] = %0[i]

@@ -11,7 +11,8 @@ TEST(MergeSums, ASumOfAScatterForgetsTheTable) {
   %2: f32[3][i] = %1[i,p]
   return %2
 }
-)", "-all,+fold_views,+merge_sums"),
+)",
+                         "-all,+fold_views,+merge_sums"),
             R"(func f(x: f32[3], t_below7: i32[3]) {
   %0: i32[3] = check(t_below7) {below=7, what="index"}
   return x, %0
@@ -26,7 +27,8 @@ TEST(MergeSums, TransposeAndBatchSumOfAProduct) {
   %2: f32[6,3][j,i] = %1[j,i,b]
   return %2
 }
-)", "-all,+merge_sums"),
+)",
+                         "-all,+merge_sums"),
             R"(func f(x: f32[5,3,4], w: f32[5,4,6]) {
   %0: f32[6,3][i,j] = w[p,q,i] * x[p,j,q]
   return %0
@@ -42,7 +44,8 @@ TEST(MergeSums, AProductThatOthersReadStays) {
   %3: f32[3,6] = exp(%0)
   return %2, %3
 }
-)", "-all,+fold_views,+merge_sums"),
+)",
+                         "-all,+fold_views,+merge_sums"),
             R"(func f(x: f32[3,4], w: f32[4,6]) {
   %0: f32[3,6][i,j] = x[i,p] * w[p,j]
   %1: f32[6,3][i,j] = %0[j,i]
@@ -62,7 +65,8 @@ TEST(MergeSums, ConstantsAndCounts) {
   %4: f32[5][i] = %0[p,i]
   return %1, %3, %4
 }
-)", "-all,+merge_sums"),
+)",
+                         "-all,+merge_sums"),
             R"(func f(x: f32[3,4]) {
   %0: f32[3,5][i,j] = 2 * x[i,p]
   %1: f32[3][i] = 8 * x[i,0]
@@ -80,7 +84,8 @@ TEST(MergeSums, ScalesGoIntoSums) {
   %3: f32[3] = { 3 * %2 }
   return %3
 }
-)", "-all,+merge_sums"),
+)",
+                         "-all,+merge_sums"),
             R"(func f(x: f32[3,4]) {
   %0: f32[3][i] = -0.75 * x[i,p]
   return %0
@@ -94,7 +99,8 @@ TEST(MergeSums, ZeroTimesSomethingStays) {
   %1: f32[3][i] = %0[i,p]
   return %1
 }
-)", "-all,+merge_sums"),
+)",
+                         "-all,+merge_sums"),
             R"(func f(x: f32[3,4]) {
   %0: f32[3,4] = { x * 0 }
   %1: f32[3][i] = %0[i,p]

@@ -9,7 +9,8 @@ TEST(Regroup, ThreeFactors) {
   %0: f32[8,7][i,j] = a[i,k] * m[i,k] * v[k,j]
   return %0
 }
-)", "-all,+regroup"),
+)",
+                         "-all,+regroup"),
             R"(func f(a: f32[8,9], m: f32[8,9], v: f32[9,7]) {
   %0: f32[8,9] = { m * a }
   %1: f32[8,7][i,j] = v[p,j] * %0[i,p]
@@ -23,7 +24,8 @@ TEST(Regroup, AChainOfMatrices) {
   %0: f32[50,3][i,j] = a[i,p] * b[p,q] * c[q,j]
   return %0
 }
-)", "-all,+regroup"),
+)",
+                         "-all,+regroup"),
             R"(func f(a: f32[50,4], b: f32[4,60], c: f32[60,3]) {
   %0: f32[3,4][i,j] = b[j,p] * c[p,i]
   %1: f32[50,3][i,j] = %0[j,p] * a[i,p]
@@ -37,7 +39,8 @@ TEST(Regroup, AnIndexOfOneFactor) {
   %0: f32[5,7][i,j] = x[p,i] * b[i,j]
   return %0
 }
-)", "-all,+regroup"),
+)",
+                         "-all,+regroup"),
             R"(func f(x: f32[6,5], b: f32[5,7]) {
   %0: f32[5][i] = x[p,i]
   %1: f32[5,7][i,j] = %0[i]
@@ -52,7 +55,8 @@ TEST(Regroup, AnIndexOfTheOutputOnly) {
   %0: f32[7,6][i,j] = 2 * x[j,p]; i<7
   return %0
 }
-)", "-all,+regroup"),
+)",
+                         "-all,+regroup"),
             R"(func f(x: f32[6,5]) {
   %0: f32[6][i] = 2 * x[i,p]
   %1: f32[7,6][i,j] = %0[j]
@@ -68,7 +72,8 @@ TEST(Regroup, ScaledProductsAndViews) {
   %2: f32[5,6][i,j] = -x[j,i]
   return %0, %1, %2
 }
-)", "-all,+regroup"),
+)",
+                         "-all,+regroup"),
             R"(func f(x: f32[6,5], w: f32[5,7], s: f32[]) {
   %0: f32[6,7][i,j] = x[i,p] * w[p,j]
   %1: f32[6,7] = { %0 * 0.5 }
@@ -86,7 +91,8 @@ TEST(Regroup, AnOuterProductIsAMap) {
   %0: f32[6,5][i,j] = x[i] * y[j]
   return %0
 }
-)", "-all,+regroup"),
+)",
+                         "-all,+regroup"),
             R"(func f(x: f32[6], y: f32[5]) {
   %0: f32[6,5][i,j] = y[j]
   %1: f32[6,5][i,j] = x[i]
