@@ -24,7 +24,7 @@ struct Value {
 class Lowering {
  public:
   Lowering(const Function& function, std::span<Node* const> order, const CompileOptions& options)
-      : options_(options), positions_(order), claims_(options.backends), context_{options, positions_, claims_} {
+      : options_(options), positions_(order), claims_(options.backends), context_{options, positions_, claims_}, results_(function.results.size()) {
     function_ = run_passes(function, context_, plan_.report.passes);
   }
 
@@ -38,7 +38,7 @@ class Lowering {
     groups_ = &groups;
     for (std::size_t i = 0; i < function_.parameters.size(); ++i) add_parameter(function_.parameters[i], static_cast<int>(i));
     for (Node* n : needed_in_order()) add_unit(n);
-    add_results(function_.results);
+    add_results(std::span<const Ref>(function_.results).first(results_));
     for (MissReport& miss : groups.take_misses()) plan_.report.misses.push_back(std::move(miss));
     return std::move(plan_);
   }
@@ -369,6 +369,7 @@ class Lowering {
   Positions positions_;
   Claims claims_;
   PassContext context_;
+  const std::size_t results_;  // how many the function has; those behind them are checks
   Plan plan_;
   Function function_;                 // after the passes
   std::span<const View> parameters_;  // of a tile

@@ -16,6 +16,7 @@ struct Fusion {
   std::string_view name;  // "fuse_kernels": its switch
   std::string_view what;  // one line of what it does
   void (*run)(Groups& groups) = nullptr;
+  bool optional = true;  // off in what is called unfused
 };
 
 // All of them, in order.
@@ -33,6 +34,8 @@ void fuse_updates_into_products(Groups& groups);
 
 // Maps behind products and convolutions become part of these.
 void fuse_epilogues(Groups& groups);
+// Placed copies that are added up (gradients of slices, concatenations) become one step that writes each entry once.
+void place_copies(Groups& groups);
 
 // Maps and casts of one shape that read each other, or the same tensors, become one loop with several outputs.
 void fuse_kernels(Groups& groups);

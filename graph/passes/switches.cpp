@@ -58,7 +58,8 @@ const PassSwitches& standard_passes() {
 
 PassSwitches without_fusion() {
   std::string text;
-  for (const Fusion& f : fusions()) text += fmt::format("{}-{}", text.empty() ? "" : ",", f.name);
+  for (const Fusion& f : fusions())
+    if (f.optional) text += fmt::format("{}-{}", text.empty() ? "" : ",", f.name);
   return PassSwitches(text);
 }
 
