@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::array all_passes = {
     Pass{"inline_calls", "composites that no primitive computes become their bodies", passes::inline_calls, true, true},
+    Pass{"simplify", "exact and stable rewrite rules, until none applies", passes::simplify},
+    Pass{"fast_rules", "rewrite rules that hold in real arithmetic only", passes::fast_rules, false},
 };
 
 // Every stage is checked in debug builds, and where COTAN_VERIFY is set, as the tests set it.

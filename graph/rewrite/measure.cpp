@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "graph/rewrite/match.h"
+
 namespace cotan::rewrite {
 
 Measure& Measure::operator+=(const Measure& o) {
@@ -24,7 +26,7 @@ int weight_of(Atom atom) {
     case Atom::constant: return 0;
     case Atom::div:
     case Atom::rem:
-    case Atom::sqrt: return 8;
+    case Atom::sqrt: return 10;
     case Atom::exp:
     case Atom::expm1:
     case Atom::log:
@@ -66,6 +68,7 @@ Measure measure_of(const Node& node) {
     }
     case Kind::sum: {
       const auto& s = node.as<SumSpec>();
+      if (s.coefficient == 1 && points_an_entry(node) == 1) return {0, 1, 0};
       const bool tables = node.operand_count > s.factors.size();
       std::int64_t points = 1;
       for (std::int64_t n : s.domain) points *= n;

@@ -129,7 +129,12 @@ Piece compiled(const Pattern& pattern, const Variables& variables, DType dtype, 
         return value_of(pattern, variables, operands, next_form);
       },
       literal_dtype);
-  if (pattern.node().kind == Pattern::Kind::row && pattern.node().row->parameters.empty()) piece.row = pattern.node().row;
+  const Pattern::Node& root = pattern.node();
+  std::size_t next_form = variables.names.size();
+  for (const Pattern& p : root.operands)
+    if (p.node().kind == Pattern::Kind::variable || p.node().kind == Pattern::Kind::form)
+      piece.row_operands.push_back(p.node().kind == Pattern::Kind::form ? next_form++ : static_cast<std::size_t>(variables.number(p.node().name)));
+  if (root.kind == Pattern::Kind::row && piece.row_operands.size() == root.operands.size()) piece.row = root.row;
   return piece;
 }
 

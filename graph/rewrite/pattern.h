@@ -91,7 +91,8 @@ struct Piece {
   };
   FormulaRef formula;
   std::vector<FormUse> forms;
-  const ElementwiseRow* row = nullptr;  // where the whole piece is a row's application
+  const ElementwiseRow* row = nullptr;  // where the whole piece is a row on operands of the formula: which
+  std::vector<std::size_t> row_operands;
 };
 
 // The variables of both sides of a rule, by number.

@@ -52,14 +52,17 @@ Ref form_of(const Piece::FormUse& use, std::span<const Ref> variables, int axis,
   throw InternalError("a form without nodes");
 }
 
-// The map under the name of the row, where its formula is the row's.
-Ref named(const Ref& made, const ElementwiseRow* row) {
-  if (row == nullptr || made->kind != Kind::map || !made->formula().row.empty() || made->formula().operands.size() != row->operands.size()) return made;
-  const FormulaRef f = formula_of(*row, made->formula().operands, {});
-  if (f->nodes != made->formula().nodes) return made;
-  std::vector<Ref> operands;
-  for (const Edge& e : made->operands()) operands.emplace_back(e);
-  return graph::map(f, operands, made.shape());
+// The row's own node, where the piece is a row of nodes: named, and differentiable by the form that the row states.
+Ref row_of(const Piece& piece, std::span<const Ref> operands) {
+  if (piece.row == nullptr) return {};
+  std::vector<Ref> in;
+  for (std::size_t k : piece.row_operands) {
+    if (!operands[k]) return {};
+    in.push_back(operands[k]);
+  }
+  std::vector<double> parameters;
+  for (const ElementwiseRow::Parameter& p : piece.row->parameters) parameters.push_back(p.standard);
+  return graph::elementwise(static_cast<ElementwiseId>(piece.row - elementwise_rows().data()), in, parameters);
 }
 
 // Operands of a formula under construction, each once.
@@ -139,7 +142,8 @@ Ref nodes_of(const Piece& piece, std::span<const Ref> variables, const Shape& sh
     else
       operands.push_back(k < variables.size() ? variables[k] : form_of(piece.forms[k - variables.size()], variables, axis, full, calls));
   }
-  return named(graph::map(piece.formula, operands, shape), piece.row);
+  const Ref row = row_of(piece, operands);
+  return row ? row : graph::map(piece.formula, operands, shape);
 }
 
 Ref replaced_in(const Ref& map, int at, const Piece& right, const Match& match, std::vector<Ref>& calls) {
@@ -161,7 +165,15 @@ Ref replaced_in(const Ref& map, int at, const Piece& right, const Match& match, 
     for (std::size_t v = 0; v < match.variables.size(); ++v)
       if (match.variables[v]) as_nodes[v] = match.variables[v]->is_result() ? match.variables[v]->result() : extracted(*match.variables[v]->node, match.variables[v]->at);
   std::vector<std::size_t> forms;
-  for (const Piece::FormUse& use : right.forms) forms.push_back(operands.add(form_of(use, as_nodes, match.axis.value_or(0), match.full, &calls)));
+  std::vector<Ref> row_operands(match.variables.size());
+  for (std::size_t v = 0; v < match.variables.size(); ++v)
+    if (match.variables[v] && match.variables[v]->is_result()) row_operands[v] = match.variables[v]->result();
+  for (const Piece::FormUse& use : right.forms) {
+    row_operands.push_back(form_of(use, as_nodes, match.axis.value_or(0), match.full, &calls));
+    forms.push_back(operands.add(row_operands.back()));
+  }
+  if (static_cast<std::size_t>(at) + 1 == f.nodes.size())
+    if (const Ref row = row_of(right, row_operands)) return row;
 
   const Formula around = with_hole(f, at);
   const FormulaRef made = make_formula(
@@ -188,8 +200,7 @@ Ref replaced_in(const Ref& map, int at, const Piece& right, const Match& match, 
         return inlined(around, outside);
       },
       f.dtype());
-  const Ref result = graph::map(made, operands.refs(), map.shape());
-  return static_cast<std::size_t>(at) + 1 == f.nodes.size() ? named(result, right.row) : result;
+  return graph::map(made, operands.refs(), map.shape());
 }
 
 }  // namespace cotan::rewrite

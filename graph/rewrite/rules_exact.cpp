@@ -12,7 +12,6 @@ void add_exact_rules(RuleSet& rules) {
     return rules.add(RuleClass::exact, std::move(name), left, right).of(Types::numbers);
   };
 
-  rule("-(-x)", -(-x), x);
   rule("(-x) * (-y)", (-x) * (-y), x * y);
   rule("(-x) / (-y)", (-x) / (-y), x / y).of(Types::floats);
   rule("x + 0", x + 0, x).of(Types::floats).zero_sign();
@@ -34,7 +33,6 @@ void add_exact_rules(RuleSet& rules) {
   rule("where(c, x * y, x * z)", where(c, x * y, x * z), x * where(c, y, z));
 
   rule("relu(relu(x))", relu(relu(x)), relu(x));
-  rule("abs(-x)", abs(-x), abs(x)).of(Types::floats);
   rule("abs(abs(x))", abs(abs(x)), abs(x)).of(Types::floats);
   rule("cos(-x)", cos(-x), cos(x)).of(Types::floats);
 

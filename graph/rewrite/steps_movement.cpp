@@ -66,6 +66,22 @@ Ref with_constants(const Ref& n, bool functions) {
   return graph::map(made, operands, n.shape());
 }
 
+// Inside one formula, building has done it.
+Ref double_negation(const Ref& n, const Surroundings&) {
+  const auto& nodes = n->formula().nodes;
+  for (std::size_t i = nodes.size(); i-- > 0;) {
+    if (nodes[i].atom != Atom::neg) continue;
+    const Term inner = term_at(*n.node(), nodes[i].a);
+    if (!inner.is_atom() || inner.atom().atom != Atom::neg) continue;
+    const Piece itself = compiled(variable("x"), {{"x"}, {false}}, nodes[i].dtype, nodes[i].dtype);
+    Match found;
+    found.variables = {term_at(*inner.node, inner.atom().a)};
+    std::vector<Ref> calls;
+    return replaced_in(n, static_cast<int>(i), itself, found, calls);
+  }
+  return {};
+}
+
 Ref sum_of_fill(const Ref& n, bool reduced) {
   const auto& s = n->as<SumSpec>();
   if (!is_floating(n.dtype()) || s.factors.empty()) return {};
@@ -184,6 +200,8 @@ void add_movement_steps(RuleSet& rules) {
       "func f(x: f32[3,4]) { %0: f32[3,4] = stop_gradient(x) %1: f32[3,4] = exp(%0) return %1 }");
   rules.add(RuleClass::exact, "cast(cast(x))", Kind::cast, cast_of_cast,
             "func f(x: f32[3,4]) { %0: f64[3,4] = cast(x) %1: i32[3,4] = cast(%0) return %1 }");
+  rules.add(RuleClass::exact, "-(-x)", Kind::map, double_negation,
+            "func f(x: f32[3,4]) { %0: f32[3,4] = neg(x) %1: f32[3,4] = neg(%0) %2: f32[3,4] = exp(%1) return %2 }");
   rules.add(
       RuleClass::exact, "constants", Kind::map, [](const Ref& n, const Surroundings&) { return with_constants(n, false); },
       "func f(x: f32[3,4]) { %0: f32[3,4] = { 0.1 } %1: f32[3,4] = { 3 } %2: f32[3,4] = div(%0, %1) %3: f32[3,4] = mul(x, %2) return %3 }");

@@ -129,16 +129,20 @@ Ref gradient_of_log_softmax(const Ref& n, const Surroundings&) {
 }  // namespace
 
 void add_one_hot_steps(RuleSet& rules) {
-  rules.add(RuleClass::exact, "sum of a one-hot", Kind::sum, total_of_one_hot,
-            "func f(g: f32[3], t: i32[3]) { %0: i32[3] = check(t) {below=4, what=\"target\"} %1: f32[3,4][i,%0[i]] = -0.25 * g[i] %2: f32[3,1][i,0] = %1[i,p] "
-            "return %2 }");
+  rules
+      .add(RuleClass::exact, "sum of a one-hot", Kind::sum, total_of_one_hot,
+           "func f(g: f32[3], t: i32[3]) { %0: i32[3] = check(t) {below=4, what=\"target\"} %1: f32[3,4][i,%0[i]] = -0.25 * g[i] %2: f32[3,1][i,0] = %1[i,p] "
+           "return %2 }")
+      .zero_sign();
   rules.add(RuleClass::exact, "a one-hot inside its reader", Kind::map, one_hot_in_reader,
             "func f(x: f32[3,4], g: f32[3], t: i32[3]) { %0: i32[3] = check(t) {below=4, what=\"target\"} %1: f32[3,4][i,%0[i]] = -0.25 * g[i] "
             "%2: f32[3,4] = add(x, %1) return %2 }");
   rules
       .add(RuleClass::stable, "gradient of log_softmax at a one-hot", Kind::call, gradient_of_log_softmax,
-           "body gradient(#0: f32[3,4], #1: f32[3,4], #2: f32[3,4]) { %0: f32[3][i] = #2[i,p] %1: f32[3,4][i,j] = %0[i] "
-           "%2: f32[3,4] = map(#2, #1, %1) { #2 - exp(#1) * %1 } return %2 } "
+           "body gradient(#0: f32[3,4], #1: f32[3,4], #2: f32[3,4]) { %0: f32[3,1][i,j] = max #0[i,p] %1: f32[3,1] = stop_gradient(%0) "
+           "%2: f32[3,4][i,j] = %1[i,0] %3: f32[3,4] = sub(#0, %2) %4: f32[3,4] = exp(%3) %5: f32[3,1][i,0] = %4[i,p] %6: f32[3,4] = { -#2 } "
+           "%7: f32[3,1][i,0] = %6[i,p] %8: f32[3,1] = map(%5, %7) { %7 / %5 } %9: f32[3,4][i,j] = %8[i,0] %10: f32[3,4] = map(%4, %9) { %9 * %4 } "
+           "%11: f32[3,4] = add(#2, %10) return %11 } "
            "func f(x: f32[3,4], g: f32[3], t: i32[3]) { %0: i32[3] = check(t) {below=4, what=\"target\"} %1: f32[3,4] = call log_softmax(x) {dim=1} "
            "%2: f32[3,4][i,%0[i]] = -0.25 * g[i] %3: f32[3,4] = call log_softmax.vjp(x, %1, %2) {dim=1, wrt=[0], cotangents=[0]} using gradient return %3 }")
       .ulp(128, 1);

@@ -1,0 +1,17 @@
+// The suite of graphs, before and after.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace cotan::rewrite_test {
+
+struct Case {
+  std::string name;
+  std::string before, after;
+  std::vector<std::string> rules;  // that must have been applied
+  bool fast = false;               // with the fast rules
+};
+[[nodiscard]] std::vector<Case> suite();
+
+}  // namespace cotan::rewrite_test
