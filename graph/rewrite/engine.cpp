@@ -179,6 +179,8 @@ class Rewriter {
     changed_ = true;
     becomes_.emplace(n.node(), made);
     std::vector<Ref> from{n};
+    std::sort(consumed.begin(), consumed.end());
+    consumed.erase(std::unique(consumed.begin(), consumed.end()), consumed.end());
     for (const Node* c : consumed)
       if (live_.readers(c) == 0 && c != n.node()) from.emplace_back(const_cast<Node*>(c));
     tell(from, made);
@@ -229,7 +231,7 @@ std::string explain(const Rule& rule, const Ref& node) {
     const Piece left = compiled(*rule.left, rule.variables, dtype, dtype);
     const auto& nodes = node->formula().nodes;
     for (std::size_t i = nodes.size(); i-- > 0;) {
-      if (nodes[i].atom != left.formula->nodes.back().atom) continue;
+      if (nodes[i].atom != left.formula->nodes.back().atom || nodes[i].dtype != left.formula->dtype()) continue;
       std::string why;
       const auto found = match(left, rule.variables, term_at(*node.node(), static_cast<int>(i)), &why);
       if (!found) {

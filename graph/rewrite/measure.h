@@ -1,7 +1,7 @@
 // The measure that every rewrite lowers: work, then nodes, then atoms.
 //
 // Work is counted in multiplications, element by element: an atom has a weight by what it takes (weight_of), a sum one for each point of its domain and factor,
-// or nothing where it only looks at a tensor another way; tables cost three for each element. A call costs three quarters of its body, since a
+// or nothing where it only looks at a tensor another way; tables cost three for each element. A call costs four fifths of its body, since a
 // primitive makes fewer passes over memory. Atoms of constants alone cost nothing, nor do leaves.
 #pragma once
 

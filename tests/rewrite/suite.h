@@ -1,6 +1,7 @@
 // The suite of graphs, before and after.
 #pragma once
 
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -13,5 +14,7 @@ struct Case {
   bool fast = false;               // with the fast rules
 };
 [[nodiscard]] std::vector<Case> suite();
+// For the names of failing tests.
+inline void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 
 }  // namespace cotan::rewrite_test
