@@ -169,7 +169,8 @@ class Rewriter {
   bool accept(std::size_t number, const Ref& n, const Ref& made, const std::vector<Ref>& calls, std::vector<const Node*> consumed) {
     const Rule& rule = rules_.rules()[number];
     if (made.dtype() != n.dtype() || !(made.shape() == n.shape()))
-      throw InternalError(fmt::format("rule '{}' makes {} {} of {} {}", rule.name, name_of(made.dtype()), made.shape().text(), name_of(n.dtype()), n.shape().text()));
+      throw InternalError(
+          fmt::format("rule '{}' makes {} {} of {} {}", rule.name, name_of(made.dtype()), made.shape().text(), name_of(n.dtype()), n.shape().text()));
     const bool computed = std::all_of(calls.begin(), calls.end(), [&](const Ref& c) { return !options_.accepts_call || options_.accepts_call(c); });
     if (!computed || !live_.replace_if_lower(n, made)) {
       ++report_.rules[number].refused;

@@ -10,9 +10,7 @@
 namespace cotan::rewrite {
 namespace {
 
-bool commutes(Atom atom) {
-  return atom == Atom::add || atom == Atom::mul || atom == Atom::eq || atom == Atom::and_ || atom == Atom::or_ || atom == Atom::xor_;
-}
+bool commutes(Atom atom) { return atom == Atom::add || atom == Atom::mul || atom == Atom::eq || atom == Atom::and_ || atom == Atom::or_ || atom == Atom::xor_; }
 
 int child(const FormulaNode& n, int k) { return k == 0 ? n.a : k == 1 ? n.b : n.c; }
 
@@ -112,9 +110,11 @@ class Matcher {
 
   bool solve_variable(std::size_t v, DType dtype, const Goal& g) {
     std::optional<Term>& bound = found_.variables[v];
-    if (g.term.dtype() != dtype) return refuse([&] { return fmt::format("{} stands for {}, not {}", variables_.names[v], name_of(g.term.dtype()), name_of(dtype)); });
+    if (g.term.dtype() != dtype)
+      return refuse([&] { return fmt::format("{} stands for {}, not {}", variables_.names[v], name_of(g.term.dtype()), name_of(dtype)); });
     if (bound) {
-      if (!same(*bound, g.term)) return refuse([&] { return fmt::format("{} stands for two expressions, {} is another one", variables_.names[v], text_of_term(g.term)); });
+      if (!same(*bound, g.term))
+        return refuse([&] { return fmt::format("{} stands for two expressions, {} is another one", variables_.names[v], text_of_term(g.term)); });
       return solve(g.rest);
     }
     bound = g.term;

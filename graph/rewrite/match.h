@@ -45,8 +45,8 @@ struct AlongAxis {
 [[nodiscard]] std::optional<AlongAxis> as_total(const Node& sum, bool any_coefficient = false);
 [[nodiscard]] std::optional<AlongAxis> as_spread(const Node& sum);
 
-// The plain index in each dimension of an access, -1 for a dimension of size 1 that is the constant 0; nothing where an index stands twice, is shorter or longer
-// than its dimension, or anything else stands there.
+// The plain index in each dimension of an access, -1 for a dimension of size 1 that is the constant 0; nothing where an index stands twice, is shorter or
+// longer than its dimension, or anything else stands there.
 [[nodiscard]] std::optional<std::vector<int>> plain_indices(std::span<const IndexExpr> access, const Shape& shape, const Domain& domain);
 // Whether a sum of one factor fills each entry of its output from points that are all in range, without tables or guards; and how many points each.
 [[nodiscard]] std::optional<std::int64_t> points_an_entry(const Node& sum);
@@ -54,8 +54,8 @@ struct AlongAxis {
 // A pattern's match: what its variables stand for.
 struct Match {
   std::vector<std::optional<Term>> variables;
-  std::optional<int> axis;   // of its forms
-  Shape full;                // the shape that has the axis
+  std::optional<int> axis;         // of its forms
+  Shape full;                      // the shape that has the axis
   std::vector<const Node*> nodes;  // that the match has looked into
 };
 

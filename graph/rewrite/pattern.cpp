@@ -53,8 +53,8 @@ Pattern form_pattern(Form form, Pattern x) {
 
 namespace language {
 #define COTAN_PATTERN_PARAMETER(name) Pattern name
-#define ELEMENTWISE(name_, operands_, ...)                                           \
-  Pattern name_(COTAN_LIST(COTAN_PATTERN_PARAMETER, COTAN_UNWRAP operands_)) {       \
+#define ELEMENTWISE(name_, operands_, ...)                                                  \
+  Pattern name_(COTAN_LIST(COTAN_PATTERN_PARAMETER, COTAN_UNWRAP operands_)) {              \
     return row_pattern(ElementwiseId::name_, std::vector<Pattern>{COTAN_UNWRAP operands_}); \
   }
 #include "ops/elementwise.def"

@@ -3,9 +3,9 @@
 //     const Pattern x = variable("x");
 //     rules.add("x*sigmoid(x)", x * sigmoid(x), silu(x));
 //
-// Every row of elementwise.def is a function over patterns, C++'s operators stand for add, sub, mul, div and the comparisons. Beside them are the kinds that are
-// no formulas: total, spread, softmax, log_softmax. A pattern has no element type: `compiled` gives it one and makes formulas of it with ops/formula.h, so that
-// a pattern has exactly the atoms that the same expression has in a graph, folded alike.
+// Every row of elementwise.def is a function over patterns, C++'s operators stand for add, sub, mul, div and the comparisons. Beside them are the kinds that
+// are no formulas: total, spread, softmax, log_softmax. A pattern has no element type: `compiled` gives it one and makes formulas of it with ops/formula.h, so
+// that a pattern has exactly the atoms that the same expression has in a graph, folded alike.
 #pragma once
 
 #include <memory>
@@ -19,9 +19,9 @@ namespace cotan::rewrite {
 
 // What is no formula: a node of its own in the graph. All those of one rule go along the same axis.
 enum class Form : std::uint8_t {
-  total,        // the sum of x along the axis
-  spread,       // x broadcast along the axis
-  softmax,      // the calls of these names along the axis
+  total,    // the sum of x along the axis
+  spread,   // x broadcast along the axis
+  softmax,  // the calls of these names along the axis
   log_softmax,
 };
 // The word for it in texts.
@@ -33,8 +33,8 @@ class Pattern {
   enum class Kind : std::uint8_t { variable, literal, row, form };
   struct Node {
     Kind kind = Kind::literal;
-    std::string name;    // a variable's
-    double literal = 0;  // of a literal
+    std::string name;      // a variable's
+    double literal = 0;    // of a literal
     bool boolean = false;  // a variable of conditions, whatever type the others have
     const ElementwiseRow* row = nullptr;
     Form form = Form::total;
@@ -100,7 +100,7 @@ struct Variables {
   std::vector<std::string> names;
   std::vector<bool> boolean;
   [[nodiscard]] int number(const std::string& name) const;  // -1: none of that name
-  void collect(const Pattern& pattern);                      // those of the pattern that are not there yet
+  void collect(const Pattern& pattern);                     // those of the pattern that are not there yet
   [[nodiscard]] DType type(std::size_t v, DType dtype) const { return boolean[v] ? DType::boolean : dtype; }
 };
 

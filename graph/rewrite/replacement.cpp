@@ -163,7 +163,8 @@ Ref replaced_in(const Ref& map, int at, const Piece& right, const Match& match, 
   }
   if (!right.forms.empty())
     for (std::size_t v = 0; v < match.variables.size(); ++v)
-      if (match.variables[v]) as_nodes[v] = match.variables[v]->is_result() ? match.variables[v]->result() : extracted(*match.variables[v]->node, match.variables[v]->at);
+      if (match.variables[v])
+        as_nodes[v] = match.variables[v]->is_result() ? match.variables[v]->result() : extracted(*match.variables[v]->node, match.variables[v]->at);
   std::vector<std::size_t> forms;
   std::vector<Ref> row_operands(match.variables.size());
   for (std::size_t v = 0; v < match.variables.size(); ++v)

@@ -10,7 +10,8 @@ namespace cotan::rewrite {
 [[nodiscard]] Ref replaced_in(const Ref& map, int at, const Piece& right, const Match& match, std::vector<Ref>& calls);
 
 // The piece as nodes over these operands, the variables by number. `axis` and `full` are for its forms.
-[[nodiscard]] Ref nodes_of(const Piece& piece, std::span<const Ref> variables, const Shape& shape, int axis, const Shape& full, std::vector<Ref>* calls = nullptr);
+[[nodiscard]] Ref nodes_of(const Piece& piece, std::span<const Ref> variables, const Shape& shape, int axis, const Shape& full,
+                           std::vector<Ref>* calls = nullptr);
 
 // The map again, with the value of node `at` of its formula read from `operand`.
 [[nodiscard]] Ref with_operand_at(const Ref& map, int at, const Ref& operand);

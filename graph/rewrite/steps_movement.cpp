@@ -181,6 +181,7 @@ Ref before_broadcast(const Ref& n, const Surroundings&) {
     const Node& like = *parts[i].like;
     const bool whole = i + 1 == f.nodes.size();
     const Ref part = extracted(*n.node(), static_cast<int>(i));
+    if (part->kind != Kind::map || part->operand_count == 0) continue;  // extracting it has folded it
     if (!whole && weight_of(part->formula()) < weight_of(Atom::div)) continue;
     std::vector<Ref> small;
     for (const Edge& e : part->operands()) small.push_back(e.node->operand(0));
@@ -198,8 +199,7 @@ void add_movement_steps(RuleSet& rules) {
   rules.add(
       RuleClass::exact, "stop_gradient(x)", Kind::stop_gradient, [](const Ref& n, const Surroundings&) { return n->operand(0); },
       "func f(x: f32[3,4]) { %0: f32[3,4] = stop_gradient(x) %1: f32[3,4] = exp(%0) return %1 }");
-  rules.add(RuleClass::exact, "cast(cast(x))", Kind::cast, cast_of_cast,
-            "func f(x: f32[3,4]) { %0: f64[3,4] = cast(x) %1: i32[3,4] = cast(%0) return %1 }");
+  rules.add(RuleClass::exact, "cast(cast(x))", Kind::cast, cast_of_cast, "func f(x: f32[3,4]) { %0: f64[3,4] = cast(x) %1: i32[3,4] = cast(%0) return %1 }");
   rules.add(RuleClass::exact, "-(-x)", Kind::map, double_negation,
             "func f(x: f32[3,4]) { %0: f32[3,4] = neg(x) %1: f32[3,4] = neg(%0) %2: f32[3,4] = exp(%1) return %2 }");
   rules.add(
@@ -230,7 +230,8 @@ void add_movement_steps(RuleSet& rules) {
           RuleClass::stable, "sum(k * x)", Kind::sum, [](const Ref& n, const Surroundings& around) { return factor_of_sum(n, around, false); },
           "func f(x: f32[3,4]) { %0: f32[3,4] = { 0.3 * x } %1: f32[3][i] = %0[i,j] return %1 }")
       .ulp(4);
-  rules.add(RuleClass::stable, "sum(sum(x))", Kind::sum, sum_of_sum, "func f(x: f32[3,4]) { %0: f32[3][i] = 0.25 * x[i,j] %1: f32[][] = %0[i] return %1 }").ulp(4);
+  rules.add(RuleClass::stable, "sum(sum(x))", Kind::sum, sum_of_sum, "func f(x: f32[3,4]) { %0: f32[3][i] = 0.25 * x[i,j] %1: f32[][] = %0[i] return %1 }")
+      .ulp(4);
 }
 
 }  // namespace cotan::rewrite

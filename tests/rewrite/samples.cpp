@@ -69,7 +69,8 @@ std::vector<Sample> samples_of(const Rule& rule, testing::Random& random, const 
     const Recorder recorder{rule.variables, values, dtype, shape, axis};
     const rewrite::Piece left = rewrite::compiled(*rule.left, rule.variables, dtype, dtype);
     samples.push_back({fmt::format("{}, {}, recorded", rule.name, name_of(dtype)), {"f", parameters, {recorder.record(*rule.left, shape)}, {}}});
-    samples.push_back({fmt::format("{}, {}, one formula", rule.name, name_of(dtype)), {"f", parameters, {rewrite::nodes_of(left, values, shape, axis, shape)}, {}}});
+    samples.push_back(
+        {fmt::format("{}, {}, one formula", rule.name, name_of(dtype)), {"f", parameters, {rewrite::nodes_of(left, values, shape, axis, shape)}, {}}});
   }
   return samples;
 }

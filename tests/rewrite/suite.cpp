@@ -65,7 +65,8 @@ std::vector<Case> suite() {
        {"gradient of log_softmax at a one-hot", "a one-hot inside its reader", "broadcast of a fill", "sum(-x)"}},
       {"the_gradient_of_cross_entropy_inlined",
        "func loss(x: f32[64,10], t: i32[64]) { %0: f32[64,1][i,j] = max x[i,p] %1: f32[64,1] = stop_gradient(%0) %2: f32[64,10][i,j] = %1[i,0] "
-       "%3: f32[64,10] = sub(x, %2) %4: f32[64,10] = exp(%3) %5: f32[64,1][i,0] = %4[i,p] %12: i32[64] = check(t) {below=10, what=\"target\"} %13: f32[64] = { -0.25 } "
+       "%3: f32[64,10] = sub(x, %2) %4: f32[64,10] = exp(%3) %5: f32[64,1][i,0] = %4[i,p] %12: i32[64] = check(t) {below=10, what=\"target\"} %13: f32[64] = { "
+       "-0.25 } "
        "%14: f32[64,10][i,%12[i]] = %13[i] %6: f32[64,10] = neg(%14) %7: f32[64,1][i,0] = %6[i,p] %8: f32[64,1] = map(%5, %7) { %7 / %5 } "
        "%9: f32[64,10][i,j] = %8[i,0] %10: f32[64,10] = map(%4, %9) { %9 * %4 } %11: f32[64,10] = add(%14, %10) return %11 }",
        "func loss(x: f32[64,10], t: i32[64]) { %0: i32[10] = iota() {axis=0} %1: i32[64,10][i,j] = %0[j] %2: i32[64] = check(t) {below=10, what=\"target\"} "
