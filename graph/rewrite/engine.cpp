@@ -39,7 +39,8 @@ std::string statement(const Ref& node) {
 class Rewriter {
  public:
   Rewriter(const Function& function, const RuleSet& rules, const Options& options, Report& report)
-      : function_(function), rules_(rules), options_(options), report_(report), live_(function) {
+      : function_(function), rules_(rules), options_(options), report_(report), order_(topological(function.results)), live_(function, order_.size() * 5 / 4) {
+    settled_.reserve(order_.size() * 5 / 4);
     if (report.rules.empty())
       for (const Rule& rule : rules.rules()) report.rules.push_back({rule.name, 0, 0, 0});
     for (const Rule& rule : rules.rules()) {
@@ -52,7 +53,7 @@ class Rewriter {
   Function run(bool& changed) {
     for (const Ref& p : function_.parameters) settled_.emplace(p.edge(), p);
     Function out{function_.name, function_.parameters, {}, function_.result_names};
-    for (Node* n : topological(function_.results)) settle(Ref(n));
+    for (Node* n : order_) settle(Ref(n));
     for (const Ref& r : function_.results) out.results.push_back(settled_.at(r.edge()));
     changed = changed_;
     return out;
@@ -62,7 +63,8 @@ class Rewriter {
 
  private:
   void settle(const Ref& first) {
-    std::vector<Ref> stack{first};
+    std::vector<Ref>& stack = stack_;
+    stack.push_back(first);
     while (!stack.empty()) {
       const Ref n = stack.back();
       if (settled_.contains(Edge{n.node(), 0})) {
@@ -75,7 +77,7 @@ class Rewriter {
           settled_.emplace(n.edge(), Ref(done->second));
           stack.pop_back();
         } else {
-          if (++steps_taken_ > 1000000) throw InternalError("rewriting goes round in circles");
+          if (++steps_taken_ > 100 * order_.size() + 10000) throw InternalError("rewriting goes round in circles");
           stack.push_back(to->result_count() > 1 ? Ref(to.node()) : to);
         }
         continue;
@@ -197,13 +199,14 @@ class Rewriter {
   const RuleSet& rules_;
   const Options& options_;
   Report& report_;
+  std::vector<Node*> order_;
   LiveGraph live_;
   std::vector<char> active_;
   std::array<std::vector<std::size_t>, static_cast<std::size_t>(Kind::check) + 1> steps_;
   std::unordered_map<Edge, Ref, RefHash> settled_;
   std::unordered_map<const Node*, Ref> becomes_;
-  std::vector<Ref> operands_;
-  int steps_taken_ = 0;
+  std::vector<Ref> operands_, stack_;
+  std::size_t steps_taken_ = 0;
   bool changed_ = false;
 };
 

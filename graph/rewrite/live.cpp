@@ -4,14 +4,9 @@
 
 namespace cotan::rewrite {
 
-LiveGraph::LiveGraph(const Function& function) {
+LiveGraph::LiveGraph(const Function& function, std::size_t expected) {
+  states_.reserve(expected);
   for (const Ref& r : function.results) add_readers(r.node(), 1);
-}
-
-LiveGraph::State& LiveGraph::state(Node* node) {
-  State& s = states_[node];
-  if (!s.kept) s.kept = Ref(node);
-  return s;
 }
 
 int LiveGraph::readers(const Node* node) const {
@@ -33,7 +28,7 @@ void LiveGraph::add_readers(Node* first, int first_count) {
     const auto [given, count] = work.back();
     work.pop_back();
     Node* node = current(given);
-    State& s = state(node);
+    State& s = states_[node];
     const bool fresh = s.readers == 0;
     s.readers += count;
     if (!fresh) continue;
@@ -48,7 +43,7 @@ void LiveGraph::remove_readers(Node* first, int first_count) {
     const auto [given, count] = work.back();
     work.pop_back();
     Node* node = current(given);
-    State& s = state(node);
+    State& s = states_[node];
     s.readers -= count;
     if (s.readers < 0) throw InternalError("a node lost more readers than it had");
     if (s.readers > 0) continue;
@@ -62,7 +57,7 @@ void LiveGraph::replace(const Ref& from, const Ref& to) {
   if (count == 0 || current(to.node()) == from.node()) return;
   add_readers(to.node(), count);
   remove_readers(from.node(), count);
-  state(from.node()).forward = to;
+  states_[from.node()].forward = to;
 }
 
 bool LiveGraph::replace_if_lower(const Ref& from, const Ref& to) {
@@ -71,7 +66,7 @@ bool LiveGraph::replace_if_lower(const Ref& from, const Ref& to) {
   add_readers(to.node(), count);
   remove_readers(from.node(), count);
   if (total_ < before) {
-    state(from.node()).forward = to;
+    states_[from.node()].forward = to;
     return true;
   }
   add_readers(from.node(), count);

@@ -14,7 +14,8 @@ namespace cotan::rewrite {
 
 class LiveGraph : public Surroundings {
  public:
-  explicit LiveGraph(const Function& function);
+  // `expected`: about how many nodes it will know. Whoever asks keeps the nodes that are in use.
+  explicit LiveGraph(const Function& function, std::size_t expected = 0);
 
   [[nodiscard]] int readers(const Node* node) const override;
   [[nodiscard]] const Measure& total() const { return total_; }
@@ -25,11 +26,9 @@ class LiveGraph : public Surroundings {
 
  private:
   struct State {
-    Ref kept;  // so that the address stays the node's
     Ref forward;
     int readers = 0;
   };
-  State& state(Node* node);
   Node* current(Node* node);
   void add_readers(Node* node, int count);
   void remove_readers(Node* node, int count);

@@ -47,6 +47,22 @@ std::optional<AlongAxis> along_axis(const Node& sum, bool total) {
   return total ? missing_axis(*in, *out) : missing_axis(*out, *in);
 }
 
+// Whether the atoms below the root can be what the pattern wants, in some order: most attempts end here.
+bool may_match(const Piece& pattern, const Term& term) {
+  const auto& nodes = pattern.formula->nodes;
+  const FormulaNode &p = nodes.back(), &t = term.atom();
+  auto fits = [&](int wanted, int given) {
+    const FormulaNode& w = nodes[static_cast<std::size_t>(wanted)];
+    if (w.atom == Atom::operand) return true;
+    const Term g = term_at(*term.node, given);
+    return g.is_atom() && g.atom().atom == w.atom;
+  };
+  if (p.atom != t.atom || p.dtype != t.dtype) return false;
+  if (arity_of(p.atom) == 1) return fits(p.a, t.a);
+  if (arity_of(p.atom) == 3) return fits(p.a, t.a) && fits(p.b, t.b) && fits(p.c, t.c);
+  return (fits(p.a, t.a) && fits(p.b, t.b)) || (commutes(p.atom) && fits(p.a, t.b) && fits(p.b, t.a));
+}
+
 class Matcher {
  public:
   Matcher(const Variables& variables, std::string* why) : variables_(variables), why_(why) { found_.variables.resize(variables.names.size()); }
@@ -94,17 +110,18 @@ class Matcher {
     if (!g.term.is_atom() || g.term.atom().atom != p.atom) return refuse([&] { return fmt::format("{} is not '{}'", text_of_term(g.term), name_of(p.atom)); });
     const FormulaNode& t = g.term.atom();
     if (t.dtype != p.dtype) return refuse([&] { return fmt::format("{} is {}, not {}", text_of_term(g.term), name_of(t.dtype), name_of(p.dtype)); });
-    found_.nodes.push_back(g.term.node);
     const Node& map = *g.term.node;
-    const Match before = found_;
+    const std::size_t seen = found_.nodes.size();
+    found_.nodes.push_back(&map);
     const int orders = commutes(p.atom) && p.a != p.b ? 2 : 1;
     for (int order = 0; order < orders; ++order) {
       const Goal third{g.piece, p.c, arity_of(p.atom) > 2 ? term_at(map, t.c) : Term(), g.rest};
       const Goal second{g.piece, p.b, arity_of(p.atom) > 1 ? term_at(map, order == 0 ? t.b : t.a) : Term(), arity_of(p.atom) > 2 ? &third : g.rest};
       const Goal first{g.piece, p.a, term_at(map, order == 0 ? t.a : t.b), arity_of(p.atom) > 1 ? &second : g.rest};
-      if (solve(&first)) return true;
-      found_ = before;
+      if (solve(&first)) return true;  // what fails has undone its own bindings
+      found_.nodes.resize(seen + 1);
     }
+    found_.nodes.resize(seen);
     return false;
   }
 
@@ -145,13 +162,16 @@ class Matcher {
     if (!along) return refuse([&] { return fmt::format("{} is not {}", text_of_term(g.term), name_of(form.form)); });
     if (found_.axis && (*found_.axis != along->axis || !(found_.full == full)))
       return refuse([&] { return fmt::format("{} goes along axis {}, not {}", name_of(form.form), along->axis, *found_.axis); });
-    const Match before = found_;
+    const std::optional<int> axis_before = found_.axis;
+    const Shape full_before = found_.full;
     found_.axis = along->axis;
     found_.full = full;
     found_.nodes.push_back(&n);
     const Goal inside{form.x.get(), static_cast<int>(form.x->formula->nodes.size()) - 1, term_of(n.operands()[0]), g.rest};
     if (solve(&inside)) return true;
-    found_ = before;
+    found_.axis = axis_before;
+    found_.full = full_before;
+    found_.nodes.pop_back();
     return false;
   }
 
@@ -226,6 +246,7 @@ std::optional<AlongAxis> as_spread(const Node& sum) {
 }
 
 std::optional<Match> match(const Piece& pattern, const Variables& variables, const Term& term, std::string* why) {
+  if (why == nullptr && (!term.is_atom() || !may_match(pattern, term))) return std::nullopt;
   Matcher matcher(variables, why);
   const Matcher::Goal goal{&pattern, static_cast<int>(pattern.formula->nodes.size()) - 1, term, nullptr};
   if (!matcher.solve(&goal)) return std::nullopt;
