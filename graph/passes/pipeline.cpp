@@ -15,10 +15,14 @@ namespace {
 
 constexpr std::array all_passes = {
     Pass{"inline_calls", "composites that no primitive computes become their bodies", passes::inline_calls, true, true},
+    Pass{"simplify", "exact and stable rewrite rules, until none applies", passes::simplify},
+    Pass{"fast_rules", "rewrite rules that hold in real arithmetic only", passes::fast_rules, false},
     Pass{"fold_views", "transposes, slices, pads, broadcasts and gathers go into the sums that read them", passes::fold_views},
     Pass{"merge_sums", "sums of sums become one; constants and scales go into the coefficient", passes::merge_sums},
     Pass{"masks", "one-hot sums and conditions that maps read become maps over positions", passes::masks},
     Pass{"regroup", "sums become products, views and reductions again, by cost", passes::regroup},
+    Pass{"derivatives_in_outputs", "derivatives read what an activation gave in place of what it was given", passes::derivatives_in_outputs},
+    Pass{"split_sums", "long sums become sums of blocks, then a sum over the blocks", passes::split_sums},
 };
 
 // Every stage is checked in debug builds, and where COTAN_VERIFY is set, as the tests set it.
