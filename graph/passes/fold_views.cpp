@@ -4,6 +4,7 @@
 namespace cotan::passes {
 
 Function fold_views(const Function& function, PassContext& context) {
+  if (!sums::has_sums(function)) return function;
   sums::Uses uses(function);
   return transform(function, context, [&](const Ref& node, std::span<const Ref> operands) -> std::vector<Ref> {
     uses.carry(*node.node(), operands);

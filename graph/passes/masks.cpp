@@ -6,6 +6,7 @@
 namespace cotan::passes {
 
 Function masks(const Function& function, PassContext& context) {
+  if (!sums::has_sums(function)) return function;
   const sums::Uses uses(function);
   return transform(function, context, [&](const Ref& node, std::span<const Ref> operands) -> std::vector<Ref> {
     if (node->kind != Kind::sum || !uses.read_by_maps(node)) return {};

@@ -90,6 +90,7 @@ Ref merged(const Ref& node, std::span<const Ref> operands, const sums::Uses& use
 }  // namespace
 
 Function merge_sums(const Function& function, PassContext& context) {
+  if (!sums::has_sums(function)) return function;
   sums::Uses uses(function);
   return transform(function, context, [&](const Ref& node, std::span<const Ref> operands) -> std::vector<Ref> {
     uses.carry(*node.node(), operands);

@@ -59,6 +59,11 @@ bool Uses::read_by_maps(const Ref& result) const {
   return found != maps_only_.end() && found->second;
 }
 
+bool has_sums(const Function& function) {
+  const std::vector<Node*> all = topological(function.results);
+  return std::any_of(all.begin(), all.end(), [](const Node* n) { return n->kind == Kind::sum; });
+}
+
 bool pays(const OpenSum& after, const OpenSum& reader, const OpenSum& inner, bool single) {
   if (after.spec.guards.size() > most_guards || after.spec.domain.size() > most_indices) return false;
   if (!is_computed(after.type.dtype) && !moves_entries(after.spec)) return false;

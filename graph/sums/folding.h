@@ -35,6 +35,9 @@ class Uses {
   std::unordered_map<Edge, Count, RefHash> now_;
 };
 
+// Whether there is a sum in the function: where there is none, the algebra has nothing to walk for.
+[[nodiscard]] bool has_sums(const Function& function);
+
 // Which sums are put into their readers.
 enum class Fold : std::uint8_t {
   views,       // those that move entries: their work is done where they are read
