@@ -39,6 +39,7 @@ class Evaluation {
     options.mode = tape_.options.mode;
     options.backends.strict_nan = tape_.options.strict_nan;
     options.threads = threads();
+    options.passes = tape_.options.passes;
     options.updates = updates_;
     program_ = program_for(structure_, roots_, options, tape_.report.cache_hit);
     std::vector<StorageRef> results = compute(inputs);

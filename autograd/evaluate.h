@@ -15,6 +15,7 @@ namespace cotan {
 struct ExecutionOptions {
   ExecutionMode mode = ExecutionMode::compiled;
   bool strict_nan = false;  // refuse primitives that differ from the reference at NaN or infinity
+  PassSwitches passes = standard_passes();  // passes and fusions that are switched otherwise than usual
 };
 // Sets them and returns those before.
 ExecutionOptions set_execution_options(const ExecutionOptions& options);

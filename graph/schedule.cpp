@@ -71,7 +71,7 @@ void try_in_place(Plan& plan, Users& users, const Update& u) {
   auto &of_result = users.readers[static_cast<std::size_t>(result)], &of_old = users.readers[static_cast<std::size_t>(old)];
   const int writer = users.writer[static_cast<std::size_t>(result)];
   auto refuse = [&](const char* why) {
-    plan.report.misses.push_back({"in place", writer >= 0 ? plan.steps[static_cast<std::size_t>(writer)].node : 0, {ReasonCode::operand_in_use, why}});
+    plan.report.misses.push_back({"in place", writer >= 0 ? plan.steps[static_cast<std::size_t>(writer)].nodes[0] : 0, {ReasonCode::operand_in_use, why}});
   };
   if (writer < 0 || plan.buffers[static_cast<std::size_t>(result)].kind != BufferKind::result) return refuse("the new value is another tensor's");
   if (plan.buffers[static_cast<std::size_t>(result)].bytes != plan.buffers[static_cast<std::size_t>(old)].bytes) return refuse("the sizes differ");
@@ -224,16 +224,18 @@ void lay_out_arena(Plan& plan) {
 
 }  // namespace
 
-void schedule(Plan& plan, const CompileOptions& options) {
+void schedule(Plan& plan, const CompileOptions& options, bool one_by_one) {
   Users users(plan);
   for (const Update& u : options.updates) try_in_place(plan, users, u);
+  if (one_by_one)
+    for (std::size_t s = 0; s + 1 < plan.steps.size(); ++s) plan.steps[s + 1].after.push_back(static_cast<int>(s));
   assign_phases(plan);
   find_lifetimes(plan);
   lay_out_arena(plan);
   for (const Step& step : plan.steps) {
     plan.scratch_bytes = std::max(plan.scratch_bytes, rounded(step.kernel->scratch_bytes()));
     plan.seconds += step.kernel->flops() / 3e10 + step.kernel->bytes() / 1e10 + 2e-7;
-    plan.report.kernels.push_back({step.kernel->name(), {step.node}, step.phase, step.kernel->chunks(), step.kernel->flops(), step.kernel->bytes()});
+    plan.report.kernels.push_back({step.kernel->name(), step.nodes, step.phase, step.kernel->chunks(), step.kernel->flops(), step.kernel->bytes()});
   }
   plan.report.phases = static_cast<std::int64_t>(plan.phases.size());
   plan.report.temporary_bytes = plan.arena_bytes;
