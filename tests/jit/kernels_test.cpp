@@ -3,6 +3,7 @@
 
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "backends/loops/jit/code_cache.h"
 #include "ops/error.h"
@@ -121,6 +122,28 @@ TEST(CodeCache, OneStructureHasOnePieceOfCodeWhateverItsExtents) {
   // Another number, a row's element, one element: other code.
   const KernelRef others[] = {compiled({100}, {1}, 2.5), compiled({30, 48}, {1, 0}, 1.5), compiled({30, 48}, {0, 0}, 1.5)};
   EXPECT_EQ(loops::jit::code_counts().made, made.made + std::size(others));
+}
+
+TEST(CodeCache, ThreadsShareWhatTheyMakeAtTheSameTime) {
+  constexpr int structures = 20;
+  const View view = View::dense(f32, {20});
+  const auto before = loops::jit::code_counts();
+  std::vector<std::vector<float>> results(4, std::vector<float>(structures));
+  std::vector<std::thread> threads;
+  for (std::vector<float>& mine : results)
+    threads.emplace_back([&] {
+      std::vector<float> x(20, 2), y(20, 1), z(20);
+      for (int k = 0; k < structures; ++k) {
+        KernelRef kernel = compile(scaled_sum(5000 + k), {view, view}, {view});
+        if (kernel == nullptr) kernel = loops::compile_cluster_on_tiles(scaled_sum(5000 + k), std::vector{view, view}, std::vector{view});
+        loops_test::run_kernel(*kernel, std::vector<void*>{x.data(), y.data(), z.data()});
+        mine[static_cast<std::size_t>(k)] = z[19];
+      }
+    });
+  for (std::thread& t : threads) t.join();
+  EXPECT_EQ(loops::jit::code_counts().made - before.made, machines().empty() ? 0 : structures);
+  for (const std::vector<float>& mine : results)
+    for (int k = 0; k < structures; ++k) EXPECT_EQ(mine[static_cast<std::size_t>(k)], 10001.0F + static_cast<float>(2 * k));
 }
 
 TEST(CodeCache, IsBoundedAndKernelsKeepTheirCode) {
