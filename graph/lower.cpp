@@ -30,7 +30,13 @@ class Lowering {
 
   // A tile's function, which has been through the passes.
   Lowering(const Function& function, std::span<const View> parameters, const CompileOptions& options)
-      : options_(options), positions_({}), claims_(options.backends), context_{options, positions_, claims_}, function_(function), parameters_(parameters) {}
+      : options_(options),
+        positions_({}),
+        claims_(options.backends),
+        context_{options, positions_, claims_},
+        results_(function.results.size()),
+        function_(function),
+        parameters_(parameters) {}
 
   Plan run() {
     Groups groups(function_, context_);
