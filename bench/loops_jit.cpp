@@ -156,7 +156,7 @@ void add_cases() {
     for (const Machine machine : {Machine::avx512, Machine::avx2}) {
       if (machine > loops::jit::best_machine()) continue;
       auto* b = benchmark::RegisterBenchmark(fmt::format("{}/{}", c.name, name_of(machine)).c_str(), measure, c, machine);
-      b->Args({1, 4096})->Args({4, 262144})->Args({4096, 16})->Args({256, 100});
+      b->Args({1, 4096})->Args({4, 262144})->Args({4096, 16})->Args({256, 100})->Args({5000, 3})->Args({5000, 10});
       benchmark::RegisterBenchmark(fmt::format("compile/{}/{}", c.name, name_of(machine)).c_str(), compile, c, machine);
     }
 }

@@ -94,11 +94,11 @@ class ClusterMaker {
 // How a buffer repeats its elements.
 enum class Spread { full, padded_rows, every_row, every_column, everywhere };
 
-// A buffer of the shape [rows, columns]. (Padded rows of one column would be strided elements, which generated code leaves to the tile evaluator.)
+// A buffer of the shape [rows, columns].
 inline Buffer spread_buffer(DType dtype, std::int64_t rows, std::int64_t columns, Spread spread) {
   View view = View::dense(dtype, {rows, columns});
   std::int64_t span = rows * columns;
-  if (spread == Spread::padded_rows && columns > 1) {
+  if (spread == Spread::padded_rows) {
     view.strides = {columns + 3, 1};
     span = rows * (columns + 3);
   }

@@ -102,29 +102,23 @@ TEST(RandomClusters, LargeDomainsInChunks) {
   }
 }
 
-// Transposed loads are left to the tile evaluator; any order and any number of the rows' dimensions is not.
-TEST(RandomClusters, RowsOfSeveralDimensions) {
+TEST(RandomClusters, AnyStridesOfSeveralDimensions) {
   Random random(8);
-  int taken = 0;
-  for (int k = 0; k < 200; ++k) {
+  for (int k = 0; k < 300; ++k) {
     ClusterMaker make(random);
     const int a = make.load(f32), b = make.load(u8);
     make.store(make.node(Atom::mul, f32, a, make.node(Atom::cast, f32, b)));
     const Cluster cluster = make.finish(4);
     Memory memory;
-    const Shape shape = loops_test::random_shape(random, 4, 6);
+    Shape shape = loops_test::random_shape(random, 4, 6);
+    if (k % 4 == 0) shape[3] = random.integer(30, 60);
     for (const DType dtype : {f32, u8}) {
       memory.in.push_back(loops_test::random_buffer(random, dtype, shape, true));
       loops_test::fill_random(random, memory.in.back());
     }
     memory.out.push_back(loops_test::random_buffer(random, f32, shape));
-    for (const Machine m : machines()) {
-      if (loops::jit::compile_cluster(cluster, memory.inputs(), memory.outputs(), m) == nullptr) continue;
-      ++taken;
-      ASSERT_NO_FATAL_FAILURE(expect_same(cluster, memory, m));
-    }
+    for (const Machine m : machines()) ASSERT_NO_FATAL_FAILURE(expect_same(cluster, memory, m));
   }
-  EXPECT_GE(taken, 50 * static_cast<int>(machines().size()));
 }
 
 }  // namespace

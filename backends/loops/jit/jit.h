@@ -14,8 +14,8 @@
 
 namespace cotan::loops::jit {
 
-// A kernel of generated code, as compile_cluster (loops.h) specifies it, or null: where the machine has none, a type or an atom is not taken, or elements are
-// read or written column by column with another stride than 0 and 1.
+// A kernel of generated code, as compile_cluster (loops.h) specifies it, or null: where the machine has none, or a type or an atom is not taken. Any views will
+// do: what is not side by side, and short rows, are brought together tile by tile.
 [[nodiscard]] KernelRef compile_cluster(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs, Machine machine);
 
 }  // namespace cotan::loops::jit
