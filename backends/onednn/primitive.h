@@ -32,6 +32,7 @@
 //   post-op relu          NaN                                     0                                          NaN
 //   post-op clip, max, min  NaN in the product or in the tensor   a bound or the other operand               NaN
 //   post-op exp           NaN                                     infinity                                   NaN
+//   post-op gelu          infinity                                infinity, or NaN in some versions          infinity
 //   post-op, all others   NaN or infinity                         the same                                   the same
 //
 // Accuracy, measured on AVX-512: softmax has a relative error up to 4e-6. log_softmax has an absolute error up to 8e-6, which near 0 is an unbounded relative
@@ -83,7 +84,8 @@ enum class PostOpKind : std::uint8_t {
 [[nodiscard]] constexpr bool reads_tensor(PostOpKind kind) { return kind >= PostOpKind::add && kind <= PostOpKind::min; }
 // Whether NaN and infinity come out as the comments above say.
 [[nodiscard]] constexpr bool exact_at_nonfinite(PostOpKind kind) {
-  return kind != PostOpKind::relu && kind != PostOpKind::exp && kind != PostOpKind::clip && kind != PostOpKind::max && kind != PostOpKind::min;
+  return kind != PostOpKind::relu && kind != PostOpKind::exp && kind != PostOpKind::gelu && kind != PostOpKind::clip && kind != PostOpKind::max &&
+         kind != PostOpKind::min;
 }
 
 // One of the steps between the sum of products and the store.

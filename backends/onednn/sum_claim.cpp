@@ -126,10 +126,10 @@ Claim claim_of(const Ref& node, const Ref& result, Product product, std::span<co
   return claim;
 }
 
-// Whether two values lie in one memory: stop_gradient and check are their operand.
-bool same_memory(Ref a, Ref b) {
+// Whether two values may lie in one memory: views of one tensor do.
+bool may_share_memory(Ref a, Ref b) {
   for (Ref* r : {&a, &b})
-    while ((*r)->kind == Kind::stop_gradient || (*r)->kind == Kind::check) *r = (*r)->operand(0);
+    while ((*r)->kind == Kind::stop_gradient || (*r)->kind == Kind::check || ((*r)->kind == Kind::sum && (*r)->operand_count == 1)) *r = (*r)->operand(0);
   return a == b;
 }
 
@@ -164,11 +164,12 @@ Match match_sum_with(const Ref& node, const Epilogue& epilogue, const BackendOpt
     }
     tail.old = static_cast<std::size_t>(epilogue.updates) + 1;
     for (const Edge& e : node->operands())
-      if (same_memory(Ref(e), epilogue.operands[static_cast<std::size_t>(epilogue.updates) - 1]))
+      if (may_share_memory(Ref(e), epilogue.operands[static_cast<std::size_t>(epilogue.updates) - 1]))
         return Reason{ReasonCode::operand_in_use, "the product reads the old value"};
   }
   for (const TailStep& step : steps) {
-    if (options.strict_nan && !exact_at_nonfinite(step.op.kind)) return Reason{ReasonCode::nonfinite, fmt::format("{} loses NaN", name_of(step.op.kind))};
+    if (options.strict_nan && !exact_at_nonfinite(step.op.kind))
+      return Reason{ReasonCode::nonfinite, fmt::format("{} differs at NaN or infinity", name_of(step.op.kind))};
     tail.ops.push_back(step.op);
     if (reads_tensor(step.op.kind)) tail.reads.push_back(static_cast<std::size_t>(step.operand) + 1);
   }

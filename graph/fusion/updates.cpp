@@ -8,7 +8,7 @@ namespace {
 constexpr std::string_view name = "fuse_updates_into_products";
 
 // The product that the update's new value is a chain over: back from the update, through maps that nobody else reads.
-std::optional<Chain> chain_to(const Groups& groups, const Ref& update) {
+std::optional<Chain> chain_to(const Groups& groups, const Ref& update, std::optional<Reason>& why_not) {
   for (const Edge& e : update->operands()) {
     std::vector<Ref> maps{update};
     Ref at(e);
@@ -17,7 +17,6 @@ std::optional<Chain> chain_to(const Groups& groups, const Ref& update) {
       if (g.nodes.size() != 1) break;
       if (at->kind == Kind::sum) {
         Chain chain(at);
-        std::optional<Reason> why_not;
         for (; !maps.empty() && next_map(groups, chain.end(), why_not) == maps.back(); maps.pop_back()) chain = chain.with(maps.back());
         if (maps.empty()) return chain;
         break;
@@ -38,8 +37,12 @@ void fuse_updates_into_products(Groups& groups) {
     const Ref& old = f.parameters[static_cast<std::size_t>(u.parameter)];
     const int last = groups.of(updated.node());
     if (last < 0 || !groups[last].claim.loop || groups[last].nodes.size() != 1 || updated->kind != Kind::map) continue;
-    const std::optional<Chain> chain = chain_to(groups, updated);
-    if (!chain) continue;
+    std::optional<Reason> why_not;
+    const std::optional<Chain> chain = chain_to(groups, updated, why_not);
+    if (!chain) {
+      if (why_not) groups.miss(name, updated.node(), *why_not);
+      continue;
+    }
     const int base = groups.of(chain->base().node());
     if (groups[base].backend == nullptr) continue;
     std::vector<int> members;

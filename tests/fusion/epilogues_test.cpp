@@ -211,10 +211,10 @@ TEST(Epilogues, WhyAChainEnds) {
 TEST(Epilogues, WhatLosesNanIsLeftWhereThatIsAskedFor) {
   CompileOptions strict;
   strict.backends.strict_nan = true;
-  for (const char* activation : {"relu(%2)", "exp(%2)", "relu6(%2)", "clip(%2) {min=0.0, max=1.0}"}) {
+  for (const char* activation : {"relu(%2)", "exp(%2)", "gelu(%2)", "relu6(%2)", "clip(%2) {min=0.0, max=1.0}"}) {
     const Reason reason = miss_of(layer(activation), strict).reason;
     EXPECT_EQ(reason.code, ReasonCode::nonfinite);
-    EXPECT_THAT(reason.detail, HasSubstr("loses NaN"));
+    EXPECT_THAT(reason.detail, HasSubstr("differs at NaN or infinity"));
   }
   EXPECT_EQ(fused(parse_function(layer("tanh(%2)")), strict).text, "fuse_epilogues: %2 %5 %6\n");
 }
@@ -249,6 +249,32 @@ TEST(Epilogues, DerivativesReadOutputs) {
   EXPECT_THAT(kernels(with_gradients(parse_function(layer("gelu(%2)")))), Not(Contains(HasSubstr("then add, gelu"))));
 }
 
+// The function after the pass, as text.
+std::string with_derivatives_in_outputs(const Function& f) {
+  const std::vector<Node*> order = topological(f.results);
+  CompileOptions options;
+  Positions positions(order);
+  Claims claims(options.backends);
+  PassContext context{options, positions, claims};
+  return to_text(passes::derivatives_in_outputs(f, context));
+}
+
+TEST(Epilogues, ADerivativeBeforeAndAfter) {
+  EXPECT_EQ(with_derivatives_in_outputs(parse_function(R"(func f(x: f32[2,3], g: f32[2,3]) {
+  %0: f32[2,3] = square(x)
+  %1: f32[2,3] = relu(%0)
+  %2: f32[2,3] = { where(%0 <= 0, 0, g) }
+  return y=%1, d=%2
+})")),
+            R"(func f(x: f32[2,3], g: f32[2,3]) {
+  %0: f32[2,3] = square(x)
+  %1: f32[2,3] = relu(%0)
+  %2: f32[2,3] = { where(%1 <= 0, 0, g) }
+  return y=%1, d=%2
+}
+)");
+}
+
 TEST(Epilogues, AQuestionThatTheOutputDoesNotAnswer) {
   // x == 0 is not elu(x) == 0, which rounds.
   const Function f = parse_function(R"(func f(x: f32[2,3]) {
@@ -258,12 +284,7 @@ TEST(Epilogues, AQuestionThatTheOutputDoesNotAnswer) {
     %3: f32[2,3] = { where(%0 <= 0, 1, %1) }
     return %1, %2, %3
   })");
-  const std::vector<Node*> order = topological(f.results);
-  CompileOptions options;
-  Positions positions(order);
-  Claims claims(options.backends);
-  PassContext context{options, positions, claims};
-  EXPECT_EQ(passes::derivatives_in_outputs(f, context).results, f.results);
+  EXPECT_EQ(with_derivatives_in_outputs(f), to_text(f));
 }
 
 Function network(std::string_view text) { return with_gradients(parse_function(text)); }
@@ -368,7 +389,7 @@ TEST(Updates, AreLeftWhereTheProductReadsTheOldValue) {
   })");
   CompileOptions options;
   options.updates = {{0, 0}};
-  const Fused none_fused = fused(f, options);
+  const Fused none_fused = fused(f, options);  // (fuse_epilogues leaves updates alone)
   EXPECT_EQ(none_fused.text, "");
   ASSERT_EQ(none_fused.misses.size(), 1u);
   EXPECT_EQ(none_fused.misses[0].reason.code, ReasonCode::operand_in_use);
@@ -379,7 +400,12 @@ TEST(Updates, AreLeftWhereTheGradientIsReadByOthers) {
   text.replace(text.find("return w=%2"), 11, "return w=%2, g=%0");
   CompileOptions options;
   options.updates = {{0, 2}};
-  EXPECT_EQ(fused(parse_function(text), options).text, "");
+  const Fused f = fused(parse_function(text), options);
+  EXPECT_EQ(f.text, "");
+  ASSERT_EQ(f.misses.size(), 2u);  // of each of the two fusions
+  EXPECT_EQ(f.misses[0].what, "fuse_updates_into_products");
+  EXPECT_EQ(f.misses[1].what, "fuse_epilogues");
+  for (const MissReport& miss : f.misses) EXPECT_EQ(miss.reason.code, ReasonCode::several_readers);
 }
 
 }  // namespace
