@@ -78,6 +78,7 @@ std::vector<Ref> sources(const std::vector<Operand>& wrt) {
     if (w.is_number()) fail("a gradient by a number", "Make it a tensor or a variable first");
     if (!w.state()) fail("a gradient by an undefined tensor", "Give it a value first; a default-constructed Tensor is no tensor");
     if (w.state()->tape != Tape::current()) fail("a tensor of another thread", "Ask for gradients in the thread that recorded the computation");
+    require_not_captured(*w.state());
     refs.push_back(w.state()->ref);  // as it is, without the stop of a tensor recorded under NoGrad
   }
   return refs;
