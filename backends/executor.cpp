@@ -73,7 +73,7 @@ class CompiledProgram final : public Program {
         step.kernel->run(chunk - starts_[at].chunk, std::span(addresses).subspan(first_slot_[s], step.slots.size()),
                          static_cast<std::byte*>(scratch->data()) + plan_.scratch_bytes * static_cast<std::size_t>(worker));
       } catch (const CheckFailure& failure) {
-        throw CheckFailed{step.node, step.check, failure};
+        throw CheckFailed{step.nodes[0], step.check, failure};
       }
     };
     parallel::run_phases(chunks_, body, serial);

@@ -13,9 +13,21 @@ std::span<const Backend* const> backends() {
 }
 
 std::string_view name_of(ReasonCode code) {
-  constexpr std::string_view names[] = {
-      "not recognised",     "dtype",          "layout",         "primitive refused", "differs at NaN or infinity", "not profitable",
-      "a result is a view", "operand in use", "partner missing"};
+  constexpr std::string_view names[] = {"not recognised",
+                                        "dtype",
+                                        "layout",
+                                        "primitive refused",
+                                        "differs at NaN or infinity",
+                                        "not profitable",
+                                        "a result is a view",
+                                        "operand in use",
+                                        "partner missing",
+                                        "several readers",
+                                        "needed by the gradient",
+                                        "broadcast kind",
+                                        "chain too long",
+                                        "something between",
+                                        "another domain"};
   return names[static_cast<std::size_t>(code)];
 }
 

@@ -1,6 +1,6 @@
 // What the compiler asks of a backend: does it take this node, and if so, a kernel for it.
 //
-// A backend answers with a claim or with a reason. A claim covers the node (and, later, a connected set around it), names what the kernel reads, and makes the
+// A backend answers with a claim or with a reason. A claim covers the node, names what the kernel reads, and makes the
 // kernel once the views of its operands are known. A view that a primitive cannot take is again a reason: the compiler then copies that operand, or asks the
 // next backend. The last backend, the loops, takes everything.
 //
@@ -21,17 +21,25 @@
 
 namespace cotan {
 
+struct Cluster;
+
 // Why something was not done: one closed list for reports, logs, tests and errors.
 enum class ReasonCode : std::uint8_t {
-  not_recognised,     // the node is not of a form that the primitive computes
-  dtype,              // the primitive does not know the type
-  layout,             // a view that the primitive cannot describe
-  primitive_refused,  // the library has no good implementation; the detail is its message
-  nonfinite,          // the primitive differs at NaN or infinity, and strict_nan is on
-  not_profitable,     // the other way costs less
-  result_is_view,     // a result of the evaluation must be dense memory of its own
-  operand_in_use,     // not in place: somebody else reads the old value
-  partner_missing,    // the claim whose extra memory it reads was not made
+  not_recognised,      // the node is not of a form that the primitive computes
+  dtype,               // the primitive does not know the type
+  layout,              // a view that the primitive cannot describe
+  primitive_refused,   // the library has no good implementation; the detail is its message
+  nonfinite,           // the primitive differs at NaN or infinity, and strict_nan is on
+  not_profitable,      // the other way costs less
+  result_is_view,      // a result of the evaluation must be dense memory of its own
+  operand_in_use,      // not in place: somebody else reads the old value
+  partner_missing,     // the claim whose extra memory it reads was not made
+  several_readers,     // not fused: others read what would stay inside
+  needed_by_gradient,  // not fused: the gradient reads what would stay inside
+  broadcast_kind,      // not fused: a broadcast that the kernel cannot read
+  too_long,            // not fused: the kernel would become too long
+  between,             // not fused: something between the two reads one and is read by the other
+  domain,              // not fused: the two run over different indices
 };
 [[nodiscard]] std::string_view name_of(ReasonCode code);
 
@@ -59,6 +67,7 @@ struct Claim {
   std::vector<Ref> results;  // what it writes, in its order: some of the node's results
   // `threads`: how many workers the chunks are meant for.
   std::function<Made(std::span<const View> inputs, std::span<const View> outputs, int threads)> compile;
+  bool loop = false;      // of maps and casts alone, by compile_loop: may be merged with others
   bool in_place = false;  // an output may share memory with an input of the same view
   // Memory that the kernel can make for other claims of its backend: the last output, passed only where a claim wants it.
   std::optional<ResultType> extra = std::nullopt;
@@ -88,6 +97,7 @@ class Backend {
 [[nodiscard]] std::span<const Backend* const> backends();
 
 // Kernels that the compiler itself asks for. Defined in backends/loops.
+[[nodiscard]] KernelRef compile_loop(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs);  // a fused loop (graph/cluster.h)
 [[nodiscard]] KernelRef compile_copy(const View& from, const View& to);          // one input, one output of the same shape and type
 [[nodiscard]] KernelRef compile_check(const CheckSpec& spec, const View& view);  // one input, no output; throws CheckFailure when run
 [[nodiscard]] KernelRef compile_random(const View& to);                          // one input: a RandomState

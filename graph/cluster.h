@@ -11,6 +11,7 @@
 // and no strides: those are the views that it is compiled for. All views have the domain's shape; a broadcast input has strides of zero.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -54,5 +55,8 @@ struct Cluster {
 [[nodiscard]] Cluster cast_cluster(DType from, DType to, std::size_t rank);
 // The cluster of one map or cast node (a fault for any other kind).
 [[nodiscard]] Cluster cluster_of(const Node& node);
+// The cluster of map and cast nodes of one shape, operands before readers: input k is inputs[k], output k is results[k]. Operands that are none of the nodes
+// are inputs, or maps without operands, which become constants. Equal values are computed once.
+[[nodiscard]] Cluster cluster_of(std::span<const Ref> nodes, std::span<const Ref> inputs, std::span<const Ref> results);
 
 }  // namespace cotan

@@ -26,6 +26,25 @@ enum class ExecutionMode : std::uint8_t {
   reference,  // plain loops; float32 rounded after every operation
 };
 
+// Passes and fusions switched by name, as "-fuse_kernels,+fast" says: "-" is off, "+" is on, "all" is every one of them.
+class PassSwitches {
+ public:
+  PassSwitches() = default;
+  // Throws Error for a name that there is not; the remedy lists those there are.
+  explicit PassSwitches(std::string_view text);
+
+  // Whether a pass runs that is on, or off, unless switched. The last switch decides.
+  [[nodiscard]] bool enabled(std::string_view name, bool standard) const;
+  // The switches as text.
+  [[nodiscard]] std::string text() const;
+  bool operator==(const PassSwitches&) const = default;
+
+ private:
+  std::vector<std::pair<std::string, bool>> switches_;
+};
+// What makes a program unfused: "-fuse_epilogues,-fuse_kernels,...", all fusions off and nothing else.
+[[nodiscard]] PassSwitches without_fusion();
+
 // What a compilation depends on beside the function.
 struct CompileOptions {
   // Compiled, or run on the reference.
@@ -36,9 +55,14 @@ struct CompileOptions {
   int threads = 1;
   // Results that are next values of parameters.
   std::vector<Update> updates;
+  // Passes and fusions that are switched otherwise than usual.
+  PassSwitches passes;
+  // The same bits for any number of threads.
+  bool reproducible = false;
   // Equal options compile alike.
   bool operator==(const CompileOptions& o) const {
-    return mode == o.mode && backends.strict_nan == o.backends.strict_nan && threads == o.threads && updates == o.updates;
+    return mode == o.mode && backends.strict_nan == o.backends.strict_nan && threads == o.threads && updates == o.updates && passes == o.passes &&
+           reproducible == o.reproducible;
   }
 };
 
@@ -64,8 +88,17 @@ struct MissReport {
   Reason reason;
 };
 
+// What a pass of the pipeline did.
+struct PassRecord {
+  std::string name;
+  bool changed = false;
+  double seconds = 0;
+};
+
 // What a program consists of.
 struct ProgramReport {
+  // The passes that ran, in order.
+  std::vector<PassRecord> passes;
   // Its steps.
   std::vector<KernelReport> kernels;
   // What was not done, and why.

@@ -1,13 +1,13 @@
 // From nodes to steps.
 #include <fmt/format.h>
 
-#include <cstdlib>
+#include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "graph/builder.h"
+#include "graph/fusion/fusion.h"
 #include "graph/plan.h"
-#include "graph/verify.h"
 #include "graph/views.h"
 #include "ops/error.h"
 
@@ -21,132 +21,103 @@ struct Value {
   std::vector<int> after;
 };
 
-// Every stage is checked in debug builds, and where COTAN_VERIFY is set, as the tests set it.
-bool verifying() {
-#ifdef NDEBUG
-  static const bool asked = std::getenv("COTAN_VERIFY") != nullptr;
-  return asked;
-#else
-  return true;
-#endif
-}
-
 class Lowering {
  public:
-  Lowering(const Function& function, std::span<Node* const> order, const CompileOptions& options) : function_(function), options_(options) {
-    for (std::size_t i = 0; i < order.size(); ++i) positions_.try_emplace(order[i], static_cast<int>(i));
+  Lowering(const Function& function, std::span<Node* const> order, const CompileOptions& options)
+      : options_(options), positions_(order), claims_(options.backends), context_{options, positions_, claims_} {
+    function_ = run_passes(function, context_, plan_.report.passes);
   }
 
   Plan run() {
-    const std::vector<Ref> roots = inline_calls();
-    if (verifying()) {
-      verify(function_);
-      verify({function_.name, function_.parameters, roots, {}});
-    }
+    Groups groups(function_, context_);
+    run_fusions(groups, plan_.report.passes);
+    groups_ = &groups;
     for (std::size_t i = 0; i < function_.parameters.size(); ++i) add_parameter(function_.parameters[i], static_cast<int>(i));
-    const std::vector<Node*> all = topological(roots);
-    find_needed(roots, all);
-    for (Node* n : all) {
-      if (!needed_.contains(n)) continue;
-      position_ = position_of(n);
-      add_node(Ref(n));
-    }
-    add_results(roots);
+    for (Node* n : needed_in_order()) add_unit(n);
+    add_results(function_.results);
+    for (MissReport& miss : groups.take_misses()) plan_.report.misses.push_back(std::move(miss));
     return std::move(plan_);
   }
 
  private:
-  int position_of(const Node* n) const {
-    auto found = positions_.find(n);
-    return found != positions_.end() ? found->second : position_;
-  }
+  // ---- what is computed, and when
 
-  // ---- claims
-
-  // A backend's answer for a node, asked for once.
-  const Match& match_of(const Ref& node, std::size_t backend) {
-    Answers& answers = answers_[node.node()];
-    answers.node = node;
-    while (answers.matches.size() <= backend) answers.matches.push_back(backends()[answers.matches.size()]->match(node, options_.backends));
-    return answers.matches[backend];
-  }
-
-  // The first claim on a node, if there is one.
-  const Claim* claim_of(const Ref& node) {
-    for (std::size_t b = 0; b < backends().size(); ++b)
-      if (const auto* claim = std::get_if<Claim>(&match_of(node, b))) return claim;
-    return nullptr;
-  }
-
-  // Which nodes are computed and which claims make extra memory: backwards from the results, since a claim may read less than its node's operands. Checks stay.
-  void find_needed(std::span<const Ref> roots, std::span<Node* const> all) {
-    for (const Ref& r : roots) needed_.insert(r.node());
-    for (std::size_t i = all.size(); i-- > 0;) {
-      Node* const n = all[i];
-      if (n->kind == Kind::check) needed_.insert(n);
-      if (n->operand_count == 0 || !needed_.contains(n)) continue;
-      const bool may_be_view = n->operand_count == 1 && (n->kind == Kind::sum || n->kind == Kind::stop_gradient || n->kind == Kind::check);
-      const Claim* claim = may_be_view ? nullptr : claim_of(Ref(n));
-      if (claim == nullptr) {
-        for (const Edge& e : n->operands()) needed_.insert(e.node);
-        continue;
-      }
-      for (const Ref& r : claim->inputs) needed_.insert(r.node());
-      for (const Ref& partner : claim->wants) {
-        wanted_.insert(partner.node());
-        for (const Edge& e : partner->operands()) needed_.insert(e.node);
-      }
+  // What a node's unit, its group or itself alone, reads.
+  std::vector<Node*> read_by(Node* n) const {
+    std::vector<Node*> out;
+    const int group = groups_->of(n);
+    if (group < 0) {
+      for (const Edge& e : n->operands()) out.push_back(e.node);
+      return out;
     }
-  }
-
-  // ---- calls
-
-  // The roots with every call that nobody claims replaced by its body. Bodies nest only as deep as composites are written.
-  std::vector<Ref> inline_calls() {
-    std::unordered_map<Edge, Ref, RefHash> to;
-    inline_into(function_.results, to);
-    return mapped(function_.results, to);
-  }
-
-  static std::vector<Ref> mapped(std::span<const Ref> refs, const std::unordered_map<Edge, Ref, RefHash>& to) {
-    std::vector<Ref> out;
-    for (const Ref& r : refs) {
-      auto found = to.find(r.edge());
-      out.push_back(found != to.end() ? found->second : r);
-    }
+    for (const Ref& r : (*groups_)[group].claim.inputs) out.push_back(r.node());
+    for (const Ref& r : (*groups_)[group].claim.wants) out.push_back(r.node());
     return out;
   }
 
-  void inline_into(std::span<const Ref> roots, std::unordered_map<Edge, Ref, RefHash>& to) {
-    for (Node* n : topological(roots)) {
-      if (n->operand_count == 0) continue;
-      const int outer = position_;
-      position_ = position_of(n);
-      std::vector<Ref> operands;
-      bool same = true;
-      for (const Edge& e : n->operands()) {
-        operands.push_back(mapped(std::vector{Ref(e)}, to)[0]);
-        same &= operands.back().edge() == e;
+  // One node for each unit that is needed, so that what a unit reads comes before it. Never recurses.
+  std::vector<Node*> needed_in_order() {
+    std::vector<Node*> order, roots;
+    std::unordered_set<Node*> seen;
+    auto representative = [&](Node* n) {
+      const int group = groups_->of(n);
+      return group < 0 ? n : (*groups_)[group].nodes.front().node();
+    };
+    for (Node* n : topological(function_.results))
+      if (n->kind == Kind::check) roots.push_back(n);
+    for (const Ref& r : function_.results) roots.push_back(r.node());
+    std::vector<std::pair<Node*, std::vector<Node*>>> stack;
+    for (Node* root : roots) {
+      if (!seen.insert(representative(root)).second) continue;
+      stack.emplace_back(representative(root), read_by(root));
+      while (!stack.empty()) {
+        auto& [node, left] = stack.back();
+        if (left.empty()) {
+          order.push_back(node);
+          stack.pop_back();
+          continue;
+        }
+        Node* const next = representative(left.back());
+        left.pop_back();
+        if (seen.insert(next).second) stack.emplace_back(next, read_by(next));
       }
-      std::vector<Ref> made;
-      if (!same)
-        made = graph::rebuild(*n, operands);
-      else
-        for (std::uint32_t r = 0; r < n->result_count(); ++r) made.emplace_back(n, r);
-      if (made[0]->kind == Kind::call && claim_of(made[0]) == nullptr) {
-        const CallSpec& c = made[0]->as<CallSpec>();
-        std::unordered_map<Edge, Ref, RefHash> inside;
-        for (std::size_t k = 0; k < operands.size(); ++k) inside.try_emplace(c.body->parameters[k].edge(), operands[k]);
-        const auto body = c.body;
-        inline_into(body->results, inside);
-        made = mapped(body->results, inside);
-      }
-      for (std::uint32_t r = 0; r < made.size(); ++r) {
-        positions_.try_emplace(made[r].node(), position_);
-        to.try_emplace(Edge{n, r}, made[r]);
-      }
-      position_ = outer;
     }
+    for (Node* n : order) {
+      const int group = groups_->of(n);
+      if (group < 0) continue;
+      for (const Ref& partner : (*groups_)[group].claim.wants) wanted_.insert(partner.node());
+    }
+    return order;
+  }
+
+  void set_position(const Node* n) {
+    const auto of = positions_.of(n);
+    if (!of.empty()) here_.assign(of.begin(), of.end());
+  }
+
+  void add_unit(Node* n) {
+    const int group = groups_->of(n);
+    if (group < 0 || (*groups_)[group].nodes.size() == 1) {
+      if (group >= 0 && !(*groups_)[group].fusion.empty() && add_fused((*groups_)[group])) return;
+      set_position(n);
+      add_node(Ref(n));
+      return;
+    }
+    if (add_fused((*groups_)[group])) return;
+    for (const Ref& member : (*groups_)[group].nodes) computed(member);
+  }
+
+  // The group's own claim as one step; false where there is no kernel for the memory as it lies.
+  bool add_fused(const Group& group) {
+    here_.clear();
+    for (const Ref& n : group.nodes) {
+      const auto of = positions_.of(n.node());
+      here_.insert(here_.end(), of.begin(), of.end());
+    }
+    std::sort(here_.begin(), here_.end());
+    here_.erase(std::unique(here_.begin(), here_.end()), here_.end());
+    if (here_.empty()) here_.push_back(0);
+    return compile_claim(group.backend, group.fusion, group.nodes.back(), group.claim);
   }
 
   // ---- buffers and steps
@@ -183,7 +154,7 @@ class Lowering {
   int add_step(KernelRef kernel, std::span<const Value> inputs, std::span<const Value> outputs, bool in_place) {
     Step step;
     step.kernel = std::move(kernel);
-    step.node = position_;
+    step.nodes = here_;
     step.in_place = in_place;
     step.inputs = static_cast<int>(inputs.size());
     for (const Value& v : inputs) {
@@ -208,13 +179,13 @@ class Lowering {
   // The same, computed now if it is not there: a claim that was counted on gave no kernel, or another one wants this claim's extra memory.
   const Value& computed(const Ref& r) {
     if (!values_.contains(r.edge())) {
-      const int reader = position_;
+      const std::vector<int> reader = here_;
       const Ref roots[] = {r};
-      for (Node* n : topological(roots, [&](Node& m) { return values_.contains(Edge{&m, 0}); })) {
-        position_ = position_of(n);
+      for (Node* n : topological(roots, [&](const Node& m) { return values_.contains(Edge{const_cast<Node*>(&m), 0}); })) {
+        set_position(n);
         add_node(Ref(n));
       }
-      position_ = reader;
+      here_ = reader;
     }
     return value_of(r.edge());
   }
@@ -247,28 +218,29 @@ class Lowering {
   void add_claimed(const Ref& node) {
     for (std::size_t b = 0; b < backends().size(); ++b) {
       const Backend& backend = *backends()[b];
-      const Match& match = match_of(node, b);
+      const Match match = claims_.match(node, b);  // a copy: computing what the claim reads asks for more
       if (const auto* why = std::get_if<Reason>(&match))
-        note_miss(backend, *why);
-      else if (compile_claim(backend, node, std::get<Claim>(match)))
+        note_miss(backend.name(), *why);
+      else if (compile_claim(&backend, backend.name(), node, std::get<Claim>(match)))
         return;
     }
     throw InternalError(fmt::format("no backend takes a {} node", name_of(node->kind)));
   }
 
-  void note_miss(const Backend& backend, const Reason& why) {
-    if (why.code != ReasonCode::not_recognised) plan_.report.misses.push_back({std::string(backend.name()), position_, why});
+  void note_miss(std::string_view what, const Reason& why) {
+    if (why.code != ReasonCode::not_recognised) plan_.report.misses.push_back({std::string(what), here_[0], why});
   }
 
-  bool compile_claim(const Backend& backend, const Ref& node, const Claim& claim) {
+  // `what`: the backend's or the fusion's name, for reports.
+  bool compile_claim(const Backend* backend, std::string_view what, const Ref& node, const Claim& claim) {
     std::vector<Value> inputs, outputs;
     std::vector<View> in, out;
     for (const Ref& r : claim.inputs) inputs.push_back(computed(r));
     for (const Ref& partner : claim.wants) {
       computed(partner);
       const auto found = extras_.find(partner.node());
-      if (found == extras_.end() || found->second.first != &backend) {
-        note_miss(backend, {ReasonCode::partner_missing, fmt::format("a {} node", name_of(partner->kind))});
+      if (found == extras_.end() || found->second.first != backend) {
+        note_miss(what, {ReasonCode::partner_missing, fmt::format("a {} node", name_of(partner->kind))});
         return false;
       }
       inputs.push_back(found->second.second);
@@ -280,13 +252,13 @@ class Lowering {
     Made made = claim.compile(in, out, options_.threads);
     for (std::size_t tries = 0; !made.kernel && made.copy_operand >= 0 && tries < in.size(); ++tries) {
       const auto k = static_cast<std::size_t>(made.copy_operand);
-      plan_.report.misses.push_back({fmt::format("{}: operand {} copied", backend.name(), k), position_, made.reason});
+      plan_.report.misses.push_back({fmt::format("{}: operand {} copied", what, k), here_[0], made.reason});
       inputs[k] = dense_copy(inputs[k], {in[k].dtype, in[k].shape});
       in[k] = inputs[k].view;
       made = claim.compile(in, out, options_.threads);
     }
     if (!made.kernel) {
-      note_miss(backend, made.reason);
+      note_miss(what, made.reason);
       return false;
     }
     made.parts.resize(out.size(), 1);
@@ -298,7 +270,7 @@ class Lowering {
     const int step = add_step(std::move(made.kernel), inputs, outputs, claim.in_place);
     for (Value& v : outputs) v.after = {step};
     for (std::size_t r = 0; r < claim.results.size(); ++r) values_[claim.results[r].edge()] = made.parts[r] > 1 ? added_up(outputs[r]) : outputs[r];
-    if (extra) extras_.insert_or_assign(node.node(), std::pair(&backend, outputs.back()));
+    if (extra) extras_.insert_or_assign(node.node(), std::pair(backend, outputs.back()));
     return true;
   }
 
@@ -360,12 +332,12 @@ class Lowering {
         continue;
       }
       Value v = value_of(roots[r].edge());
-      position_ = position_of(roots[r].node());
+      set_position(roots[r].node());
       const Buffer& b = plan_.buffers[static_cast<std::size_t>(v.buffer)];
       const bool whole = is_whole(v);
       const bool returned_parameter = whole && b.kind == BufferKind::parameter && is_tensor(b.index);
       if (!returned_parameter && (!whole || b.kind != BufferKind::arena)) {
-        plan_.report.misses.push_back({"view", position_, {ReasonCode::result_is_view, "copied into memory of its own"}});
+        plan_.report.misses.push_back({"view", here_[0], {ReasonCode::result_is_view, "copied into memory of its own"}});
         v = dense_copy(v, {v.view.dtype, v.view.shape});
       }
       Buffer& mine = plan_.buffers[static_cast<std::size_t>(v.buffer)];
@@ -383,20 +355,18 @@ class Lowering {
     return role != LeafRole::scalar && role != LeafRole::random;
   }
 
-  const Function& function_;
   const CompileOptions& options_;
+  Positions positions_;
+  Claims claims_;
+  PassContext context_;
   Plan plan_;
-  std::unordered_map<const Node*, int> positions_;
+  Function function_;  // after the passes
+  const Groups* groups_ = nullptr;
   std::unordered_map<Edge, Value, RefHash> values_;
   std::unordered_map<const Node*, int> random_state_;
-  struct Answers {
-    Ref node;  // kept, so that its address stays its own
-    std::vector<Match> matches;
-  };
-  std::unordered_map<const Node*, Answers> answers_;
-  std::unordered_set<const Node*> needed_, wanted_;
+  std::unordered_set<const Node*> wanted_;
   std::unordered_map<const Node*, std::pair<const Backend*, Value>> extras_;
-  int position_ = 0;
+  std::vector<int> here_{0};  // positions of what is lowered now
 };
 
 }  // namespace

@@ -34,8 +34,8 @@ struct Step {
   int inputs = 0;
   std::vector<int> after;  // steps that must have ended before
   int phase = 0;
-  int node = 0;           // position for reports
-  bool in_place = false;  // an output may share an input's memory
+  std::vector<int> nodes;  // positions of what it computes, for reports; at least one
+  bool in_place = false;   // an output may share an input's memory
   bool is_check = false;
   CheckSpec check;
 };

@@ -71,7 +71,8 @@ Ref record_recipe(const Recipe& recipe, std::span<const Ref> operands) {
   }
   const DType dtype = factors.empty() ? DType::f32 : factors[0].dtype();
   for (const Ref& factor : factors)
-    if (factor.dtype() != dtype) fail(fmt::format("operands of types {} and {}", name_of(dtype), name_of(factor.dtype())), casts_to_write(dtype, factor.dtype()));
+    if (factor.dtype() != dtype)
+      fail(fmt::format("operands of types {} and {}", name_of(dtype), name_of(factor.dtype())), casts_to_write(dtype, factor.dtype()));
   if (!is_floating(dtype) && (recipe.spec->coefficient != 1 && recipe.spec->coefficient != -1))
     fail(fmt::format("a scaled sum of {}", name_of(dtype)), "Cast it to f32 first");
   for (std::size_t t = 1; t < tables.size(); ++t)  // one tensor given as two tables: the normal form has it once

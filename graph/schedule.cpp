@@ -71,7 +71,7 @@ void try_in_place(Plan& plan, Users& users, const Update& u) {
   auto &of_result = users.readers[static_cast<std::size_t>(result)], &of_old = users.readers[static_cast<std::size_t>(old)];
   const int writer = users.writer[static_cast<std::size_t>(result)];
   auto refuse = [&](const char* why) {
-    plan.report.misses.push_back({"in place", writer >= 0 ? plan.steps[static_cast<std::size_t>(writer)].node : 0, {ReasonCode::operand_in_use, why}});
+    plan.report.misses.push_back({"in place", writer >= 0 ? plan.steps[static_cast<std::size_t>(writer)].nodes[0] : 0, {ReasonCode::operand_in_use, why}});
   };
   if (writer < 0 || plan.buffers[static_cast<std::size_t>(result)].kind != BufferKind::result) return refuse("the new value is another tensor's");
   if (plan.buffers[static_cast<std::size_t>(result)].bytes != plan.buffers[static_cast<std::size_t>(old)].bytes) return refuse("the sizes differ");
@@ -233,7 +233,7 @@ void schedule(Plan& plan, const CompileOptions& options) {
   for (const Step& step : plan.steps) {
     plan.scratch_bytes = std::max(plan.scratch_bytes, rounded(step.kernel->scratch_bytes()));
     plan.seconds += step.kernel->flops() / 3e10 + step.kernel->bytes() / 1e10 + 2e-7;
-    plan.report.kernels.push_back({step.kernel->name(), {step.node}, step.phase, step.kernel->chunks(), step.kernel->flops(), step.kernel->bytes()});
+    plan.report.kernels.push_back({step.kernel->name(), step.nodes, step.phase, step.kernel->chunks(), step.kernel->flops(), step.kernel->bytes()});
   }
   plan.report.phases = static_cast<std::int64_t>(plan.phases.size());
   plan.report.temporary_bytes = plan.arena_bytes;

@@ -25,7 +25,7 @@ class Loops final : public Backend {
         }
         [[fallthrough]];
       case Kind::cast:
-        claim.in_place = true;
+        claim.in_place = claim.loop = true;
         claim.compile = [cluster = cluster_of(*node.node())](Views in, Views out, int) { return Made{compile_cluster(cluster, in, out), {}}; };
         break;
       case Kind::sum:
@@ -61,6 +61,9 @@ const Backend& backend() {
 
 }  // namespace loops
 
+KernelRef compile_loop(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs) {
+  return loops::compile_cluster(cluster, inputs, outputs);
+}
 KernelRef compile_copy(const View& from, const View& to) { return loops::compile_copy(from, to); }
 KernelRef compile_check(const CheckSpec& spec, const View& view) { return loops::compile_check(spec, view); }
 KernelRef compile_random(const View& to) { return loops::compile_random(to); }

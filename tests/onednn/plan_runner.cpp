@@ -57,6 +57,7 @@ KernelRef compile_copy(const View& from, const View& to) {
   const auto same = graph::make_function("same", types, [](std::span<const Ref> p) { return std::vector(p.begin(), p.end()); });
   return std::make_shared<ReferenceKernel>(same, std::vector{from}, std::vector{to});
 }
+KernelRef compile_loop(const Cluster&, std::span<const View>, std::span<const View>) { throw std::logic_error("these tests fuse no loops"); }
 KernelRef compile_check(const CheckSpec&, const View&) { throw std::logic_error("these tests have no checks"); }
 KernelRef compile_random(const View&) { throw std::logic_error("these tests draw nothing"); }
 

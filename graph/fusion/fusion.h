@@ -1,0 +1,35 @@
+// Fusions: what merges groups of nodes into steps, in the order in which they run.
+//
+// A fusion is one file here and one line in fusions.cpp. It looks at groups, asks backends or builds kernels, and merges. All of them off, and nothing else, is
+// what "unfused" means.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "graph/fusion/groups.h"
+
+namespace cotan {
+
+// One fusion.
+struct Fusion {
+  std::string_view name;  // "fuse_kernels": its switch
+  std::string_view what;  // one line of what it does
+  void (*run)(Groups& groups) = nullptr;
+};
+
+// All of them, in order.
+[[nodiscard]] std::span<const Fusion> fusions();
+// Runs those that are switched on.
+void run_fusions(Groups& groups, std::vector<PassRecord>& records);
+
+namespace fusion {
+
+// The claim of a loop over map and cast nodes of one shape, operands before readers, that are in the groups `inside` or will be.
+[[nodiscard]] Claim loop_claim(const Groups& groups, std::span<const Ref> nodes, std::span<const int> inside);
+
+// Maps and casts of one shape that read each other, or the same tensors, become one loop with several outputs.
+void fuse_kernels(Groups& groups);
+
+}  // namespace fusion
+}  // namespace cotan

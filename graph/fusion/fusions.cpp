@@ -1,0 +1,28 @@
+#include <array>
+#include <chrono>
+
+#include "graph/fusion/fusion.h"
+
+namespace cotan {
+namespace {
+
+constexpr std::array all_fusions = {
+    Fusion{"fuse_kernels", "maps of one shape become one loop with several outputs", fusion::fuse_kernels},
+};
+
+}  // namespace
+
+std::span<const Fusion> fusions() { return all_fusions; }
+
+void run_fusions(Groups& groups, std::vector<PassRecord>& records) {
+  for (const Fusion& f : all_fusions) {
+    if (!groups.context().options.passes.enabled(f.name, true)) continue;
+    const std::string before = groups.text();
+    const auto start = std::chrono::steady_clock::now();
+    f.run(groups);
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    records.push_back({std::string(f.name), groups.text() != before, took.count()});
+  }
+}
+
+}  // namespace cotan

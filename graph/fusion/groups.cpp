@@ -1,0 +1,175 @@
+#include "graph/fusion/groups.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "graph/views.h"
+#include "ops/error.h"
+
+namespace cotan {
+namespace {
+
+// How many units a search for a way around looks at before it gives up.
+constexpr std::size_t longest_search = 4096;
+
+}  // namespace
+
+bool is_view(const Node& node) {
+  if (node.kind == Kind::stop_gradient || node.kind == Kind::check) return true;
+  if (node.kind != Kind::sum || node.operand_count != 1) return false;
+  const Ref x = node.operand(0);
+  return view_through(node, View::dense(x.dtype(), x.shape())).has_value();
+}
+
+Groups::Groups(const Function& function, PassContext& context) : function_(function), context_(context) {
+  nodes_ = topological(function.results);
+  for (std::size_t i = 0; i < nodes_.size(); ++i) order_.emplace(nodes_[i], static_cast<int>(i));
+  for (const Ref& r : function.results) results_.insert(r.node());
+  find_needed(nodes_);
+  for (Node* n : nodes_) {
+    if (!needed_.contains(n)) continue;
+    const bool computed = n->kind != Kind::leaf || n->as<LeafSpec>().role == LeafRole::iota;
+    if (!computed || is_view(*n)) {
+      for (const Edge& e : n->operands()) readers_[e.node].push_back(n);
+      continue;
+    }
+    Group g;
+    g.nodes = {Ref(n)};
+    for (std::size_t b = 0; b < backends().size(); ++b) {
+      const Match& match = context.claims.match(Ref(n), b);
+      const auto* claim = std::get_if<Claim>(&match);
+      if (claim == nullptr) continue;
+      g.claim = *claim;
+      g.backend = backends()[b];
+      break;
+    }
+    for (const Ref& r : g.claim.inputs) readers_[r.node()].push_back(n);
+    for (const Ref& r : g.claim.wants) readers_[r.node()].push_back(n);
+    of_.emplace(n, static_cast<int>(groups_.size()));
+    groups_.push_back(std::move(g));
+  }
+}
+
+// Backwards from the results, since a claim may read less than its node's operands. Checks stay.
+void Groups::find_needed(std::span<Node* const> order) {
+  for (const Ref& r : function_.results) needed_.insert(r.node());
+  for (std::size_t i = order.size(); i-- > 0;) {
+    Node* const n = order[i];
+    if (n->kind == Kind::check) needed_.insert(n);
+    if (n->operand_count == 0 || !needed_.contains(n)) continue;
+    const Claim* claim = is_view(*n) ? nullptr : context_.claims.first(Ref(n));
+    if (claim == nullptr) {
+      for (const Edge& e : n->operands()) needed_.insert(e.node);
+      continue;
+    }
+    for (const Ref& r : claim->inputs) needed_.insert(r.node());
+    for (const Ref& partner : claim->wants) {
+      needed_.insert(partner.node());
+      for (const Edge& e : partner->operands()) needed_.insert(e.node);
+    }
+  }
+}
+
+int Groups::of(const Node* node) const {
+  const auto found = of_.find(node);
+  return found == of_.end() ? -1 : found->second;
+}
+
+std::span<Node* const> Groups::readers(const Node* node) const {
+  const auto found = readers_.find(node);
+  return found == readers_.end() ? std::span<Node* const>() : std::span<Node* const>(found->second);
+}
+
+int Groups::unit_of(const Node* node) const {
+  const int group = of(node);
+  return group >= 0 ? group : ~order_.at(node);
+}
+
+bool Groups::read_outside(const Ref& result, std::span<const int> groups) const {
+  if (is_result(result.node())) return true;
+  for (Node* reader : readers(result.node())) {
+    const int group = of(reader);
+    if (group >= 0 ? std::find(groups.begin(), groups.end(), group) == groups.end() : read_outside(Ref(reader), groups)) return true;
+  }
+  return false;
+}
+
+bool Groups::can_merge(std::span<const int> groups) const {
+  int last = 0;
+  std::unordered_set<int> inside(groups.begin(), groups.end()), seen;
+  std::vector<int> stack;
+  for (int g : groups) last = std::max(last, order_.at((*this)[g].nodes.back().node()));
+  // From every node that reads one of them from outside: whether that leads back in.
+  auto visit = [&](const Node* n) {
+    for (Node* reader : readers(n)) {
+      const int unit = unit_of(reader);
+      if (!inside.contains(unit) && seen.insert(unit).second) stack.push_back(unit);
+    }
+  };
+  for (int g : groups)
+    for (const Ref& n : (*this)[g].nodes) visit(n.node());
+  while (!stack.empty()) {
+    if (seen.size() > longest_search) return false;
+    const int unit = stack.back();
+    stack.pop_back();
+    auto leads_back = [&](const Node* n) {
+      const auto all = readers(n);
+      return std::any_of(all.begin(), all.end(), [&](Node* reader) { return inside.contains(unit_of(reader)); });
+    };
+    if (unit < 0) {
+      Node* n = nodes_[static_cast<std::size_t>(~unit)];
+      if (order_.at(n) > last) continue;
+      if (leads_back(n)) return false;
+      visit(n);
+      continue;
+    }
+    const Group& g = (*this)[unit];
+    if (order_.at(g.nodes.front().node()) > last) continue;
+    for (const Ref& n : g.nodes) {
+      if (leads_back(n.node())) return false;
+      visit(n.node());
+    }
+  }
+  return true;
+}
+
+void Groups::merge(std::span<const int> groups, Claim claim, std::string_view fusion, const Backend* backend) {
+  const auto into = static_cast<std::size_t>(groups[0]);
+  Group merged;
+  for (int g : groups) {
+    Group& from = groups_[static_cast<std::size_t>(g)];
+    merged.nodes.insert(merged.nodes.end(), from.nodes.begin(), from.nodes.end());
+    for (const Ref& n : from.nodes) of_[n.node()] = groups[0];
+    from.nodes.clear();
+    from.claim = {};
+  }
+  std::sort(merged.nodes.begin(), merged.nodes.end(), [&](const Ref& a, const Ref& b) { return order_.at(a.node()) < order_.at(b.node()); });
+  groups_[into] = std::move(merged);
+  reclaim(groups[0], std::move(claim), fusion, backend);
+}
+
+void Groups::reclaim(int group, Claim claim, std::string_view fusion, const Backend* backend) {
+  Group& g = groups_[static_cast<std::size_t>(group)];
+  g.claim = std::move(claim);
+  g.fusion = fusion;
+  g.backend = backend;
+}
+
+void Groups::miss(std::string_view what, const Node* node, Reason reason) {
+  const auto positions = context_.positions.of(node);
+  misses_.push_back({std::string(what), positions.empty() ? 0 : positions[0], std::move(reason)});
+}
+
+std::string Groups::text() const {
+  std::string out;
+  for (const Group& g : groups_) {
+    if (g.nodes.empty() || g.fusion.empty()) continue;
+    out += fmt::format("{}:", g.fusion);
+    for (const Ref& n : g.nodes) out += fmt::format(" %{}", order_.at(n.node()));
+    out += "\n";
+  }
+  return out;
+}
+
+}  // namespace cotan

@@ -1,0 +1,78 @@
+// Groups: which nodes one step computes.
+//
+// At first every node that a backend claims is a group of its own; views, leaves and checks are in none, since they cost nothing or are the compiler's own.
+// Fusions merge groups. What remains is lowered: one step a group, or, where the merged claim turns out not to fit the memory, its nodes one by one.
+#pragma once
+
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "graph/passes/pass.h"
+
+namespace cotan {
+
+// Nodes that one step computes.
+struct Group {
+  std::vector<Ref> nodes;            // operands before readers
+  Claim claim;                       // what the step reads and writes, and how its kernel is made
+  const Backend* backend = nullptr;  // whose claim it is; null where a fusion made it of several
+  std::string_view fusion;           // that made it; empty for a node's own claim
+};
+
+// The partition of a function's nodes into groups.
+class Groups {
+ public:
+  Groups(const Function& function, PassContext& context);
+
+  [[nodiscard]] const Function& function() const { return function_; }
+  [[nodiscard]] PassContext& context() const { return context_; }
+  // All groups by number, in the order of their first nodes; those merged into others are empty.
+  [[nodiscard]] const std::vector<Group>& all() const { return groups_; }
+  [[nodiscard]] const Group& operator[](int group) const { return groups_[static_cast<std::size_t>(group)]; }
+  // The group that computes a node, or -1: a leaf, a view, a check, or nothing that is needed.
+  [[nodiscard]] int of(const Node* node) const;
+  // The nodes that read a node, those only that are needed.
+  [[nodiscard]] std::span<Node* const> readers(const Node* node) const;
+  // Whether a result of the function is one of the node's.
+  [[nodiscard]] bool is_result(const Node* node) const { return results_.contains(node); }
+  // Whether anything but these groups reads the result (views that only they read do not count).
+  [[nodiscard]] bool read_outside(const Ref& result, std::span<const int> groups) const;
+  // Where the node stands in the function's order.
+  [[nodiscard]] int order_of(const Node* node) const { return order_.at(node); }
+
+  // Whether one step could compute them: nothing outside both reads one of them and is read by another.
+  [[nodiscard]] bool can_merge(std::span<const int> groups) const;
+  // Merges groups for which can_merge holds; the first one's number stays. The claim computes them all.
+  void merge(std::span<const int> groups, Claim claim, std::string_view fusion, const Backend* backend = nullptr);
+  // Another claim for a group.
+  void reclaim(int group, Claim claim, std::string_view fusion, const Backend* backend = nullptr);
+
+  // Records why something at a node was not fused.
+  void miss(std::string_view what, const Node* node, Reason reason);
+  [[nodiscard]] std::vector<MissReport> take_misses() { return std::move(misses_); }
+
+  // As text, one line for each group of several nodes: "fuse_kernels: %3 %4 %7", numbers being places in the function's order. For tests and dumps.
+  [[nodiscard]] std::string text() const;
+
+ private:
+  void find_needed(std::span<Node* const> order);
+  // What must come right after a unit: a group's number, or ~place of a node in no group.
+  [[nodiscard]] int unit_of(const Node* node) const;
+
+  const Function& function_;
+  PassContext& context_;
+  std::vector<Node*> nodes_;
+  std::unordered_map<const Node*, int> order_;
+  std::unordered_map<const Node*, int> of_;
+  std::unordered_map<const Node*, std::vector<Node*>> readers_;
+  std::unordered_set<const Node*> needed_, results_;
+  std::vector<Group> groups_;
+  std::vector<MissReport> misses_;
+};
+
+// Whether the node costs nothing where its operand is dense: a view, a stop_gradient, a check.
+[[nodiscard]] bool is_view(const Node& node);
+
+}  // namespace cotan

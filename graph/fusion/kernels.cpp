@@ -1,0 +1,97 @@
+// Maps that read each other, or the same tensors, as one loop.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "graph/cluster.h"
+#include "graph/fusion/fusion.h"
+
+namespace cotan::fusion {
+namespace {
+
+constexpr std::string_view name = "fuse_kernels";
+// Beyond these a loop's values no longer fit registers and the first cache, and compiling it takes too long.
+constexpr std::size_t most_atoms = 160, most_streams = 28;
+
+bool is_fill(const Node& n) { return n.kind == Kind::map && n.operand_count == 0; }
+std::size_t atoms_of(const Group& g) {
+  std::size_t atoms = 0;
+  for (const Ref& n : g.nodes) atoms += n->kind == Kind::map ? n->formula().nodes.size() : 1;
+  return atoms;
+}
+
+class Merging {
+ public:
+  explicit Merging(Groups& groups) : groups_(groups) {}
+
+  void run() {
+    const std::size_t count = groups_.all().size();
+    for (std::size_t g = 0; g < count; ++g) {
+      int here = static_cast<int>(g);
+      if (!groups_[here].claim.loop) continue;
+      const std::vector<Ref> nodes = groups_[here].nodes;
+      for (const Ref& n : nodes)
+        for (const Edge& e : n->operands()) {
+          try_merge(e.node, here);
+          // Others that read the same tensor.
+          const auto readers = groups_.readers(e.node);
+          if (readers.size() > most_siblings) continue;
+          for (const Node* sibling : readers)
+            if (groups_.order_of(sibling) < groups_.order_of(n.node())) try_merge(sibling, here);
+        }
+    }
+  }
+
+ private:
+  static constexpr std::size_t most_siblings = 32;
+
+  // Merges the group of `other` with `here`, whose number becomes the other's.
+  void try_merge(const Node* other, int& here) {
+    const int group = groups_.of(other);
+    if (group < 0 || group == here) return;
+    const Group &a = groups_[group], &b = groups_[here];
+    if (!a.claim.loop || a.nodes[0].shape() != b.nodes[0].shape()) return;
+    if (atoms_of(a) + atoms_of(b) > most_atoms ||
+        a.claim.inputs.size() + a.claim.results.size() + b.claim.inputs.size() + b.claim.results.size() > most_streams) {
+      groups_.miss(name, b.nodes[0].node(), {ReasonCode::too_long, fmt::format("{} operations in one loop", atoms_of(a) + atoms_of(b))});
+      return;
+    }
+    const int both[] = {group, here};
+    if (!groups_.can_merge(both)) {
+      groups_.miss(name, b.nodes[0].node(), {ReasonCode::between, "what lies between reads the one and is read by the other"});
+      return;
+    }
+    std::vector<Ref> nodes = a.nodes;
+    nodes.insert(nodes.end(), b.nodes.begin(), b.nodes.end());
+    std::sort(nodes.begin(), nodes.end(), [&](const Ref& x, const Ref& y) { return groups_.order_of(x.node()) < groups_.order_of(y.node()); });
+    groups_.merge(both, loop_claim(groups_, nodes, both), name);
+    here = group;
+  }
+
+  Groups& groups_;
+};
+
+}  // namespace
+
+Claim loop_claim(const Groups& groups, std::span<const Ref> nodes, std::span<const int> inside) {
+  Claim claim;
+  std::unordered_set<const Node*> own;
+  for (const Ref& n : nodes) own.insert(n.node());
+  for (const Ref& n : nodes) {
+    for (const Edge& e : n->operands()) {
+      const Ref r(e);
+      if (!own.contains(e.node) && !is_fill(*e.node) && std::find(claim.inputs.begin(), claim.inputs.end(), r) == claim.inputs.end()) claim.inputs.push_back(r);
+    }
+    if (groups.read_outside(n, inside)) claim.results.push_back(n);
+  }
+  claim.in_place = claim.loop = true;
+  claim.compile = [cluster = cluster_of(nodes, claim.inputs, claim.results)](std::span<const View> in, std::span<const View> out, int) {
+    return Made{compile_loop(cluster, in, out), {}};
+  };
+  return claim;
+}
+
+void fuse_kernels(Groups& groups) { Merging(groups).run(); }
+
+}  // namespace cotan::fusion
