@@ -111,8 +111,8 @@ Cache& cache() {
 
 }  // namespace
 
-std::shared_ptr<const Program> program_for(const Structure& structure, std::span<const Ref> roots, const CompileOptions& options,
-                                           const Place& place, bool& hit) {
+std::shared_ptr<const Program> program_for(const Structure& structure, std::span<const Ref> roots, const CompileOptions& options, const Place& place,
+                                           bool& hit) {
   Key key{structure.key, options, mix(structure.key.hash(), static_cast<std::uint64_t>(options.threads) * 64 + options.updates.size())};
   std::shared_ptr<const Program> program = cache().find(key);
   hit = program != nullptr;

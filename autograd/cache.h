@@ -11,8 +11,8 @@ namespace cotan {
 
 // Who asks for a program.
 struct Place {
-  SourceLine line;               // of the evaluation, or of compile()
-  std::uint64_t function = 0;    // of a compiled function: its number
+  SourceLine line;             // of the evaluation, or of compile()
+  std::uint64_t function = 0;  // of a compiled function: its number
   // Names an input for explain_recompiles(), by its position in the structure's inputs. Empty: by what the leaf says.
   std::function<std::string(std::size_t)> name_of_input;
   std::vector<std::pair<std::string, std::int64_t>> modes;  // what decided how a function was recorded

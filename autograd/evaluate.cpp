@@ -76,8 +76,7 @@ class Evaluation {
   // Tensors that the program holds and that read a cell about to be overwritten: those not computed yet are computed now, the others forget their history.
   void find_held_states() {
     // A computed leaf has nothing to lose, unless it reads a cell.
-    auto with_history =
-        tape_.held([](const TensorState& s) { return s.ref->kind != Kind::leaf || !s.storage() || version_of(*s.ref.node()) != nullptr; });
+    auto with_history = tape_.held([](const TensorState& s) { return s.ref->kind != Kind::leaf || !s.storage() || version_of(*s.ref.node()) != nullptr; });
     std::vector<Ref> refs;
     for (const auto& state : with_history) refs.push_back(state->ref);
     // Also through values that are there: they go when their own tensors do.
@@ -120,7 +119,8 @@ class Evaluation {
         case LeafRole::data:
           inputs[i].storage = static_cast<const TensorData*>(leaf->payload.get())->storage;
           if (!inputs[i].storage)
-            fail("the value of a tensor inside a function that is being recorded", "Return the tensor and read its value outside, or leave it out of the function");
+            fail("the value of a tensor inside a function that is being recorded",
+                 "Return the tensor and read its value outside, or leave it out of the function");
           break;
         case LeafRole::scalar: inputs[i].scalar = leaf->scalar; break;
         case LeafRole::random: inputs[i].random = {leaf->key, leaf->counter}; break;
@@ -326,6 +326,10 @@ const EvaluationReport& last_report() {
   return tape.report;
 }
 
-ExecutionOptions set_execution_options(const ExecutionOptions& options) { return std::exchange(Tape::current()->options, options); }
+ExecutionOptions set_execution_options(const ExecutionOptions& options, std::source_location where) {
+  const CallSite site("set_execution_options", where);
+  static_cast<void>(switches_of(options.passes, options.fused));
+  return std::exchange(Tape::current()->options, options);
+}
 
 }  // namespace cotan

@@ -1,5 +1,11 @@
 #include "autograd/execution.h"
 
+#include <fmt/format.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <string_view>
+
 #include "graph/threads.h"
 #include "ops/error.h"
 
@@ -10,11 +16,34 @@ SourceLine line_of(const Node& node) {
   return origins.empty() ? SourceLine{} : origins[0].line;
 }
 
+PassSwitches switches_of(const std::string& passes, bool fused) {
+  if (fused) return passes.empty() ? PassSwitches() : PassSwitches(passes);
+  const std::string off = without_fusion().text();
+  return PassSwitches(passes.empty() ? off : fmt::format("{},{}", off, passes));
+}
+
+namespace {
+
+std::atomic<bool>& reproducible_flag() {
+  static std::atomic<bool> flag = [] {
+    const char* asked = std::getenv("COTAN_REPRODUCIBLE");
+    return asked != nullptr && std::string_view(asked) == "1";
+  }();
+  return flag;
+}
+
+}  // namespace
+
+void set_reproducible(bool on) { reproducible_flag() = on; }
+bool is_reproducible() { return reproducible_flag(); }
+
 CompileOptions compile_options(const ExecutionOptions& options) {
   CompileOptions made;
   made.mode = options.mode;
   made.backends.strict_nan = options.strict_nan;
   made.threads = threads();
+  made.passes = switches_of(options.passes, options.fused);
+  made.reproducible = options.reproducible || is_reproducible();
   return made;
 }
 

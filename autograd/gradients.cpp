@@ -159,9 +159,7 @@ void Tensor::backward(std::source_location where) const {
     if (!found[i]) continue;
     const CellVersion* version = version_of(*wrt[i].node());
     if (version != nullptr) {
-      Tape::Gradient& g = tape.gradients[version->cell->id];
-      const bool more = g.tensor.defined() && g.consumed.line == 0;
-      g = {Tensor::wrap(more ? graph::add(use(g.tensor.state()), found[i]) : found[i], where), {}};
+      tape.accumulate(version->cell, found[i], where);
     } else {
       std::lock_guard lock(tape.mutex);
       Tensor& g = tape.leaf_gradients[wrt[i].node()];

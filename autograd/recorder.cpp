@@ -20,18 +20,12 @@ void Recorder::watch(std::string what, std::function<std::int64_t()> now) {
   watches.push_back({std::move(what), std::move(now), then});
 }
 
-bool Recorder::is_captured(const TensorState& state) const {
-  return !state.constant && (state.tape != Tape::current() || state.number < first_state_);
-}
+bool Recorder::is_captured(const TensorState& state) const { return !state.constant && (state.tape != Tape::current() || state.number < first_state_); }
 
 Ref owned_number(std::function<double()> read, DType dtype) {
   Ref leaf = graph::scalar(read(), dtype);
   if (Recorder* recorder = Tape::current()->recorder) recorder->number(leaf, std::move(read));
   return leaf;
-}
-
-void watch(const char* what, std::function<std::int64_t()> now) {
-  if (Recorder* recorder = Tape::current()->recorder) recorder->watch(what, std::move(now));
 }
 
 void require_not_recording(const char* what, const char* remedy) {

@@ -47,6 +47,7 @@ class Recorder {
   std::vector<Draw> draws;
   std::vector<Watch> watches;
   std::vector<std::function<void()>> effects;
+  std::vector<std::shared_ptr<Cell>> graded;   // to whose gradients something was added
   std::vector<std::shared_ptr<Cell>> stepped;  // whose gradients a step consumed
 
  private:
@@ -56,9 +57,6 @@ class Recorder {
 
 // A rank-0 leaf of a number that an optimizer or a module owns. It never folds, whatever its value, and compiled functions read it at each call.
 [[nodiscard]] Ref owned_number(std::function<double()> read, DType dtype);
-
-// Notes that the value decided how the function that is being recorded goes on; nothing where none is.
-void watch(const char* what, std::function<std::int64_t()> now);
 
 // Throws Error where a function is being recorded for compile(): `what` cannot be part of one.
 void require_not_recording(const char* what, const char* remedy);

@@ -84,6 +84,12 @@ Tape::Gradient* Tape::gradient_of(const Cell& cell) {
   return found != gradients.end() && found->second.consumed.line == 0 ? &found->second : nullptr;
 }
 
+void Tape::accumulate(const std::shared_ptr<Cell>& cell, const Ref& gradient, const SourceLine& line) {
+  if (recorder != nullptr) recorder->graded.push_back(cell);
+  const Gradient* before = gradient_of(*cell);
+  gradients[cell->id] = {Tensor::wrap(before != nullptr ? graph::add(use(before->tensor.state()), gradient) : gradient, line), {}};
+}
+
 std::vector<std::shared_ptr<TensorState>> Tape::held(const std::function<bool(const TensorState&)>& wanted) {
   std::vector<std::shared_ptr<TensorState>> found;
   std::lock_guard lock(mutex);

@@ -131,6 +131,8 @@ class Tape : public std::enable_shared_from_this<Tape> {
   };
   // The one of a cell that no step has consumed, or null.
   [[nodiscard]] Gradient* gradient_of(const Cell& cell);
+  // Adds to the gradient of a cell.
+  void accumulate(const std::shared_ptr<Cell>& cell, const Ref& gradient, const SourceLine& line);
 
   // Guards what other threads' releases of tensors touch: the list of states, values, leaf_gradients and marked.
   std::recursive_mutex mutex;
@@ -145,6 +147,7 @@ class Tape : public std::enable_shared_from_this<Tape> {
   std::shared_ptr<const EvaluationReport> details;  // kernels and misses of a compiled function's call, copied into the report when it is asked for
   ExecutionOptions options;
   Recorder* recorder = nullptr;  // while a function is recorded for compile()
+  int differentiating = 0;       // functions that grad() and the like are recording, one inside the other
   std::uint64_t states = 0;      // made so far
 
   // The tensors that the program holds and whose states the predicate wants.

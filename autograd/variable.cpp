@@ -56,7 +56,8 @@ std::uint64_t Variable::version(std::source_location where) const {
 Tensor Variable::value(std::source_location where) const {
   const CallSite site("value", where);
   const bool frozen = !cell_of(cell_).requires_grad && is_floating(cell_->dtype);
-  if (is_floating(cell_->dtype)) watch("requires_grad of a variable", [cell = cell_] { return cell->requires_grad ? 1 : 0; });
+  if (Recorder* recorder = Tape::current()->recorder; recorder != nullptr && is_floating(cell_->dtype))
+    recorder->watch(fmt::format("requires_grad of variable '{}'", cell_->name), [cell = cell_] { return cell->requires_grad ? 1 : 0; });
   const Ref r = Tape::current()->read(cell_);
   return Tensor::wrap(frozen ? graph::stop_gradient(r) : r, where);
 }

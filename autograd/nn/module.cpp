@@ -250,7 +250,8 @@ void Module::train(bool on) const {
 }
 
 bool Module::is_training() const {
-  watch("training mode of a module", [state = state_] { return state->training ? 1 : 0; });
+  if (Recorder* recorder = Tape::current()->recorder)
+    recorder->watch(fmt::format("training mode of {}", place()), [state = state_] { return state->training ? 1 : 0; });
   return state_->training;
 }
 

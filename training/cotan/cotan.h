@@ -1,6 +1,7 @@
 // Cotan: everything a program needs, in one header.
 #pragma once
 
+#include "autograd/compile.h"
 #include "autograd/evaluate.h"
 #include "autograd/gradients.h"
 #include "autograd/nn/nn.h"
@@ -12,6 +13,7 @@
 #include "autograd/optim/rmsprop.h"
 #include "autograd/optim/sgd.h"
 #include "autograd/random.h"
+#include "autograd/recompiles.h"
 #include "autograd/tensor.h"
 #include "autograd/variable.h"
 #include "graph/threads.h"
