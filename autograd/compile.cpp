@@ -15,6 +15,10 @@
 
 namespace cotan {
 
+void functions::require_inputs(std::size_t given, std::size_t taken) {
+  if (given != taken) fail(fmt::format("{} inputs for a function of {}", given, taken), "Give one for each argument");
+}
+
 std::vector<Tensor> functions::tensors_of(const std::vector<Operand>& operands) {
   std::vector<Tensor> tensors;
   for (std::size_t i = 0; i < operands.size(); ++i) {
@@ -181,7 +185,8 @@ class Call {
 
 struct CompiledFunction::State {
   const std::uint64_t number = next();
-  CompiledOptions options;
+  PassSwitches passes;
+  bool reproducible = false;
   SourceLine where;
   bool checking = false;  // records again at each call
   static constexpr std::size_t most = 64;
@@ -210,8 +215,8 @@ struct CompiledFunction::State {
 
 CompiledFunction::CompiledFunction(const CompiledOptions& options, const SourceLine& where) : state_(std::make_shared<State>()) {
   const CallSite site("compile", where);
-  static_cast<void>(switches_of(options.passes, options.fused));
-  state_->options = options;
+  state_->passes = with_switches(options.fused ? PassSwitches() : without_fusion(), PassSwitches(options.passes));
+  state_->reproducible = options.reproducible;
   state_->where = where;
   const char* check = std::getenv("COTAN_CHECK_COMPILED");
   state_->checking = check != nullptr && std::string_view(check) == "1";
@@ -248,9 +253,8 @@ std::vector<Tensor> CompiledFunction::call(const std::vector<Operand>& operands,
     }
     if (!open.wanted.empty() || !tape.pending.empty()) run_evaluation(tape, open, where);
     ExecutionOptions options = tape.options;
-    if (!state.options.passes.empty()) options.passes += (options.passes.empty() ? "" : ",") + state.options.passes;
-    options.fused = options.fused && state.options.fused;
-    options.reproducible = options.reproducible || state.options.reproducible;
+    options.passes = with_switches(options.passes, state.passes);
+    options.reproducible = options.reproducible || state.reproducible;
     signature.options = compile_options(options);
     signature.no_grad = recording_without_gradients();
   }

@@ -326,10 +326,6 @@ const EvaluationReport& last_report() {
   return tape.report;
 }
 
-ExecutionOptions set_execution_options(const ExecutionOptions& options, std::source_location where) {
-  const CallSite site("set_execution_options", where);
-  static_cast<void>(switches_of(options.passes, options.fused));
-  return std::exchange(Tape::current()->options, options);
-}
+ExecutionOptions set_execution_options(const ExecutionOptions& options) { return std::exchange(Tape::current()->options, options); }
 
 }  // namespace cotan

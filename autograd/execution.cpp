@@ -16,10 +16,9 @@ SourceLine line_of(const Node& node) {
   return origins.empty() ? SourceLine{} : origins[0].line;
 }
 
-PassSwitches switches_of(const std::string& passes, bool fused) {
-  if (fused) return passes.empty() ? PassSwitches() : PassSwitches(passes);
-  const std::string off = without_fusion().text();
-  return PassSwitches(passes.empty() ? off : fmt::format("{},{}", off, passes));
+PassSwitches with_switches(const PassSwitches& before, const PassSwitches& further) {
+  if (further == PassSwitches()) return before;
+  return PassSwitches(fmt::format("{},{}", before.text(), further.text()));
 }
 
 namespace {
@@ -42,7 +41,7 @@ CompileOptions compile_options(const ExecutionOptions& options) {
   made.mode = options.mode;
   made.backends.strict_nan = options.strict_nan;
   made.threads = threads();
-  made.passes = switches_of(options.passes, options.fused);
+  made.passes = options.passes;
   made.reproducible = options.reproducible || is_reproducible();
   return made;
 }

@@ -16,8 +16,8 @@ using LineOf = std::function<SourceLine(int)>;
 // The first line that recorded the node; unknown where none is noted.
 [[nodiscard]] SourceLine line_of(const Node& node);
 
-// Passes switched as the text says, on top of no fusion where not `fused`. Throws Error for a name that there is not.
-[[nodiscard]] PassSwitches switches_of(const std::string& passes, bool fused);
+// The switches of both; where they disagree, the further ones decide.
+[[nodiscard]] PassSwitches with_switches(const PassSwitches& before, const PassSwitches& further);
 
 // How the thread's options and the number of threads have a graph compiled.
 [[nodiscard]] CompileOptions compile_options(const ExecutionOptions& options);

@@ -69,6 +69,46 @@ template <std::size_t Count, class F>
   };
 }
 
+// Arguments as they were given, several tensors or one list, as a list.
+template <class... T>
+[[nodiscard]] std::vector<Tensor> inputs_of(const T&... x) {
+  if constexpr (sizeof...(T) == 1 && !(std::same_as<T, Tensor> && ...))
+    return std::vector<Tensor>(x...);
+  else
+    return {x...};
+}
+
+// How many Tensors F takes, up to 8; 0 where it takes a list.
+template <class F>
+[[nodiscard]] consteval std::size_t arity_of() {
+  if (std::invocable<F&, const std::vector<Tensor>&>) return 0;
+  return []<std::size_t... N>(std::index_sequence<N...>) {
+    std::size_t found = 0;
+    auto takes = []<std::size_t... I>(std::index_sequence<I...>) { return std::invocable<F&, decltype((static_cast<void>(I), std::declval<const Tensor&>()))...>; };
+    static_cast<void>(((found == 0 && takes(std::make_index_sequence<N + 1>{}) ? (found = N + 1) : found), ...));
+    return found;
+  }(std::make_index_sequence<8>{});
+}
+
+// Whether F is a function of tensors.
+template <class F>
+concept OfTensors = std::invocable<F&, const std::vector<Tensor>&> || (arity_of<F>() > 0);
+
+// Throws Error unless as many inputs are given as the function takes.
+void require_inputs(std::size_t given, std::size_t taken);
+
+// F as a function of a list; F outlives it.
+template <OfTensors F>
+[[nodiscard]] TensorFunction as_list(F& f) {
+  if constexpr (std::invocable<F&, const std::vector<Tensor>&>)
+    return [&f](const std::vector<Tensor>& x) { return listed(f, x); };
+  else
+    return [&f](const std::vector<Tensor>& x) {
+      require_inputs(x.size(), arity_of<F>());
+      return of_list<arity_of<F>()>(f)(x);
+    };
+}
+
 // Tensors handed over as operands. Throws Error for a number, and for an undefined tensor.
 [[nodiscard]] std::vector<Tensor> tensors_of(const std::vector<Operand>& operands);
 

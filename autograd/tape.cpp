@@ -227,7 +227,9 @@ Ref use(const std::shared_ptr<TensorState>& state) {
   const std::shared_ptr<Tape>& here = Tape::current();
   require_not_captured(*state);
   if (state->tape == here) {
-    return state->detached && is_floating(state->dtype) ? graph::stop_gradient(state->ref) : state->ref;
+    Ref r = state->detached && is_floating(state->dtype) ? graph::stop_gradient(state->ref) : state->ref;
+    if (here->captured != nullptr && state->number < here->captured->first_state) here->captured->refs.push_back(r);
+    return r;
   }
   StorageRef storage = state->storage();
   if (!storage)

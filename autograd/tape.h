@@ -124,6 +124,13 @@ class Tape : public std::enable_shared_from_this<Tape> {
   // After every evaluation: lets go of variables that the program has, now and then.
   void tidy();
 
+  // The tensors made before `first_state` that are used while a checkpoint's function is recorded.
+  struct Captured {
+    std::uint64_t first_state = 0;
+    std::vector<Ref> refs;
+  };
+  Captured* captured = nullptr;
+
   // A gradient that backward() accumulated, or a note that a step consumed it.
   struct Gradient {
     Tensor tensor;

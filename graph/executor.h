@@ -42,6 +42,8 @@ class PassSwitches {
  private:
   std::vector<std::pair<std::string, bool>> switches_;
 };
+// What the environment variable COTAN_PASSES says, read once; none where it is not set.
+[[nodiscard]] const PassSwitches& standard_passes();
 // What makes a program unfused: "-fuse_epilogues,-fuse_kernels,...", all fusions off and nothing else.
 [[nodiscard]] PassSwitches without_fusion();
 

@@ -11,12 +11,14 @@ namespace cotan {
 namespace {
 
 // How many units a search for a way around looks at before it gives up.
-constexpr std::size_t longest_search = 4096;
+constexpr std::size_t longest_search = 256;
+// How many misses of one fusion are kept.
+constexpr std::size_t most_misses = 256;
 
 }  // namespace
 
 bool is_view(const Node& node) {
-  if (node.kind == Kind::stop_gradient || node.kind == Kind::check) return true;
+  if (node.kind == Kind::stop_gradient || node.kind == Kind::check || node.kind == Kind::barrier) return true;
   if (node.kind != Kind::sum || node.operand_count != 1) return false;
   const Ref x = node.operand(0);
   return view_through(node, View::dense(x.dtype(), x.shape())).has_value();
@@ -87,7 +89,7 @@ int Groups::unit_of(const Node* node) const {
 }
 
 bool Groups::read_outside(const Ref& result, std::span<const int> groups) const {
-  if (is_result(result.node())) return true;
+  if (is_result(result.node()) || readers(result.node()).size() > longest_search) return true;
   for (Node* reader : readers(result.node())) {
     const int group = of(reader);
     if (group >= 0 ? std::find(groups.begin(), groups.end(), group) == groups.end() : read_outside(Ref(reader), groups)) return true;
@@ -100,6 +102,9 @@ bool Groups::can_merge(std::span<const int> groups) const {
   std::unordered_set<int> inside(groups.begin(), groups.end()), seen;
   std::vector<int> stack;
   for (int g : groups) last = std::max(last, order_.at((*this)[g].nodes.back().node()));
+  for (int g : groups)
+    for (const Ref& n : (*this)[g].nodes)
+      if (readers(n.node()).size() > longest_search) return false;
   // From every node that reads one of them from outside: whether that leads back in.
   auto visit = [&](const Node* n) {
     for (Node* reader : readers(n)) {
@@ -135,17 +140,18 @@ bool Groups::can_merge(std::span<const int> groups) const {
 }
 
 void Groups::merge(std::span<const int> groups, Claim claim, std::string_view fusion, const Backend* backend) {
-  const auto into = static_cast<std::size_t>(groups[0]);
-  Group merged;
-  for (int g : groups) {
+  const auto before = [&](const Ref& a, const Ref& b) { return order_.at(a.node()) < order_.at(b.node()); };
+  std::vector<Ref> nodes = std::move(groups_[static_cast<std::size_t>(groups[0])].nodes);
+  for (int g : groups.subspan(1)) {
     Group& from = groups_[static_cast<std::size_t>(g)];
-    merged.nodes.insert(merged.nodes.end(), from.nodes.begin(), from.nodes.end());
     for (const Ref& n : from.nodes) of_[n.node()] = groups[0];
-    from.nodes.clear();
-    from.claim = {};
+    const auto middle = static_cast<std::ptrdiff_t>(nodes.size());
+    nodes.insert(nodes.end(), from.nodes.begin(), from.nodes.end());
+    if (before(nodes[static_cast<std::size_t>(middle)], nodes[static_cast<std::size_t>(middle) - 1]))
+      std::inplace_merge(nodes.begin(), nodes.begin() + middle, nodes.end(), before);
+    from = {};
   }
-  std::sort(merged.nodes.begin(), merged.nodes.end(), [&](const Ref& a, const Ref& b) { return order_.at(a.node()) < order_.at(b.node()); });
-  groups_[into] = std::move(merged);
+  groups_[static_cast<std::size_t>(groups[0])].nodes = std::move(nodes);
   reclaim(groups[0], std::move(claim), fusion, backend);
 }
 
@@ -157,6 +163,7 @@ void Groups::reclaim(int group, Claim claim, std::string_view fusion, const Back
 }
 
 void Groups::miss(std::string_view what, const Node* node, Reason reason) {
+  if (misses_.size() >= most_misses) return;
   const auto positions = context_.positions.of(node);
   misses_.push_back({std::string(what), positions.empty() ? 0 : positions[0], std::move(reason)});
 }

@@ -29,44 +29,60 @@ class Merging {
     const std::size_t count = groups_.all().size();
     for (std::size_t g = 0; g < count; ++g) {
       int here = static_cast<int>(g);
-      if (!groups_[here].claim.loop) continue;
+      if (groups_[here].nodes.empty() || !groups_[here].claim.loop) continue;
       const std::vector<Ref> nodes = groups_[here].nodes;
       for (const Ref& n : nodes)
         for (const Edge& e : n->operands()) {
-          try_merge(e.node, here);
+          try_merge(e.node, here, true);
           // Others that read the same tensor.
           const auto readers = groups_.readers(e.node);
           if (readers.size() > most_siblings) continue;
           for (const Node* sibling : readers)
-            if (groups_.order_of(sibling) < groups_.order_of(n.node())) try_merge(sibling, here);
+            if (groups_.order_of(sibling) < groups_.order_of(n.node())) try_merge(sibling, here, false);
         }
+    }
+    for (std::size_t g = 0; g < count; ++g) {
+      const int here[] = {static_cast<int>(g)};
+      if (const Group& group = groups_[here[0]]; group.fusion == name) groups_.reclaim(here[0], loop_claim(groups_, group.nodes, here), name);
     }
   }
 
  private:
   static constexpr std::size_t most_siblings = 32;
 
-  // Merges the group of `other` with `here`, whose number becomes the other's.
-  void try_merge(const Node* other, int& here) {
+  // Merges the group of `other` with `here`, whose number becomes the other's. That a producer cannot is worth a word.
+  void try_merge(const Node* other, int& here, bool producer) {
     const int group = groups_.of(other);
     if (group < 0 || group == here) return;
     const Group &a = groups_[group], &b = groups_[here];
     if (!a.claim.loop || a.nodes[0].shape() != b.nodes[0].shape()) return;
     if (atoms_of(a) + atoms_of(b) > most_atoms ||
         a.claim.inputs.size() + a.claim.results.size() + b.claim.inputs.size() + b.claim.results.size() > most_streams) {
-      groups_.miss(name, b.nodes[0].node(), {ReasonCode::too_long, fmt::format("{} operations in one loop", atoms_of(a) + atoms_of(b))});
+      if (producer) groups_.miss(name, b.nodes[0].node(), {ReasonCode::too_long, fmt::format("{} operations in one loop", atoms_of(a) + atoms_of(b))});
       return;
     }
     const int both[] = {group, here};
     if (!groups_.can_merge(both)) {
-      groups_.miss(name, b.nodes[0].node(), {ReasonCode::between, "what lies between reads the one and is read by the other"});
+      if (producer) groups_.miss(name, b.nodes[0].node(), {ReasonCode::between, "what lies between reads the one and is read by the other"});
       return;
     }
-    std::vector<Ref> nodes = a.nodes;
-    nodes.insert(nodes.end(), b.nodes.begin(), b.nodes.end());
-    std::sort(nodes.begin(), nodes.end(), [&](const Ref& x, const Ref& y) { return groups_.order_of(x.node()) < groups_.order_of(y.node()); });
-    groups_.merge(both, loop_claim(groups_, nodes, both), name);
+    groups_.merge(both, streams(a, b, both), name);
     here = group;
+  }
+
+  // What the two read and write together; the loop itself is made when nothing more joins.
+  Claim streams(const Group& a, const Group& b, std::span<const int> both) const {
+    Claim claim;
+    claim.loop = true;
+    for (const Group* g : {&a, &b}) {
+      for (const Ref& r : g->claim.inputs) {
+        const int from = groups_.of(r.node());
+        if (from != both[0] && from != both[1] && std::find(claim.inputs.begin(), claim.inputs.end(), r) == claim.inputs.end()) claim.inputs.push_back(r);
+      }
+      for (const Ref& r : g->claim.results)
+        if (groups_.read_outside(r, both)) claim.results.push_back(r);
+    }
+    return claim;
   }
 
   Groups& groups_;

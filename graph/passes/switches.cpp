@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "graph/fusion/fusion.h"
 #include "graph/passes/pass.h"
@@ -38,6 +39,15 @@ std::string PassSwitches::text() const {
   std::string out;
   for (const auto& [name, on] : switches_) out += fmt::format("{}{}{}", out.empty() ? "" : ",", on ? '+' : '-', name);
   return out;
+}
+
+const PassSwitches& standard_passes() {
+  static const PassSwitches switches = [] {
+    const char* text = std::getenv("COTAN_PASSES");
+    const CallSite site("COTAN_PASSES", std::source_location::current());
+    return PassSwitches(text == nullptr ? "" : text);
+  }();
+  return switches;
 }
 
 PassSwitches without_fusion() {

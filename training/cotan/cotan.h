@@ -1,6 +1,7 @@
 // Cotan: everything a program needs, in one header.
 #pragma once
 
+#include "autograd/checkpoint.h"
 #include "autograd/compile.h"
 #include "autograd/evaluate.h"
 #include "autograd/gradients.h"
@@ -15,6 +16,7 @@
 #include "autograd/random.h"
 #include "autograd/recompiles.h"
 #include "autograd/tensor.h"
+#include "autograd/transforms.h"
 #include "autograd/variable.h"
 #include "graph/threads.h"
 #include "training/mnist.h"
