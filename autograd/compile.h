@@ -69,18 +69,22 @@ class Compiled {
   {
     return call<Tensor>({a}, a.line());
   }
-  auto operator()(const Operand& a, const Operand& b) const 
+  auto operator()(const Operand& a, const Operand& b) const
     requires std::invocable<F&, const Tensor&, const Tensor&>
-  { return call<Tensor, Tensor>({a, b}, a.line()); }
-  auto operator()(const Operand& a, const Operand& b, const Operand& c) const 
+  {
+    return call<Tensor, Tensor>({a, b}, a.line());
+  }
+  auto operator()(const Operand& a, const Operand& b, const Operand& c) const
     requires std::invocable<F&, const Tensor&, const Tensor&, const Tensor&>
-  { return call<Tensor, Tensor, Tensor>({a, b, c}, a.line()); }
-  auto operator()(const Operand& a, const Operand& b, const Operand& c, const Operand& d) const 
+  {
+    return call<Tensor, Tensor, Tensor>({a, b, c}, a.line());
+  }
+  auto operator()(const Operand& a, const Operand& b, const Operand& c, const Operand& d) const
     requires std::invocable<F&, const Tensor&, const Tensor&, const Tensor&, const Tensor&>
   {
     return call<Tensor, Tensor, Tensor, Tensor>({a, b, c, d}, a.line());
   }
-  auto operator()(const Operand& a, const Operand& b, const Operand& c, const Operand& d, const Operand& e) const 
+  auto operator()(const Operand& a, const Operand& b, const Operand& c, const Operand& d, const Operand& e) const
     requires std::invocable<F&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&>
   {
     return call<Tensor, Tensor, Tensor, Tensor, Tensor>({a, b, c, d, e}, a.line());

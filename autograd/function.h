@@ -84,7 +84,9 @@ template <class F>
   if (std::invocable<F&, const std::vector<Tensor>&>) return 0;
   return []<std::size_t... N>(std::index_sequence<N...>) {
     std::size_t found = 0;
-    auto takes = []<std::size_t... I>(std::index_sequence<I...>) { return std::invocable<F&, decltype((static_cast<void>(I), std::declval<const Tensor&>()))...>; };
+    auto takes = []<std::size_t... I>(std::index_sequence<I...>) {
+      return std::invocable<F&, decltype((static_cast<void>(I), std::declval<const Tensor&>()))...>;
+    };
     static_cast<void>(((found == 0 && takes(std::make_index_sequence<N + 1>{}) ? (found = N + 1) : found), ...));
     return found;
   }(std::make_index_sequence<8>{});

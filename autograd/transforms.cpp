@@ -51,6 +51,9 @@ class Called {
   // The only result, a floating scalar.
   const Tensor& scalar() const {
     if (outputs.size() != 1) fail(fmt::format("a function of {} results", outputs.size()), "Differentiate one that returns one floating scalar, or use vjp");
+    if (!is_floating(outputs[0].dtype()) || outputs[0].numel() != 1)
+      fail(fmt::format("a function whose result is {} {}, no floating scalar", name_of(outputs[0].dtype()), outputs[0].shape().text()),
+           "Sum it, take its mean, or use vjp with a cotangent");
     return outputs[0];
   }
 

@@ -214,7 +214,8 @@ std::string fault_of(const Node& n) {
   }
   for (std::int64_t size : n.shape)
     if (size < 0) return fmt::format("the shape {}", n.shape.text());
-  if (!n.spec && n.kind != Kind::cast && n.kind != Kind::stop_gradient && n.kind != Kind::barrier) return fmt::format("a {} without a specification", name_of(n.kind));
+  if (!n.spec && n.kind != Kind::cast && n.kind != Kind::stop_gradient && n.kind != Kind::barrier)
+    return fmt::format("a {} without a specification", name_of(n.kind));
   switch (n.kind) {
     case Kind::leaf: return leaf_fault(n);
     case Kind::map: return map_fault(n);

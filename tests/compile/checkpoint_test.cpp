@@ -45,7 +45,9 @@ TEST_P(Checkpoint, ValuesAndGradientsAreTheSameWithAThirdOfTheMemory) {
   const auto [plain, plain_bytes] = run(false);
   const auto [again, again_bytes] = run(true);
   EXPECT_EQ(plain, again);
-  if (GetParam() == ExecutionMode::compiled) EXPECT_LT(again_bytes * 3, plain_bytes);
+  if (GetParam() == ExecutionMode::compiled) {
+    EXPECT_LT(again_bytes * 3, plain_bytes);
+  }
 }
 
 TEST_P(Checkpoint, HigherDerivativesAndForwardModeGoThrough) {

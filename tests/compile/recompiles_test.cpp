@@ -40,7 +40,7 @@ TEST_F(Recompiles, NameWhatChanged) {
   set_execution_options(before);
   const std::vector<std::string> all = reasons();
   ASSERT_EQ(all.size(), 4U);
-  EXPECT_THAT(all[1], HasSubstr("Dropout): 1 -> 0"));
+  EXPECT_THAT(all[1], HasSubstr("Dropout: 1 -> 0"));
   EXPECT_EQ(all[2], fmt::format("threads: {} -> {}", threads(), threads() + 1));
   EXPECT_THAT(all[3], HasSubstr("threads:")) << "the first of two changes";
 }
@@ -52,14 +52,16 @@ TEST_F(Recompiles, OfPlainCodeAreFoundByTheLine) {
     return (more ? exp(y) : sin(y)).to_vector();
   };
   static_cast<void>(run(tensor({1, 2}), false));
-  static_cast<void>(run(zeros({3, 2}) + tensor({1}), false));
-  static_cast<void>(run(tensor({1, 2}), true));
+  const Tensor larger = tensor(std::vector<float>(6, 1), {3, 2});
+  static_cast<void>(run(larger, false));
+  static_cast<void>(run(larger, true));
   static_cast<void>(run(tensor({1, 2}), false));
   const std::vector<Recompile> all = explain_recompiles();
   ASSERT_EQ(all.size(), 2U);
-  EXPECT_EQ(all[0].line.line, __LINE__ - 8);
+  EXPECT_EQ(all[0].line.line, __LINE__ - 9);
+  EXPECT_EQ(all[0].reason, "a tensor: f32[2] -> f32[3,2]");
   EXPECT_EQ(testing::file_name(all[0].line), "recompiles_test.cpp");
-  EXPECT_THAT(all[1].reason, HasSubstr("the graph"));
+  EXPECT_THAT(all[1].reason, HasSubstr("the graph differs at %"));
 }
 
 TEST_F(Recompiles, MayBeForbidden) {
@@ -117,9 +119,8 @@ TEST_F(Recompiles, AThousandStepsCompileOnceAndAreTheSamePlainAndCompiled) {
 TEST_F(Recompiles, BatchNormsMomentumNeverFolds) {
   for (const double momentum : {0.1, 0.0, 1.0}) {
     const nn::BatchNorm1d norm(3, {.momentum = momentum});
-    evaluate({norm(normal({4, 3}, {}, Generator(4)))});
+    EXPECT_EQ(evaluate({norm(normal({4, 3}, {}, Generator(4)))}).cache_hit, momentum != 0.1);
   }
-  EXPECT_EQ(cache_statistics().misses, 1U);
 }
 
 TEST_F(Recompiles, ReproducibleIsInTheKey) {

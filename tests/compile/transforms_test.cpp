@@ -101,7 +101,8 @@ TEST_P(Transforms, OfCompiledFunctionsAndCompiled) {
 
 TEST_P(Transforms, MistakesAreErrors) {
   const Tensor x = tensor({1, 2});
-  EXPECT_THAT(message_of([&] { static_cast<void>(grad([](const Tensor& y) { return y; })(x)); }), HasSubstr("grad: a tensor of f32 (2,) is no floating scalar"));
+  EXPECT_THAT(message_of([&] { static_cast<void>(grad([](const Tensor& y) { return y; })(x)); }),
+              HasSubstr("grad: a function whose result is f32 (2,), no floating scalar"));
   EXPECT_THAT(message_of([&] { static_cast<void>(vjp(cube, {x, x}, {x})); }), HasSubstr("2 inputs for a function of 1"));
   EXPECT_THAT(message_of([&] { static_cast<void>(vjp(cube, {x}, {x})); }), HasSubstr("cotangent of f32 (2,)"));
   EXPECT_THAT(message_of([&] { static_cast<void>(jvp(cube, {x}, {})); }), HasSubstr("0 tangents for 1"));
