@@ -90,7 +90,7 @@ JvpResult jvp(const TensorFunction& f, const std::vector<Tensor>& inputs, const 
   return {called.at_inputs(called.outputs), called.at_inputs(found)};
 }
 
-std::pair<Tensor, std::vector<Tensor>> value_and_grad(const TensorFunction& f, const std::vector<Tensor>& inputs, const SourceLine& where) {
+std::pair<Tensor, std::vector<Tensor>> value_with_gradients(const TensorFunction& f, const std::vector<Tensor>& inputs, const SourceLine& where) {
   Called called("grad", f, inputs, where);
   const CallSite site("grad", where);
   const std::vector<Tensor> found = gradients(called.scalar(), called.wrt);

@@ -33,7 +33,7 @@ namespace functions {
 // The functions below, of lists.
 [[nodiscard]] VjpResult vjp(const TensorFunction& f, const std::vector<Tensor>& inputs, const std::vector<Tensor>& cotangents, const SourceLine& where);
 [[nodiscard]] JvpResult jvp(const TensorFunction& f, const std::vector<Tensor>& inputs, const std::vector<Tensor>& tangents, const SourceLine& where);
-[[nodiscard]] std::pair<Tensor, std::vector<Tensor>> value_and_grad(const TensorFunction& f, const std::vector<Tensor>& inputs, const SourceLine& where);
+[[nodiscard]] std::pair<Tensor, std::vector<Tensor>> value_with_gradients(const TensorFunction& f, const std::vector<Tensor>& inputs, const SourceLine& where);
 [[nodiscard]] std::vector<Tensor> hvp(const TensorFunction& f, const std::vector<Tensor>& inputs, const std::vector<Tensor>& vectors, const SourceLine& where);
 [[nodiscard]] Tensor jacobian(const TensorFunction& f, const Tensor& x, const SourceLine& where);
 
@@ -69,7 +69,7 @@ template <functions::OfTensors F>
 template <functions::OfTensors F>
 [[nodiscard]] auto value_and_grad(F&& f, std::source_location where = std::source_location::current()) {
   return [f = std::forward<F>(f), where](const auto&... x) {
-    auto [value, all] = functions::value_and_grad(functions::as_list(f), functions::inputs_of(x...), where);
+    auto [value, all] = functions::value_with_gradients(functions::as_list(f), functions::inputs_of(x...), where);
     return std::pair(std::move(value), functions::gradients_of<std::remove_cvref_t<decltype(x)>...>(std::move(all)));
   };
 }
@@ -79,7 +79,7 @@ template <functions::OfTensors F>
 [[nodiscard]] auto grad(F&& f, std::source_location where = std::source_location::current()) {
   return [f = std::forward<F>(f), where](const auto&... x) {
     return functions::gradients_of<std::remove_cvref_t<decltype(x)>...>(
-        functions::value_and_grad(functions::as_list(f), functions::inputs_of(x...), where).second);
+        functions::value_with_gradients(functions::as_list(f), functions::inputs_of(x...), where).second);
   };
 }
 

@@ -1,0 +1,24 @@
+#include "graph/passes/passes.h"
+#include "graph/rewrite/engine.h"
+
+namespace cotan::passes {
+namespace {
+
+Function with_rules(const Function& function, PassContext& context, bool fast) {
+  const rewrite::Options options{
+      .fast = fast,
+      .accepts_call = [&](const Ref& call) { return context.claims.first(call) != nullptr; },
+      .replaced =
+          [&](std::span<const Ref> from, const Ref& made) {
+            for (const Ref& r : from) context.positions.replaced(*r.node(), made);
+          },
+  };
+  return rewrite::rewrite(function, rewrite::library_rules(), options);
+}
+
+}  // namespace
+
+Function simplify(const Function& function, PassContext& context) { return with_rules(function, context, false); }
+Function fast_rules(const Function& function, PassContext& context) { return with_rules(function, context, true); }
+
+}  // namespace cotan::passes
