@@ -129,7 +129,7 @@ Claim claim_of(const Ref& node, const Ref& result, Product product, std::span<co
 // Whether two values lie in one memory: stop_gradient and check are their operand.
 bool same_memory(Ref a, Ref b) {
   for (Ref* r : {&a, &b})
-    while ((*r)->kind == Kind::stop_gradient || (*r)->kind == Kind::check) *r = (*r)->operand(0);
+    while ((*r)->kind == Kind::stop_gradient || (*r)->kind == Kind::check || (*r)->kind == Kind::barrier) *r = (*r)->operand(0);
   return a == b;
 }
 
