@@ -205,6 +205,12 @@ class Lowering {
     switch (node->kind) {
       case Kind::stop_gradient: values_[node.edge()] = value_of(node->operands()[0]); return;
       case Kind::check: add_check(node); return;
+      case Kind::barrier: {
+        Value waiting = value_of(node->operands()[0]);
+        merge(waiting.after, value_of(node->operands()[1]).after);
+        values_[node.edge()] = std::move(waiting);
+        return;
+      }
       case Kind::leaf:
         if (node->as<LeafSpec>().role == LeafRole::random) {
           add_random(node);

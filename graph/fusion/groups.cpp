@@ -18,7 +18,7 @@ constexpr std::size_t most_misses = 256;
 }  // namespace
 
 bool is_view(const Node& node) {
-  if (node.kind == Kind::stop_gradient || node.kind == Kind::check) return true;
+  if (node.kind == Kind::stop_gradient || node.kind == Kind::check || node.kind == Kind::barrier) return true;
   if (node.kind != Kind::sum || node.operand_count != 1) return false;
   const Ref x = node.operand(0);
   return view_through(node, View::dense(x.dtype(), x.shape())).has_value();

@@ -85,6 +85,7 @@ Measure measure_of(const Node& node) {
       const Measure body = measure_of(*node.as<CallSpec>().body);
       return {body.work * 4 / 5, 1, 0};
     }
+    case Kind::barrier:
     case Kind::stop_gradient: return {0, 1, 0};
     case Kind::scan:
     case Kind::cast:
