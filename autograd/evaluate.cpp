@@ -10,6 +10,7 @@
 
 #include "autograd/cache.h"
 #include "autograd/dependence.h"
+#include "autograd/profile/observer.h"
 #include "autograd/tape.h"
 #include "graph/structure_key.h"
 #include "graph/threads.h"
@@ -42,7 +43,9 @@ class Evaluation {
     options.passes = tape_.options.passes;
     options.updates = updates_;
     program_ = program_for(structure_, roots_, options, tape_.report.cache_hit);
-    std::vector<StorageRef> results = compute(inputs);
+    RunObserver* const observer =
+        tape_.options.observer == nullptr ? nullptr : tape_.options.observer->begins({*program_, structure_, roots_, inputs, options});
+    std::vector<StorageRef> results = compute(inputs, observer);
     write_report(results);
     commit(results, recorded);
   }
@@ -157,9 +160,9 @@ class Evaluation {
 
   // ---- the run
 
-  std::vector<StorageRef> compute(const std::vector<InputValue>& inputs) const {
+  std::vector<StorageRef> compute(const std::vector<InputValue>& inputs, RunObserver* observer) const {
     try {
-      return program_->run(inputs);
+      return program_->run(inputs, observer);
     } catch (const CheckFailed& failed) {
       const Node& node = *structure_.order[static_cast<std::size_t>(failed.node)];
       const std::vector<Origin> origins = node.table->origins_of(node);

@@ -11,11 +11,14 @@
 
 namespace cotan {
 
+class EvaluationObserver;
+
 // How evaluations of this thread run until set otherwise.
 struct ExecutionOptions {
   ExecutionMode mode = ExecutionMode::compiled;
-  bool strict_nan = false;  // refuse primitives that differ from the reference at NaN or infinity
+  bool strict_nan = false;                  // refuse primitives that differ from the reference at NaN or infinity
   PassSwitches passes = standard_passes();  // passes and fusions that are switched otherwise than usual
+  EvaluationObserver* observer = nullptr;   // is shown each evaluation: how profiles look inside (autograd/profile/observer.h)
 };
 // Sets them and returns those before.
 ExecutionOptions set_execution_options(const ExecutionOptions& options);
