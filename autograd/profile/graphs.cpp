@@ -1,8 +1,11 @@
 #include "autograd/profile/graphs.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <unordered_map>
 
+#include "autograd/tape.h"
 #include "graph/text/print.h"
 #include "graph/text/words.h"
 
@@ -19,17 +22,31 @@ std::string kind_of(const Node& node) {
   return std::string(name_of(node.as<LeafSpec>().role));
 }
 
-ProfiledGraph drawn(const Function& function) {
+// What the program calls an input, where it has given it a name.
+std::string input_name(const Node& node) {
+  if (node.kind != Kind::leaf) return "";
+  if (const CellVersion* version = version_of(node)) return version->cell->name;
+  return node.as<LeafSpec>().name;
+}
+
+// `function` is the recorded one, or what passes made of it.
+ProfiledGraph drawn(const Function& function, const RecordedFunction& recorded) {
   ProfiledGraph graph;
   const text_form::Names names(function);
   const std::vector<Node*> order = topological(function.results);
   std::unordered_map<const Node*, int> index;
+  std::unordered_map<const Node*, const RecordedFunction::Input*> inputs;
+  for (std::size_t p = 0; p < recorded.inputs.size(); ++p) inputs.emplace(recorded.function.parameters[p].node(), &recorded.inputs[p]);
   for (const Node* n : order) {
     index.emplace(n, static_cast<int>(index.size()));
     ProfiledNode node;
     node.name = names.of({const_cast<Node*>(n), 0});
     node.kind = kind_of(*n);
     node.type = text_form::type_text(n->dtype, n->shape);
+    if (const auto input = inputs.find(n); input != inputs.end()) {
+      node.kind = input->second->kind;
+      node.text = input->second->name.empty() ? node.name : fmt::format("{} {}", node.name, input->second->name);
+    }
     if (!text_form::prints_as_parameter(*n)) node.text = text_form::statement_text(*n, names, nullptr);
     for (const Edge& e : n->operands()) node.operands.push_back(index.at(e.node));
     graph.nodes.push_back(std::move(node));
@@ -44,6 +61,10 @@ RecordedFunction recorded_function(const Structure& structure, std::span<const R
   RecordedFunction recorded;
   recorded.function = close(structure, roots, recorded.images);
   for (const Node* n : structure.order) recorded.lines.push_back(line_of(*n));
+  for (const Edge& e : structure.inputs) {
+    const bool leaf = e.node->kind == Kind::leaf;
+    recorded.inputs.push_back({leaf ? kind_of(*e.node) : "data", input_name(*e.node)});
+  }
   return recorded;
 }
 
@@ -59,7 +80,7 @@ std::vector<int> places_of(const RecordedFunction& recorded) {
 }
 
 ProfiledGraph graph_before(const RecordedFunction& recorded) {
-  ProfiledGraph graph = drawn(recorded.function);
+  ProfiledGraph graph = drawn(recorded.function, recorded);
   const std::vector<int> places = places_of(recorded);
   for (std::size_t p = 0; p < places.size(); ++p)
     if (places[p] >= 0) add_line(graph.nodes[static_cast<std::size_t>(places[p])].lines, recorded.lines[p]);
@@ -67,7 +88,7 @@ ProfiledGraph graph_before(const RecordedFunction& recorded) {
 }
 
 ProfiledGraph graph_after(const RecordedFunction& recorded, const Explained& explained) {
-  ProfiledGraph graph = drawn(explained.function);
+  ProfiledGraph graph = drawn(explained.function, recorded);
   for (std::size_t n = 0; n < graph.nodes.size(); ++n)
     for (int p : explained.positions[n]) add_line(graph.nodes[n].lines, recorded.lines[static_cast<std::size_t>(p)]);
   std::unordered_map<const Node*, int> index;

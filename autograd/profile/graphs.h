@@ -14,6 +14,10 @@ struct RecordedFunction {
   Function function;
   std::vector<Node*> images;        // its node for each position
   std::vector<ProfiledLine> lines;  // the user's line for each position
+  struct Input {
+    std::string kind, name;  // "variable", "first.w"
+  };
+  std::vector<Input> inputs;  // what each parameter of the function stands for
 };
 
 // The closed function of a structure, with lines.
