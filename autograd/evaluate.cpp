@@ -11,6 +11,7 @@
 #include "autograd/cells.h"
 #include "autograd/dependence.h"
 #include "autograd/execution.h"
+#include "autograd/profile/observer.h"
 #include "autograd/recorder.h"
 #include "autograd/tape.h"
 #include "graph/structure_key.h"
@@ -40,7 +41,9 @@ class Evaluation {
     CompileOptions options = compile_options(tape_.options);
     options.updates = updates_;
     program_ = program_for(structure_, roots_, options, {where_, 0, {}, {}}, tape_.report.cache_hit);
-    std::vector<StorageRef> results = run_program(*program_, inputs, line_at(), CallSite::current_line());
+    RunObserver* const observer =
+        tape_.options.observer == nullptr ? nullptr : tape_.options.observer->begins({*program_, structure_, roots_, inputs, options});
+    std::vector<StorageRef> results = run_program(*program_, inputs, line_at(), CallSite::current_line(), observer);
     write_report(results);
     commit(results, recorded);
   }

@@ -46,9 +46,10 @@ CompileOptions compile_options(const ExecutionOptions& options) {
   return made;
 }
 
-std::vector<StorageRef> run_program(const Program& program, std::span<const InputValue> inputs, const LineOf& line_of, const SourceLine& where) {
+std::vector<StorageRef> run_program(const Program& program, std::span<const InputValue> inputs, const LineOf& line_of, const SourceLine& where,
+                                    RunObserver* observer) {
   try {
-    return program.run(inputs);
+    return program.run(inputs, observer);
   } catch (const CheckFailed& failed) {
     const SourceLine line = line_of(failed.node);
     const auto [problem, remedy] = failed.error();

@@ -23,7 +23,8 @@ using LineOf = std::function<SourceLine(int)>;
 [[nodiscard]] CompileOptions compile_options(const ExecutionOptions& options);
 
 // Runs a program. What it finds wrong with its inputs becomes an Error at the line that recorded the check; `where` stands in for lines that are unknown.
-[[nodiscard]] std::vector<StorageRef> run_program(const Program& program, std::span<const InputValue> inputs, const LineOf& line_of, const SourceLine& where);
+[[nodiscard]] std::vector<StorageRef> run_program(const Program& program, std::span<const InputValue> inputs, const LineOf& line_of, const SourceLine& where,
+                                                  RunObserver* observer = nullptr);
 
 // A program's kernels and misses, with lines.
 void describe(EvaluationReport& report, const ProgramReport& program, const LineOf& line_of);

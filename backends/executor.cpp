@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <chrono>
 #include <cstring>
 
 #include "backends/parallel/parallel.h"
@@ -16,6 +17,8 @@ namespace {
 
 constexpr double worth_a_fork = 2e-5;  // seconds of work on one core below which the calling thread does it alone
 constexpr std::size_t slot_bytes = 64;
+
+std::int64_t now() { return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 class CompiledProgram final : public Program {
  public:
@@ -39,10 +42,12 @@ class CompiledProgram final : public Program {
     used_result_.resize(plan_.buffers.size());
     updated_in_place_.resize(plan_.buffers.size());
     for (int b : plan_.result_buffers) used_result_[static_cast<std::size_t>(b)] = true;
+    for (const Buffer& b : plan_.buffers)
+      if (b.kind == BufferKind::result) plan_.report.result_bytes += b.bytes;
     for (const Update& u : plan_.in_place) updated_in_place_[static_cast<std::size_t>(plan_.result_buffers[static_cast<std::size_t>(u.result)])] = true;
   }
 
-  std::vector<StorageRef> run(std::span<const InputValue> inputs) const override {
+  std::vector<StorageRef> run(std::span<const InputValue> inputs, RunObserver* observer) const override {
     std::vector<StorageRef> storage(plan_.buffers.size());
     bind_inputs(inputs, storage);
     const StorageRef arena = allocate(plan_.arena_bytes);
@@ -69,12 +74,14 @@ class CompiledProgram final : public Program {
       while (at + 1 < to && starts_[at + 1].chunk <= chunk) ++at;
       const auto s = static_cast<std::size_t>(starts_[at].step);
       const Step& step = plan_.steps[s];
+      const std::int64_t start = observer == nullptr ? 0 : now();
       try {
         step.kernel->run(chunk - starts_[at].chunk, std::span(addresses).subspan(first_slot_[s], step.slots.size()),
                          static_cast<std::byte*>(scratch->data()) + plan_.scratch_bytes * static_cast<std::size_t>(worker));
       } catch (const CheckFailure& failure) {
         throw CheckFailed{step.nodes[0], step.check, failure};
       }
+      if (observer != nullptr) observer->ran({static_cast<int>(s), worker, start, now()});
     };
     parallel::run_phases(chunks_, body, serial);
 
@@ -142,12 +149,13 @@ reference::Array random_array(const RandomState& state, const Ref& leaf) {
 
 class ReferenceProgram final : public Program {
  public:
-  ReferenceProgram(const Function& function, std::span<Node* const> order) : function_(function), order_(order.begin(), order.end()) {
+  ReferenceProgram(const Function& function, std::span<Node* const> order, bool exact)
+      : function_(function), order_(order.begin(), order.end()), exact_(exact) {
     for (std::size_t i = 0; i < order.size(); ++i)
       if (order[i]->operand_count > 0) report_.kernels.push_back({fmt::format("reference {}", name_of(order[i]->kind)), {static_cast<int>(i)}, 0, 1, 0, 0});
   }
 
-  std::vector<StorageRef> run(std::span<const InputValue> inputs) const override {
+  std::vector<StorageRef> run(std::span<const InputValue> inputs, RunObserver*) const override {
     std::vector<reference::Array> in;
     for (std::size_t p = 0; p < inputs.size(); ++p) {
       const Ref& parameter = function_.parameters[p];
@@ -172,7 +180,7 @@ class ReferenceProgram final : public Program {
  private:
   [[nodiscard]] std::vector<reference::Array> evaluated(const std::vector<reference::Array>& in) const {
     try {
-      return reference::evaluate(function_, in);
+      return reference::evaluate(function_, in, {.exact = exact_});
     } catch (const Error&) {
       find_failed_check(function_, order_, in);
       throw;
@@ -201,13 +209,14 @@ class ReferenceProgram final : public Program {
 
   Function function_;
   std::vector<Node*> order_;  // kept alive by function_
+  bool exact_;
   ProgramReport report_;
 };
 
 }  // namespace
 
 std::shared_ptr<const Program> compile_program(const Function& function, std::span<Node* const> order, const CompileOptions& options) {
-  if (options.mode == ExecutionMode::reference) return std::make_shared<ReferenceProgram>(function, order);
+  if (options.mode != ExecutionMode::compiled) return std::make_shared<ReferenceProgram>(function, order, options.mode == ExecutionMode::exact);
   return std::make_shared<CompiledProgram>(function, order, options);
 }
 

@@ -24,6 +24,7 @@ struct Update {
 enum class ExecutionMode : std::uint8_t {
   compiled,   // oneDNN primitives and loop kernels on the team of workers
   reference,  // plain loops; float32 rounded after every operation
+  exact,      // plain loops; float32 computed in float64 and rounded in the results alone
 };
 
 // Passes and fusions switched by name, as "-fuse_kernels,+fast" says: "-" is off, "+" is on, "all" is every one of them.
@@ -77,12 +78,14 @@ struct InputValue {
   RandomState random;  // a random leaf
 };
 
-// One step of a program, as reports show it. `nodes` are positions in the order of the function's nodes (topological(results) of the function compiled).
+// One step of a program, as reports show it. `nodes` are positions in the order of the function's nodes (topological(results) of the function compiled);
+// `places` the nodes that it computes in topological(results) of the function after the passes.
 struct KernelReport {
   std::string name;
   std::vector<int> nodes;
   std::int64_t phase = 0, chunks = 0;
   double flops = 0, bytes = 0;
+  std::vector<int> places = {};
 };
 
 // Something that was not done, and why.
@@ -110,7 +113,23 @@ struct ProgramReport {
   // How many phases they form.
   std::int64_t phases = 0;
   std::size_t temporary_bytes = 0;  // of intermediates, known before the run
+  std::size_t result_bytes = 0;     // of results in memory of their own
   std::size_t in_place_updates = 0;
+};
+
+// When one chunk of a program's step ran: nanoseconds of std::chrono::steady_clock.
+struct ChunkTime {
+  int kernel = 0;  // in ProgramReport::kernels
+  int worker = 0;
+  std::int64_t start = 0, end = 0;
+};
+
+// Is told of each chunk that a run of a program computes, on the worker's own thread. Calls for one worker come one after another.
+class RunObserver {
+ public:
+  virtual ~RunObserver() = default;
+  // One chunk has ended. Must not throw.
+  virtual void ran(const ChunkTime& chunk) = 0;
 };
 
 // A check node found an entry out of range. Thrown by Program::run before any buffer that outlives the run was written.
@@ -128,8 +147,9 @@ class Program {
  public:
   virtual ~Program() = default;
   // Computes the results. An update written in place returns the parameter's own buffer; a buffer that somebody else holds too is left alone and a new one
-  // returned, so callers hand over the reference they want written (no other reference left but theirs and `inputs`').
-  [[nodiscard]] virtual std::vector<StorageRef> run(std::span<const InputValue> inputs) const = 0;
+  // returned, so callers hand over the reference they want written (no other reference left but theirs and `inputs`'). `observer`, where given, is
+  // told of every chunk of compiled programs.
+  [[nodiscard]] virtual std::vector<StorageRef> run(std::span<const InputValue> inputs, RunObserver* observer = nullptr) const = 0;
   [[nodiscard]] virtual const ProgramReport& report() const = 0;
 };
 

@@ -101,6 +101,7 @@ class Lowering {
   void set_position(const Node* n) {
     const auto of = positions_.of(n);
     if (!of.empty()) here_.assign(of.begin(), of.end());
+    places_ = {groups_->order_of(n)};
   }
 
   void add_unit(Node* n) {
@@ -118,7 +119,9 @@ class Lowering {
   // The group's own claim as one step; false where there is no kernel for the memory as it lies.
   bool add_fused(const Group& group) {
     here_.clear();
+    places_.clear();
     for (const Ref& n : group.nodes) {
+      places_.push_back(groups_->order_of(n.node()));
       const auto of = positions_.of(n.node());
       here_.insert(here_.end(), of.begin(), of.end());
     }
@@ -165,6 +168,7 @@ class Lowering {
     Step step;
     step.kernel = std::move(kernel);
     step.nodes = here_;
+    step.places = places_;
     step.in_place = in_place;
     step.inputs = static_cast<int>(inputs.size());
     for (const Value& v : inputs) {
@@ -189,13 +193,14 @@ class Lowering {
   // The same, computed now if it is not there: a claim that was counted on gave no kernel, or another one wants this claim's extra memory.
   const Value& computed(const Ref& r) {
     if (!values_.contains(r.edge())) {
-      const std::vector<int> reader = here_;
+      const std::vector<int> reader = here_, reader_places = places_;
       const Ref roots[] = {r};
       for (Node* n : topological(roots, [&](const Node& m) { return values_.contains(Edge{const_cast<Node*>(&m), 0}); })) {
         set_position(n);
         add_node(Ref(n));
       }
       here_ = reader;
+      places_ = reader_places;
     }
     return value_of(r.edge());
   }
@@ -385,6 +390,7 @@ class Lowering {
   std::unordered_set<const Node*> wanted_;
   std::unordered_map<const Node*, std::pair<const Backend*, Value>> extras_;
   std::vector<int> here_{0};  // positions of what is lowered now
+  std::vector<int> places_;   // and its nodes in the function's order
 };
 
 }  // namespace

@@ -34,8 +34,9 @@ struct Step {
   int inputs = 0;
   std::vector<int> after;  // steps that must have ended before
   int phase = 0;
-  std::vector<int> nodes;  // positions of what it computes, for reports; at least one
-  bool in_place = false;   // an output may share an input's memory
+  std::vector<int> nodes;   // positions of what it computes, for reports; at least one
+  std::vector<int> places;  // the same in the function after the passes
+  bool in_place = false;    // an output may share an input's memory
   bool is_check = false;
   CheckSpec check;
 };

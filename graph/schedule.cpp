@@ -235,7 +235,8 @@ void schedule(Plan& plan, const CompileOptions& options, bool one_by_one) {
   for (const Step& step : plan.steps) {
     plan.scratch_bytes = std::max(plan.scratch_bytes, rounded(step.kernel->scratch_bytes()));
     plan.seconds += step.kernel->flops() / 3e10 + step.kernel->bytes() / 1e10 + 2e-7;
-    plan.report.kernels.push_back({step.kernel->name(), step.nodes, step.phase, step.kernel->chunks(), step.kernel->flops(), step.kernel->bytes()});
+    plan.report.kernels.push_back(
+        {step.kernel->name(), step.nodes, step.phase, step.kernel->chunks(), step.kernel->flops(), step.kernel->bytes(), step.places});
   }
   plan.report.phases = static_cast<std::int64_t>(plan.phases.size());
   plan.report.temporary_bytes = plan.arena_bytes;

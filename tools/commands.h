@@ -2,6 +2,7 @@
 // an Error, which main.cpp prints as one line.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,33 @@ struct RunOptions {
 };
 // Computes the function and writes each result to OUT/NAME.npy; results without a name are r0, r1, ...
 void run(const RunOptions& options);
+
+struct OptOptions {
+  std::string file;
+  std::string passes;    // switches: "-fuse_kernels"
+  bool explain = false;  // also every group, the passes, the kernels, and what was not done and why
+};
+// Prints the function after the passes, and as remarks behind it what is fused.
+void opt(const OptOptions& options);
+
+struct ProfileCommandOptions {
+  std::string file;               // or
+  std::string example;            // the name of a model
+  std::string html, json, trace;  // files to write; empty: none
+  std::uint64_t seed = 1;         // of the inputs
+  int repetitions = 30;
+  double seconds = 3;
+};
+// Runs a function on random inputs, or a model's training step, fused and unfused, and prints where the time goes.
+void profile(const ProfileCommandOptions& options);
+
+struct CheckOptions {
+  std::string file;
+  std::uint64_t seed = 1;  // of the inputs
+  double relative = 1e-4, absolute = 1e-6;
+};
+// Compares what is computed fused, unfused and by the reference, on random inputs; says whether it agrees.
+[[nodiscard]] bool check(const CheckOptions& options);
 
 struct OpsOptions {
   std::string name;  // of an operation; empty: all of them, as the page docs/ops.md

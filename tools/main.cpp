@@ -15,7 +15,7 @@ namespace {
 using namespace cotan::tools;
 
 // Exit statuses beside 0.
-constexpr int fault = 1;      // of this program
+constexpr int fault = 1;      // of this program, or what `check` found
 constexpr int bad_input = 2;  // a file or an argument
 
 // One line, whatever the message holds.
@@ -58,6 +58,34 @@ int main(int argc, char** argv) try {
   run_command->add_option("--dtype", run_options.dtype, "f64: compute float32 in float64 (reference only)")->check(CLI::IsMember({"f64"}));
   run_command->callback([&] { chosen = [&] { run(run_options); }; });
 
+  OptOptions opt_options;
+  CLI::App* opt_command = app.add_subcommand("opt", "prints a function after the compiler's passes, and what is fused");
+  add_file(*opt_command, opt_options.file);
+  opt_command->add_option("--passes", opt_options.passes, "switches such as -fuse_kernels,-all, separated by commas");
+  opt_command->add_flag("--explain", opt_options.explain, "also the groups, passes, kernels, and what was not done and why");
+  opt_command->callback([&] { chosen = [&] { opt(opt_options); }; });
+
+  ProfileCommandOptions profile_options;
+  CLI::App* profile_command = app.add_subcommand("profile", "measures a function, or a model's training step, fused and unfused");
+  profile_command->add_option("FILE", profile_options.file, "the text of a function; - is standard input");
+  profile_command->add_option("--example", profile_options.example, "a model instead: c1, c1_1000, mlp, cnn, transformer, elementwise, norm");
+  profile_command->add_option("--html", profile_options.html, "write a page for a browser");
+  profile_command->add_option("--json", profile_options.json, "write the figures as JSON");
+  profile_command->add_option("--trace", profile_options.trace, "write the timeline in Chrome's trace format");
+  profile_command->add_option("--seed", profile_options.seed, "of the random inputs of FILE");
+  profile_command->add_option("--repetitions", profile_options.repetitions, "of each of fused and unfused");
+  profile_command->add_option("--seconds", profile_options.seconds, "stop repeating after about so long");
+  profile_command->callback([&] { chosen = [&] { profile(profile_options); }; });
+
+  CheckOptions check_options;
+  bool agrees = true;
+  CLI::App* check_command = app.add_subcommand("check", "compares fused, unfused and reference results on random inputs");
+  add_file(*check_command, check_options.file);
+  check_command->add_option("--seed", check_options.seed, "of the random inputs");
+  check_command->add_option("--relative", check_options.relative, "the bound, relative to the largest value of a result");
+  check_command->add_option("--absolute", check_options.absolute, "the bound in addition to that");
+  check_command->callback([&] { chosen = [&] { agrees = check(check_options); }; });
+
   OpsOptions ops_options;
   CLI::App* ops_command = app.add_subcommand("ops", "describes an operation: formula, gradient, conventions, backends, errors");
   ops_command->add_option("NAME", ops_options.name, "the operation; without it all of them are printed, in Markdown");
@@ -79,7 +107,8 @@ int main(int argc, char** argv) try {
     complain("no command. See cotan --help");
     return bad_input;
   }
-  return std::fflush(stdout) == 0 ? 0 : bad_input;
+  if (std::fflush(stdout) != 0) return bad_input;
+  return agrees ? 0 : fault;
 } catch (const cotan::Error& e) {
   complain(e.what());
   return bad_input;

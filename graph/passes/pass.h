@@ -58,6 +58,15 @@ struct Pass {
 [[nodiscard]] Function transform(const Function& function, PassContext& context,
                                  const std::function<std::vector<Ref>(const Ref& node, std::span<const Ref> operands)>& replace);
 
+// A further pass at the end of the pipeline for as long as the object lives: how tests plant a wrong one. Not while another thread compiles.
+class ScopedPass {
+ public:
+  explicit ScopedPass(const Pass& pass);
+  ~ScopedPass();
+  ScopedPass(const ScopedPass&) = delete;
+  ScopedPass& operator=(const ScopedPass&) = delete;
+};
+
 // The passes of the pipeline, in order.
 [[nodiscard]] std::span<const Pass> pipeline();
 // Runs those that are switched on; what each did is in `records`. Results beyond the function's own are checks, which no pass may lose.

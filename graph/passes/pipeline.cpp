@@ -35,6 +35,12 @@ bool verifying() {
 #endif
 }
 
+// Those of the list, and what tests add.
+std::vector<Pass>& passes_now() {
+  static std::vector<Pass> passes(all_passes.begin(), all_passes.end());
+  return passes;
+}
+
 bool same_results(const Function& a, const Function& b) { return a.results == b.results; }
 
 // Every check becomes a result behind the others: a pass may take away its last reader, but not the check.
@@ -50,13 +56,16 @@ void keep_checks(Function& f) {
 
 }  // namespace
 
-std::span<const Pass> pipeline() { return all_passes; }
+std::span<const Pass> pipeline() { return passes_now(); }
+
+ScopedPass::ScopedPass(const Pass& pass) { passes_now().push_back(pass); }
+ScopedPass::~ScopedPass() { passes_now().pop_back(); }
 
 Function run_passes(const Function& function, PassContext& context, std::vector<PassRecord>& records) {
   if (verifying()) verify(function);
   Function now = function;
   keep_checks(now);
-  for (const Pass& pass : all_passes) {
+  for (const Pass& pass : pipeline()) {
     if (!pass.needed && !context.options.passes.enabled(pass.name, pass.on)) continue;
     const auto start = std::chrono::steady_clock::now();
     Function next = pass.run(now, context);
