@@ -38,13 +38,26 @@ class Cache {
     return found->second->program;
   }
 
-  void insert(Key key, std::shared_ptr<const Program> program) {
+  bool reuse(const Program& program) {
+    std::lock_guard lock(mutex_);
+    const auto found = by_program_.find(&program);
+    if (found == by_program_.end()) return false;
+    ++statistics_.hits;
+    entries_.splice(entries_.begin(), entries_, found->second);
+    return true;
+  }
+
+  // The program that is kept: another thread may have been faster.
+  std::shared_ptr<const Program> insert(Key key, std::shared_ptr<const Program> program) {
     std::list<Entry> evicted;  // destroyed after the lock is gone
     std::lock_guard lock(mutex_);
-    if (index_.contains(&key)) return;
+    if (const auto found = index_.find(&key); found != index_.end()) return found->second->program;
     entries_.push_front({std::move(key), std::move(program)});
     index_.emplace(&entries_.front().key, entries_.begin());
+    by_program_.emplace(entries_.front().program.get(), entries_.begin());
+    std::shared_ptr<const Program> kept = entries_.front().program;
     shrink(evicted, capacity_);
+    return kept;
   }
 
   void set_capacity(std::size_t capacity) {
@@ -77,6 +90,7 @@ class Cache {
   void shrink(std::list<Entry>& evicted, std::size_t to) {
     while (entries_.size() > to) {
       index_.erase(&entries_.back().key);
+      by_program_.erase(entries_.back().program.get());
       evicted.splice(evicted.begin(), entries_, std::prev(entries_.end()));
       ++statistics_.evictions;
     }
@@ -85,6 +99,7 @@ class Cache {
   std::mutex mutex_;
   std::list<Entry> entries_;  // most recently used first
   std::unordered_map<const Key*, std::list<Entry>::iterator, KeyHash, KeyEqual> index_;
+  std::unordered_map<const Program*, std::list<Entry>::iterator> by_program_;
   std::size_t capacity_ = 256;
   CacheStatistics statistics_;
 };
@@ -96,20 +111,25 @@ Cache& cache() {
 
 }  // namespace
 
-std::shared_ptr<const Program> program_for(const Structure& structure, std::span<const Ref> roots, const CompileOptions& options, bool& hit) {
+std::shared_ptr<const Program> program_for(const Structure& structure, std::span<const Ref> roots, const CompileOptions& options, const Place& place,
+                                           bool& hit) {
   Key key{structure.key, options, mix(structure.key.hash(), static_cast<std::uint64_t>(options.threads) * 64 + options.updates.size())};
   std::shared_ptr<const Program> program = cache().find(key);
   hit = program != nullptr;
   if (hit) return program;
+  note_compilation(structure, options, place);
   std::vector<Node*> images;
   const Function closed = close(structure, roots, images);
-  program = compile_program(closed, images, options);
-  cache().insert(std::move(key), program);
-  return program;
+  return cache().insert(std::move(key), compile_program(closed, images, options));
 }
 
+bool reuse(const Program& program) { return cache().reuse(program); }
+
 CacheStatistics cache_statistics() { return cache().statistics(); }
-void clear_cache() { cache().clear(); }
+void clear_cache() {
+  cache().clear();
+  forget_compilations();
+}
 
 void set_cache_capacity(std::size_t entries, std::source_location where) {
   const CallSite site("set_cache_capacity", where);

@@ -117,6 +117,9 @@ std::vector<Ref> vjp(std::span<const Ref> outputs, std::span<const Ref> cotangen
         case Kind::reduce: add(operands[k], rules::reduce_adjoint(node, g)); break;
         case Kind::scan: add(operands[k], rules::scan_adjoint(node, k, g)); break;
         case Kind::cast: add(operands[k], rules::cast_adjoint(node, g)); break;
+        case Kind::barrier:
+          if (k == 0) add(operands[k], g);
+          break;
         default: break;
       }
     }
@@ -170,6 +173,7 @@ std::vector<Ref> jvp(std::span<const Ref> outputs, std::span<const Ref> wrt, std
         break;
       case Kind::scan: keep(0, rules::scan_tangent(node, in)); break;
       case Kind::cast: keep(0, rules::cast_tangent(node, in[0])); break;
+      case Kind::barrier: keep(0, in[0]); break;
       case Kind::call: {
         const std::vector<Ref> results = rules::call_tangent(node, in);
         for (std::uint32_t r = 0; r < results.size(); ++r) keep(r, results[r]);

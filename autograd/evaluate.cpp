@@ -4,16 +4,17 @@
 
 #include <algorithm>
 #include <optional>
-#include <set>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "autograd/cache.h"
+#include "autograd/cells.h"
 #include "autograd/dependence.h"
+#include "autograd/execution.h"
 #include "autograd/profile/observer.h"
+#include "autograd/recorder.h"
 #include "autograd/tape.h"
 #include "graph/structure_key.h"
-#include "graph/threads.h"
 #include "ops/error.h"
 #include "ops/hash.h"
 
@@ -29,23 +30,20 @@ class Evaluation {
 
   void run() {
     tape_.report = {};
+    tape_.details = nullptr;
     find_states();
     if (roots_.empty()) return;
     const std::vector<Ref> recorded = std::exchange(roots_, with_assigned_values(tape_, roots_));
     structure_ = structure_of(roots_, [&](const Node& n) { return has_value(n); });
-    lock_cells();
+    take_cells();
     const std::vector<InputValue> inputs = bind_inputs();
-    unlock_cells_only_read();
-    CompileOptions options;
-    options.mode = tape_.options.mode;
-    options.backends.strict_nan = tape_.options.strict_nan;
-    options.threads = threads();
-    options.passes = tape_.options.passes;
+    cells_.release();
+    CompileOptions options = compile_options(tape_.options);
     options.updates = updates_;
-    program_ = program_for(structure_, roots_, options, tape_.report.cache_hit);
+    program_ = program_for(structure_, roots_, options, {where_, 0, {}, {}}, tape_.report.cache_hit);
     RunObserver* const observer =
         tape_.options.observer == nullptr ? nullptr : tape_.options.observer->begins({*program_, structure_, roots_, inputs, options});
-    std::vector<StorageRef> results = compute(inputs, observer);
+    std::vector<StorageRef> results = run_program(*program_, inputs, line_at(), CallSite::current_line(), observer);
     write_report(results);
     commit(results, recorded);
   }
@@ -80,19 +78,10 @@ class Evaluation {
 
   // Tensors that the program holds and that read a cell about to be overwritten: those not computed yet are computed now, the others forget their history.
   void find_held_states() {
-    std::vector<std::shared_ptr<TensorState>> with_history;
+    // A computed leaf has nothing to lose, unless it reads a cell.
+    auto with_history = tape_.held([](const TensorState& s) { return s.ref->kind != Kind::leaf || !s.storage() || version_of(*s.ref.node()) != nullptr; });
     std::vector<Ref> refs;
-    {
-      std::lock_guard lock(tape_.mutex);
-      for (TensorState* s = tape_.first; s != nullptr; s = s->next) {
-        // A computed leaf has nothing to lose, unless it reads a cell.
-        if (s->ref->kind == Kind::leaf && s->storage() && version_of(*s->ref.node()) == nullptr) continue;
-        std::shared_ptr<TensorState> held = s->weak_from_this().lock();  // null where another thread is just releasing it
-        if (!held) continue;
-        refs.push_back(held->ref);
-        with_history.push_back(std::move(held));
-      }
-    }
+    for (const auto& state : with_history) refs.push_back(state->ref);
     // Also through values that are there: they go when their own tensors do.
     dependence_.emplace(tape_, topological(refs));
     for (auto& state : with_history) {
@@ -106,24 +95,18 @@ class Evaluation {
 
   // ---- what it reads
 
-  // All cells that are read or written, in one order for all threads. Those written stay locked to the end.
-  void lock_cells() {
-    std::set<Cell*> cells;
+  // All cells that are read or written. Those written are this evaluation's to the end.
+  void take_cells() {
+    std::vector<Cell*> read, written;
     int result = static_cast<int>(states_.size());
     for (const Tape::Assignment& a : tape_.pending) {
       if (a.superseded) continue;
-      cells.insert(a.cell.get());
+      written.push_back(a.cell.get());
       written_.emplace(a.cell.get(), result++);
     }
     for (const Edge& e : structure_.inputs)
-      if (const CellVersion* version = version_of(*e.node)) cells.insert(version->cell.get());
-    for (Cell* c : cells) locks_.emplace_back(c->mutex);
-  }
-
-  void unlock_cells_only_read() {
-    std::erase_if(locks_, [&](const auto& lock) {
-      return std::none_of(written_.begin(), written_.end(), [&](const auto& w) { return lock.mutex() == &w.first->mutex; });
-    });
+      if (const CellVersion* version = version_of(*e.node)) read.push_back(version->cell.get());
+    cells_.take(read, written);
   }
 
   std::vector<InputValue> bind_inputs() {
@@ -136,7 +119,12 @@ class Evaluation {
         continue;
       }
       switch (leaf->role) {
-        case LeafRole::data: inputs[i].storage = static_cast<const TensorData*>(leaf->payload.get())->storage; break;
+        case LeafRole::data:
+          inputs[i].storage = static_cast<const TensorData*>(leaf->payload.get())->storage;
+          if (!inputs[i].storage)
+            fail("the value of a tensor inside a function that is being recorded",
+                 "Return the tensor and read its value outside, or leave it out of the function");
+          break;
         case LeafRole::scalar: inputs[i].scalar = leaf->scalar; break;
         case LeafRole::random: inputs[i].random = {leaf->key, leaf->counter}; break;
         case LeafRole::variable: inputs[i].storage = read_cell(*static_cast<const CellVersion*>(leaf->payload.get()), static_cast<int>(i)); break;
@@ -156,21 +144,6 @@ class Evaluation {
            "Evaluate before the step, in the thread that steps, or record it again");
     if (auto found = written_.find(&cell); found != written_.end()) updates_.push_back({found->second, input});
     return cell.storage;
-  }
-
-  // ---- the run
-
-  std::vector<StorageRef> compute(const std::vector<InputValue>& inputs, RunObserver* observer) const {
-    try {
-      return program_->run(inputs, observer);
-    } catch (const CheckFailed& failed) {
-      const Node& node = *structure_.order[static_cast<std::size_t>(failed.node)];
-      const std::vector<Origin> origins = node.table->origins_of(node);
-      const auto [problem, remedy] = failed.error();
-      throw Error(std::string(CallSite::current_function()), problem, remedy, origins.empty() ? where_ : origins[0].line);
-    } catch (const Error& e) {  // from the reference, which knows no lines
-      throw Error(std::string(CallSite::current_function()), e.problem(), e.remedy(), CallSite::current_line());
-    }
   }
 
   // ---- afterwards
@@ -208,12 +181,14 @@ class Evaluation {
       s.ref = std::move(leaf);
     }
     std::size_t result = states_.size();
+    if (!written_.empty()) cells_.lock_again();
     for (const Tape::Assignment& a : tape_.pending) {
       if (a.superseded) continue;
       a.cell->storage = std::move(results[result++]);
       ++a.cell->version;
       a.cell->last_write = a.line;
     }
+    if (!written_.empty()) cells_.release();
     tape_.assignments_done();
   }
 
@@ -230,9 +205,8 @@ class Evaluation {
     s.value = std::move(value);
   }
 
-  [[nodiscard]] SourceLine line_of(const Node& n) const {
-    const std::vector<Origin> origins = n.table->origins_of(n);
-    return origins.empty() ? SourceLine{} : origins[0].line;
+  [[nodiscard]] LineOf line_at() const {
+    return [this](int node) { return line_of(*structure_.order[static_cast<std::size_t>(node)]); };
   }
 
   void write_report(const std::vector<StorageRef>& results) {
@@ -250,14 +224,7 @@ class Evaluation {
       const CellVersion* version = version_of(*structure_.inputs[static_cast<std::size_t>(u.parameter)].node);
       if (roots_[at].edge() != structure_.inputs[static_cast<std::size_t>(u.parameter)] && results[at] == version->cell->storage) ++r.in_place_updates;
     }
-    if (!request_.with_lines) return;
-    auto line_at = [&](int node) { return line_of(*structure_.order[static_cast<std::size_t>(node)]); };
-    for (const KernelReport& k : p.kernels) {
-      EvaluationReport::Kernel kernel{k.name, {}, k.phase, k.chunks, k.flops, k.bytes};
-      for (int n : k.nodes) kernel.lines.push_back(line_at(n));
-      r.kernels.push_back(std::move(kernel));
-    }
-    for (const MissReport& m : p.misses) r.misses.push_back({m.what, line_at(m.node), m.reason});
+    if (request_.with_lines) describe(r, p, line_at());
   }
 
   // Finds what each node of the order computes, as a hash, and which of them this evaluation computes.
@@ -321,13 +288,15 @@ class Evaluation {
   Structure structure_;
   std::vector<Update> updates_;
   std::unordered_map<const Cell*, int> written_;  // with the result that is the new value
-  std::vector<std::unique_lock<std::mutex>> locks_;
+  CellsInUse cells_;
   std::shared_ptr<const Program> program_;
 };
 
 }  // namespace
 
 void run_evaluation(Tape& tape, const EvaluationRequest& request, const SourceLine& where) {
+  if (tape.recorder != nullptr)
+    fail("a value is asked for inside a compiled function, which is being recorded", "Return the tensor, and read its value after the call");
   try {
     Evaluation(tape, request, where).run();
     tape.tidy();
@@ -351,7 +320,14 @@ EvaluationReport evaluate(const std::vector<Tensor>& tensors, std::source_locati
 
 EvaluationReport evaluate(std::initializer_list<Tensor> tensors, std::source_location where) { return evaluate(std::vector<Tensor>(tensors), where); }
 
-const EvaluationReport& last_report() { return Tape::current()->report; }
+const EvaluationReport& last_report() {
+  Tape& tape = *Tape::current();
+  if (const auto details = std::exchange(tape.details, nullptr)) {
+    tape.report.kernels = details->kernels;
+    tape.report.misses = details->misses;
+  }
+  return tape.report;
+}
 
 ExecutionOptions set_execution_options(const ExecutionOptions& options) { return std::exchange(Tape::current()->options, options); }
 

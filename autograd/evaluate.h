@@ -18,10 +18,17 @@ struct ExecutionOptions {
   ExecutionMode mode = ExecutionMode::compiled;
   bool strict_nan = false;                  // refuse primitives that differ from the reference at NaN or infinity
   PassSwitches passes = standard_passes();  // passes and fusions that are switched otherwise than usual
+  bool reproducible = false;                // the same bits for any number of threads; set_reproducible() turns it on for all threads
   EvaluationObserver* observer = nullptr;   // is shown each evaluation: how profiles look inside (autograd/profile/observer.h)
 };
 // Sets them and returns those before.
 ExecutionOptions set_execution_options(const ExecutionOptions& options);
+
+// Whether all evaluations of the process give the same bits for any number of threads. It starts as the environment variable COTAN_REPRODUCIBLE says: 1 for
+// yes.
+void set_reproducible(bool on);
+// What was set.
+[[nodiscard]] bool is_reproducible();
 
 // What one evaluation did.
 struct EvaluationReport {

@@ -78,6 +78,7 @@ std::vector<Ref> sources(const std::vector<Operand>& wrt) {
     if (w.is_number()) fail("a gradient by a number", "Make it a tensor or a variable first");
     if (!w.state()) fail("a gradient by an undefined tensor", "Give it a value first; a default-constructed Tensor is no tensor");
     if (w.state()->tape != Tape::current()) fail("a tensor of another thread", "Ask for gradients in the thread that recorded the computation");
+    require_not_captured(*w.state());
     refs.push_back(w.state()->ref);  // as it is, without the stop of a tensor recorded under NoGrad
   }
   return refs;
@@ -158,9 +159,7 @@ void Tensor::backward(std::source_location where) const {
     if (!found[i]) continue;
     const CellVersion* version = version_of(*wrt[i].node());
     if (version != nullptr) {
-      Tape::Gradient& g = tape.gradients[version->cell->id];
-      const bool more = g.tensor.defined() && g.consumed.line == 0;
-      g = {Tensor::wrap(more ? graph::add(use(g.tensor.state()), found[i]) : found[i], where), {}};
+      tape.accumulate(version->cell, found[i], where);
     } else {
       std::lock_guard lock(tape.mutex);
       Tensor& g = tape.leaf_gradients[wrt[i].node()];

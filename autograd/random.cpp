@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <mutex>
 
 #include "autograd/record.h"
+#include "autograd/recorder.h"
 #include "graph/composites/random.h"
 #include "ops/error.h"
 #include "ops/philox.h"
@@ -38,8 +40,11 @@ std::uint64_t blocks_of(const Shape& shape, DType dtype) {
 
 // The next uniform numbers of the generator.
 Ref draw(const Generator& generator, const Shape& shape, DType dtype) {
-  const GeneratorState from = generator.take(blocks_of(shape, dtype));
-  return graph::random(from.key, from.counter, dtype, shape);
+  const std::uint64_t blocks = blocks_of(shape, dtype);
+  const GeneratorState from = generator.take(blocks);
+  Ref leaf = graph::random(from.key, from.counter, dtype, shape);
+  if (Recorder* recorder = Tape::current()->recorder) recorder->draw(leaf, generator, blocks);
+  return leaf;
 }
 
 void require_drawn(DType dtype) {
@@ -67,9 +72,17 @@ bool holds(DType dtype, std::int64_t v) { return round_to(dtype, static_cast<dou
 
 struct Generator::Shared {
   explicit Shared(const GeneratorState& s) : state(s) {}
+  static std::atomic<std::uint64_t>& made() {
+    static std::atomic<std::uint64_t> count{0};
+    return count;
+  }
+  const std::uint64_t number = made()++;
   std::mutex mutex;
   GeneratorState state;
 };
+
+std::uint64_t Generator::number() const { return shared_->number; }
+std::uint64_t Generator::next_number() { return Shared::made(); }
 
 Generator::Generator(std::uint64_t seed, std::uint64_t stream) : Generator(GeneratorState{key_of(seed, stream), 0}) {}
 
@@ -81,12 +94,15 @@ GeneratorState Generator::state() const {
 }
 
 void Generator::set_state(const GeneratorState& state) const {
+  const CallSite site("set_state", CallSite::current_line());
+  require_not_recording("a generator set back", "Set it before the call");
   const std::lock_guard lock(shared_->mutex);
   shared_->state = state;
 }
 
 Generator Generator::split(std::source_location where) const {
   const CallSite site("split", where);
+  require_not_recording("a generator split off another", "Split it before the call");
   const GeneratorState at = take(1);
   return Generator(at.key, at.counter);
 }

@@ -46,6 +46,9 @@ class Generator {
   // Throws Error where the stream is used up.
   [[nodiscard]] Generator split(std::source_location where = std::source_location::current()) const;
 
+  // For the library: generators are numbered in the order in which they are made; and the number that the next one gets.
+  [[nodiscard]] std::uint64_t number() const;
+  [[nodiscard]] static std::uint64_t next_number();
   // For the library: the state from which `blocks` blocks are the caller's; the counter moves past them. Throws Error where the stream of 2^64 is used up.
   [[nodiscard]] GeneratorState take(std::uint64_t blocks) const;
 

@@ -233,6 +233,13 @@ std::vector<Ref> reading_results(std::vector<Ref> roots, const CallSpec& origina
   return graph::substitute(roots, replace);
 }
 
+// A derived body in which what it computes from these parameters is its own, and not computed before `after` is there.
+std::vector<Ref> behind_barriers(std::span<const Ref> roots, std::span<const Ref> parameters, const Ref& after) {
+  std::vector<std::pair<Ref, Ref>> replace;
+  for (const Ref& p : parameters) replace.emplace_back(p, graph::barrier(p, after));
+  return graph::substitute(roots, replace);
+}
+
 // The body of a call's gradient, made once for each body, cotangents given and gradients wanted: the same body again makes the same call again.
 struct CallAdjoint {
   std::shared_ptr<const Function> of;  // kept, so that its address stays its own
@@ -265,7 +272,9 @@ CallAdjoint make_call_adjoint(const CallSpec& c, std::span<const Ref> operands, 
       made.wrt.push_back(static_cast<std::int64_t>(k));
       found.push_back(d);
     }
-    return reading_results(found, c, p.subspan(wanted.size(), results));
+    found = reading_results(found, c, p.subspan(wanted.size(), results));
+    const Attribute* again = c.attributes.find(computed_again);
+    return again == nullptr ? found : behind_barriers(found, p.first(static_cast<std::size_t>(std::get<std::int64_t>(*again))), p[wanted.size() + results]);
   });
   made.attributes.set("wrt", made.wrt);
   made.attributes.set("cotangents", present(cotangents));

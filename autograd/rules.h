@@ -8,6 +8,9 @@
 
 namespace cotan::rules {
 
+// The attribute of a call whose gradient computes the body again: how many of its operands, the first ones, it does that from.
+inline constexpr const char* computed_again = "computed_again";
+
 // ---- reverse: the cotangent of operand k (of each wanted operand, for calls), given the cotangent g of the node's value
 
 [[nodiscard]] Ref map_adjoint(const Ref& node, std::size_t k, const Ref& g);

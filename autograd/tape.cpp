@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "autograd/cells.h"
+#include "autograd/recorder.h"
 #include "graph/builder.h"
 #include "ops/error.h"
 
@@ -21,6 +23,7 @@ bool recording_without_gradients() { return no_grad; }
 TensorState::TensorState(Ref r, std::shared_ptr<Tape> t, const SourceLine& l, bool without_gradient)
     : dtype(r.dtype()), shape(r.shape()), ref(std::move(r)), tape(std::move(t)), line(l), detached(without_gradient) {
   std::lock_guard lock(tape->mutex);
+  number = tape->states++;
   next = tape->first;
   if (next != nullptr) next->previous = this;
   tape->first = this;
@@ -81,6 +84,23 @@ Tape::Gradient* Tape::gradient_of(const Cell& cell) {
   return found != gradients.end() && found->second.consumed.line == 0 ? &found->second : nullptr;
 }
 
+void Tape::accumulate(const std::shared_ptr<Cell>& cell, const Ref& gradient, const SourceLine& line) {
+  if (recorder != nullptr) recorder->graded.push_back(cell);
+  const Gradient* before = gradient_of(*cell);
+  gradients[cell->id] = {Tensor::wrap(before != nullptr ? graph::add(use(before->tensor.state()), gradient) : gradient, line), {}};
+}
+
+std::vector<std::shared_ptr<TensorState>> Tape::held(const std::function<bool(const TensorState&)>& wanted) {
+  std::vector<std::shared_ptr<TensorState>> found;
+  std::lock_guard lock(mutex);
+  for (TensorState* s = first; s != nullptr; s = s->next) {
+    if (!wanted(*s)) continue;
+    std::shared_ptr<TensorState> state = s->weak_from_this().lock();  // null where another thread is just releasing it
+    if (state) found.push_back(std::move(state));
+  }
+  return found;
+}
+
 std::shared_ptr<Value> Tape::value_of(const Node* node) {
   std::lock_guard lock(mutex);
   auto found = values.find(node);
@@ -95,7 +115,7 @@ bool Tape::is_marked(const Node* node) {
 Ref Tape::leaf_of(const std::shared_ptr<Cell>& cell) {
   std::uint64_t version = 0;
   {
-    std::lock_guard lock(cell->mutex);
+    const auto lock = lock_cell(*cell);
     version = cell->version;
   }
   auto [it, fresh] = leaves_.try_emplace(cell.get());
@@ -156,13 +176,13 @@ void Tape::forget_unread_assignments() {
 
 bool Tape::is_current(const CellVersion& version, const Node& leaf) const {
   if (const Assignment* a = pending_of(version.cell.get())) return a->leaf && a->leaf.node() == &leaf;
-  std::lock_guard lock(version.cell->mutex);
+  const auto lock = lock_cell(*version.cell);
   return version.version == version.cell->version;
 }
 
 SourceLine Tape::overwritten_at(const Cell& cell) const {
   if (const Assignment* a = pending_of(&cell)) return a->line;
-  std::lock_guard lock(cell.mutex);
+  const auto lock = lock_cell(cell);
   return cell.last_write;
 }
 
@@ -187,16 +207,29 @@ Ref data_leaf(StorageRef storage, DType dtype, const Shape& shape, std::shared_p
   return graph::leaf(LeafRole::data, "", dtype, shape, std::make_shared<TensorData>(TensorData{std::move(storage), std::move(forgotten)}));
 }
 
+void require_not_captured(const TensorState& state) {
+  const Recorder* recorder = Tape::current()->recorder;
+  if (recorder == nullptr || !recorder->is_captured(state)) return;
+  fail(fmt::format("the tensor {} {} recorded at {} is captured by a compiled function", name_of(state.dtype), state.shape.text(), state.line.text()),
+       "Pass it as an argument, hold it in a Variable, or capture constant(x) if it never changes");
+}
+
 Ref use_as_operand(const std::shared_ptr<TensorState>& state) {
-  if (no_grad && state && state->tape == Tape::current()) return state->ref;  // the result is detached as a whole
+  if (no_grad && state && state->tape == Tape::current()) {
+    require_not_captured(*state);
+    return state->ref;  // the result is detached as a whole
+  }
   return use(state);
 }
 
 Ref use(const std::shared_ptr<TensorState>& state) {
   if (!state) fail("an undefined tensor", "Give it a value first; a default-constructed Tensor is no tensor");
   const std::shared_ptr<Tape>& here = Tape::current();
+  require_not_captured(*state);
   if (state->tape == here) {
-    return state->detached && is_floating(state->dtype) ? graph::stop_gradient(state->ref) : state->ref;
+    Ref r = state->detached && is_floating(state->dtype) ? graph::stop_gradient(state->ref) : state->ref;
+    if (here->captured != nullptr && state->number < here->captured->first_state) here->captured->refs.push_back(r);
+    return r;
   }
   StorageRef storage = state->storage();
   if (!storage)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -17,17 +18,18 @@
 namespace cotan {
 
 class Tape;
+class Recorder;
 
-// The state behind a Variable. `mutex` guards storage, version and last_write, and is held by an evaluation that writes the cell.
+// The state behind a Variable. autograd/cells.h guards storage, version, last_write and being_written.
 struct Cell {
   const std::uint64_t id = next_id();  // never used again, unlike an address
   std::string name;
   DType dtype = DType::f32;
   Shape shape;
-  mutable std::mutex mutex;
   StorageRef storage;
   std::uint64_t version = 0;
   SourceLine last_write;
+  bool being_written = false;  // by an evaluation that runs now
   std::atomic<bool> requires_grad{true};
 
  private:
@@ -87,6 +89,8 @@ struct TensorState : std::enable_shared_from_this<TensorState> {
   SourceLine line;        // that recorded it
   bool detached = false;  // recorded under NoGrad
   bool requires_grad = false;
+  bool constant = false;     // made by constant(): compiled functions may capture it
+  std::uint64_t number = 0;  // counts the tape's states
   TensorState* previous = nullptr;
   TensorState* next = nullptr;
 
@@ -120,6 +124,13 @@ class Tape : public std::enable_shared_from_this<Tape> {
   // After every evaluation: lets go of variables that the program has, now and then.
   void tidy();
 
+  // The tensors made before `first_state` that are used while a checkpoint's function is recorded.
+  struct Captured {
+    std::uint64_t first_state = 0;
+    std::vector<Ref> refs;
+  };
+  Captured* captured = nullptr;
+
   // A gradient that backward() accumulated, or a note that a step consumed it.
   struct Gradient {
     Tensor tensor;
@@ -127,6 +138,8 @@ class Tape : public std::enable_shared_from_this<Tape> {
   };
   // The one of a cell that no step has consumed, or null.
   [[nodiscard]] Gradient* gradient_of(const Cell& cell);
+  // Adds to the gradient of a cell.
+  void accumulate(const std::shared_ptr<Cell>& cell, const Ref& gradient, const SourceLine& line);
 
   // Guards what other threads' releases of tensors touch: the list of states, values, leaf_gradients and marked.
   std::recursive_mutex mutex;
@@ -138,8 +151,14 @@ class Tape : public std::enable_shared_from_this<Tape> {
   std::vector<Assignment> pending;                        // in the order in which they were recorded
   std::unordered_map<std::uint64_t, Gradient> gradients;  // by cell
   EvaluationReport report;
+  std::shared_ptr<const EvaluationReport> details;  // kernels and misses of a compiled function's call, copied into the report when it is asked for
   ExecutionOptions options;
+  Recorder* recorder = nullptr;  // while a function is recorded for compile()
+  int differentiating = 0;       // functions that grad() and the like are recording, one inside the other
+  std::uint64_t states = 0;      // made so far
 
+  // The tensors that the program holds and whose states the predicate wants.
+  [[nodiscard]] std::vector<std::shared_ptr<TensorState>> held(const std::function<bool(const TensorState&)>& wanted);
   [[nodiscard]] std::shared_ptr<Value> value_of(const Node* node);
   [[nodiscard]] bool is_marked(const Node* node);
   void clear();
@@ -162,7 +181,10 @@ class Tape : public std::enable_shared_from_this<Tape> {
 // The same for an operand of what is being recorded.
 [[nodiscard]] Ref use_as_operand(const std::shared_ptr<TensorState>& state);
 
-// A data leaf for a buffer.
+// Throws Error for a tensor that the function which is being recorded for compile() must not use: it was made before.
+void require_not_captured(const TensorState& state);
+
+// A data leaf for a buffer. Without one it stands for a value that is not there while a function is recorded.
 [[nodiscard]] Ref data_leaf(StorageRef storage, DType dtype, const Shape& shape, std::shared_ptr<const Forgotten> forgotten = nullptr);
 
 // The roots with reads of variables whose assignments are pending replaced by the assigned values (assigned.cpp).

@@ -48,7 +48,7 @@ void Tensor::read(void* data, std::int64_t count, DType wanted, const char* func
     fail(fmt::format("a tensor of {} read as {}", name_of(dtype()), name_of(wanted)), fmt::format("Name the type, {}<...>(), or cast the tensor", function));
   if (count != numel())
     fail(fmt::format("one element of a tensor of shape {}, which has {}", shape().text(), numel()), "Reduce it to one element, or read all with to_vector()");
-  copy_to(data, std::source_location{});  // the site above has the line
+  copy_elements(data);
 }
 
 void Tensor::copy_to(void* data, std::source_location where) const {

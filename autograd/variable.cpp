@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "autograd/cells.h"
 #include "autograd/record.h"
+#include "autograd/recorder.h"
 #include "autograd/tape.h"
 #include "graph/builder.h"
 #include "ops/error.h"
@@ -47,13 +49,15 @@ DType Variable::dtype(std::source_location where) const {
 
 std::uint64_t Variable::version(std::source_location where) const {
   const CallSite site("version", where);
-  std::lock_guard lock(cell_of(cell_).mutex);
+  const auto lock = lock_cell(cell_of(cell_));
   return cell_->version;
 }
 
 Tensor Variable::value(std::source_location where) const {
   const CallSite site("value", where);
   const bool frozen = !cell_of(cell_).requires_grad && is_floating(cell_->dtype);
+  if (Recorder* recorder = Tape::current()->recorder; recorder != nullptr && is_floating(cell_->dtype))
+    recorder->watch(fmt::format("requires_grad of variable '{}'", cell_->name), [cell = cell_] { return cell->requires_grad ? 1 : 0; });
   const Ref r = Tape::current()->read(cell_);
   return Tensor::wrap(frozen ? graph::stop_gradient(r) : r, where);
 }

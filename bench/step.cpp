@@ -111,8 +111,8 @@ BENCHMARK(key)->Arg(64)->Unit(benchmark::kMicrosecond);
 void lookup(benchmark::State& state) {
   const Step step(state.range(0));
   bool hit = false;
-  benchmark::DoNotOptimize(program_for(step.structure, step.roots, step.options, hit));
-  for (auto _ : state) benchmark::DoNotOptimize(program_for(step.structure, step.roots, step.options, hit));
+  benchmark::DoNotOptimize(program_for(step.structure, step.roots, step.options, {}, hit));
+  for (auto _ : state) benchmark::DoNotOptimize(program_for(step.structure, step.roots, step.options, {}, hit));
   if (!hit) state.SkipWithError("the compiled graph was not found");
 }
 BENCHMARK(lookup)->Arg(64)->Unit(benchmark::kMicrosecond);
@@ -122,7 +122,7 @@ void compile(benchmark::State& state) {
   for (auto _ : state) {
     clear_cache();
     bool hit = false;
-    benchmark::DoNotOptimize(program_for(step.structure, step.roots, step.options, hit));
+    benchmark::DoNotOptimize(program_for(step.structure, step.roots, step.options, {}, hit));
   }
 }
 BENCHMARK(compile)->Arg(64)->Arg(1000)->Unit(benchmark::kMicrosecond)->UseRealTime();
@@ -131,7 +131,7 @@ BENCHMARK(compile)->Arg(64)->Arg(1000)->Unit(benchmark::kMicrosecond)->UseRealTi
 void run(benchmark::State& state) {
   const Step step(state.range(0));
   bool hit = false;
-  const auto program = program_for(step.structure, step.roots, step.options, hit);
+  const auto program = program_for(step.structure, step.roots, step.options, {}, hit);
   for (auto _ : state) benchmark::DoNotOptimize(program->run(step.inputs));
 }
 BENCHMARK(run)->Arg(64)->Arg(1000)->Unit(benchmark::kMicrosecond)->UseRealTime();

@@ -9,6 +9,17 @@ find_package(ZLIB REQUIRED)       # zlib1g-dev
 cotan_find_highway(cotan::highway)
 cotan_find_onednn(cotan::onednn ROOT "${COTAN_ONEDNN_ROOT}")
 
+# The assembler of generated code: Xbyak, headers only. Registers being our own, only an assembler is wanted, and AsmJit is one as well. Both were tried: AsmJit
+# encodes operands that do not fit each other unless checks are switched on, where Xbyak throws, and Debian's static library of AsmJit is not
+# position-independent, so it cannot become part of a shared object. Other processors than x86-64 generate no code.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
+  find_path(cotan_xbyak_include xbyak/xbyak.h)  # libxbyak-dev
+  mark_as_advanced(cotan_xbyak_include)
+  if(NOT cotan_xbyak_include)
+    message(FATAL_ERROR "Xbyak was not found. On Debian install libxbyak-dev")
+  endif()
+endif()
+
 if(COTAN_TOOLS OR COTAN_EXAMPLES)
   find_package(CLI11 REQUIRED)    # libcli11-dev
 endif()

@@ -15,7 +15,8 @@ foreach(folder ops graph autograd training)
   install(DIRECTORY "${PROJECT_SOURCE_DIR}/${folder}" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/cotan" FILES_MATCHING PATTERN "*.h" PATTERN "*.def" PATTERN "*.inl"
           PATTERN "training/cotan" EXCLUDE)
 endforeach()
-install(DIRECTORY "${PROJECT_SOURCE_DIR}/backends" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/cotan" FILES_MATCHING PATTERN "*.h" PATTERN "*.inl" PATTERN "backends/onednn" EXCLUDE)
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/backends" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/cotan" FILES_MATCHING PATTERN "*.h" PATTERN "*.def" PATTERN "*.inl"
+        PATTERN "backends/onednn" EXCLUDE)
 # The umbrella header stands at the root of the installed tree: <cotan/cotan.h>.
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/training/cotan/" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/cotan" OPTIONAL)
 

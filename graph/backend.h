@@ -78,6 +78,18 @@ struct Claim {
 // A claim, or why there is none.
 using Match = std::variant<Claim, Reason>;
 
+// What follows a node's value before it is stored: a formula of that value (operand 0) and of other tensors of its shape.
+struct Epilogue {
+  // Its operand 0 is the node's value, its operand k is operands[k - 1].
+  FormulaRef formula;
+  // Tensors of the node's shape; those that broadcast a smaller one are views with strides of 0.
+  std::vector<Ref> operands;
+  // What the formula computes: the node that the kernel writes in place of the first one.
+  Ref result;
+  // Where not 0: the formula's operand whose memory the result may take. The formula is then that operand plus the value times factors.
+  int updates = 0;
+};
+
 // How a compilation wants its backends.
 struct BackendOptions {
   bool strict_nan = false;  // refuse primitives that differ from the reference at NaN or infinity
@@ -91,6 +103,12 @@ class Backend {
   [[nodiscard]] virtual std::string_view name() const = 0;
   // The backend's claim on this node, or why it leaves it.
   [[nodiscard]] virtual Match match(const Ref& node, const BackendOptions& options) const = 0;
+  // The backend's claim on this node together with what follows its value, or why it leaves that. The claim's inputs are the node's operands and then the
+  // epilogue's.
+  [[nodiscard]] virtual Match match_with(const Ref& node, const Epilogue& epilogue, const BackendOptions& options) const {
+    static_cast<void>(node), static_cast<void>(epilogue), static_cast<void>(options);
+    return Reason{ReasonCode::not_recognised, "kernels that end with their result"};
+  }
 };
 
 // The backends in order of preference; the last one takes every node except calls, whose bodies are inlined where nobody claims them. Defined in backends/.

@@ -220,6 +220,11 @@ Ref stop_gradient(const Ref& x) {
   return make(Kind::stop_gradient, {x.dtype(), x.shape()}, 0, nullptr, operands);
 }
 
+Ref barrier(const Ref& x, const Ref& after) {
+  const Ref operands[] = {x, after};
+  return make(Kind::barrier, {x.dtype(), x.shape()}, 0, nullptr, operands);
+}
+
 Ref check(const Ref& x, std::int64_t below, std::string what, std::string remedy) {
   if (kind_of(x.dtype()) != DTypeKind::integer) throw InternalError("a check of values that are not integers");
   const Ref operands[] = {x};

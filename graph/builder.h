@@ -48,6 +48,8 @@ namespace cotan::graph {
 [[nodiscard]] Ref order(const Ref& x, int axis, bool descending);
 [[nodiscard]] Ref cast(const Ref& x, DType dtype);
 [[nodiscard]] Ref stop_gradient(const Ref& x);
+// x itself, as another value than x: what is computed from it is not merged with what is computed from x, and not before `after` is there.
+[[nodiscard]] Ref barrier(const Ref& x, const Ref& after);
 // x, once it is known that 0 <= every entry < below. `what` names x in the error.
 [[nodiscard]] Ref check(const Ref& x, std::int64_t below, std::string what, std::string remedy = "");
 // All results of a named composite. The body's parameters fit the operands.

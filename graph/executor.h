@@ -36,6 +36,8 @@ class PassSwitches {
 
   // Whether a pass runs that is on, or off, unless switched. The last switch decides.
   [[nodiscard]] bool enabled(std::string_view name, bool standard) const;
+  // The same, and one more switch.
+  [[nodiscard]] PassSwitches with(std::string_view name, bool on) const;
   // The switches as text.
   [[nodiscard]] std::string text() const;
   bool operator==(const PassSwitches&) const = default;

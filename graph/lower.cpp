@@ -24,9 +24,13 @@ struct Value {
 class Lowering {
  public:
   Lowering(const Function& function, std::span<Node* const> order, const CompileOptions& options)
-      : options_(options), positions_(order), claims_(options.backends), context_{options, positions_, claims_} {
+      : options_(options), positions_(order), claims_(options.backends), context_{options, positions_, claims_}, results_(function.results.size()) {
     function_ = run_passes(function, context_, plan_.report.passes);
   }
+
+  // A tile's function, which has been through the passes.
+  Lowering(const Function& function, std::span<const View> parameters, const CompileOptions& options)
+      : options_(options), positions_({}), claims_(options.backends), context_{options, positions_, claims_}, results_(function.results.size()), function_(function), parameters_(parameters) {}
 
   Plan run() {
     Groups groups(function_, context_);
@@ -34,7 +38,7 @@ class Lowering {
     groups_ = &groups;
     for (std::size_t i = 0; i < function_.parameters.size(); ++i) add_parameter(function_.parameters[i], static_cast<int>(i));
     for (Node* n : needed_in_order()) add_unit(n);
-    add_results(function_.results);
+    add_results(std::span<const Ref>(function_.results).first(results_));
     for (MissReport& miss : groups.take_misses()) plan_.report.misses.push_back(std::move(miss));
     return std::move(plan_);
   }
@@ -58,7 +62,7 @@ class Lowering {
   // One node for each unit that is needed, so that what a unit reads comes before it. Never recurses.
   std::vector<Node*> needed_in_order() {
     std::vector<Node*> order, roots;
-    std::unordered_set<Node*> seen;
+    std::unordered_set<Node*> seen, done;
     auto representative = [&](Node* n) {
       const int group = groups_->of(n);
       return group < 0 ? n : (*groups_)[group].nodes.front().node();
@@ -74,12 +78,16 @@ class Lowering {
         auto& [node, left] = stack.back();
         if (left.empty()) {
           order.push_back(node);
+          done.insert(node);
           stack.pop_back();
           continue;
         }
         Node* const next = representative(left.back());
         left.pop_back();
-        if (seen.insert(next).second) stack.emplace_back(next, read_by(next));
+        if (seen.insert(next).second)
+          stack.emplace_back(next, read_by(next));
+        else if (!done.contains(next))
+          throw InternalError(fmt::format("groups of nodes wait for each other:\n{}", groups_->text()));
       }
     }
     for (Node* n : order) {
@@ -136,7 +144,9 @@ class Lowering {
     const auto& leaf = p->as<LeafSpec>();
     plan_.parameter_roles.push_back(leaf.role);
     plan_.parameter_types.push_back(p.dtype());
-    Value v{View::dense(p.dtype(), p.shape()), add_buffer(BufferKind::parameter, index, bytes_of(p.dtype(), p.shape())), {}};
+    Value v{parameters_.empty() ? View::dense(p.dtype(), p.shape()) : parameters_[static_cast<std::size_t>(index)],
+            add_buffer(BufferKind::parameter, index, bytes_of(p.dtype(), p.shape())),
+            {}};
     if (leaf.role == LeafRole::random)
       random_state_[p.node()] = v.buffer;
     else
@@ -200,6 +210,12 @@ class Lowering {
     switch (node->kind) {
       case Kind::stop_gradient: values_[node.edge()] = value_of(node->operands()[0]); return;
       case Kind::check: add_check(node); return;
+      case Kind::barrier: {
+        Value waiting = value_of(node->operands()[0]);
+        merge(waiting.after, value_of(node->operands()[1]).after);
+        values_[node.edge()] = std::move(waiting);
+        return;
+      }
       case Kind::leaf:
         if (node->as<LeafSpec>().role == LeafRole::random) {
           add_random(node);
@@ -364,8 +380,10 @@ class Lowering {
   Positions positions_;
   Claims claims_;
   PassContext context_;
+  const std::size_t results_;  // how many the function has; those behind them are checks
   Plan plan_;
-  Function function_;  // after the passes
+  Function function_;                 // after the passes
+  std::span<const View> parameters_;  // of a tile
   const Groups* groups_ = nullptr;
   std::unordered_map<Edge, Value, RefHash> values_;
   std::unordered_map<const Node*, int> random_state_;
@@ -378,5 +396,12 @@ class Lowering {
 }  // namespace
 
 Plan lower(const Function& function, std::span<Node* const> order, const CompileOptions& options) { return Lowering(function, order, options).run(); }
+
+Plan lower_tile(const Function& function, std::span<const View> parameters, const CompileOptions& options) {
+  Plan plan = Lowering(function, parameters, options).run();
+  schedule(plan, options, true);
+  verify_plan(plan);
+  return plan;
+}
 
 }  // namespace cotan

@@ -197,7 +197,7 @@ void release(Node* node) {
 }
 
 std::string_view name_of(Kind kind) {
-  constexpr std::string_view names[] = {"leaf", "map", "sum", "reduce", "scan", "order", "call", "cast", "stop_gradient", "check"};
+  constexpr std::string_view names[] = {"leaf", "map", "sum", "reduce", "scan", "order", "call", "cast", "stop_gradient", "check", "barrier"};
   return names[static_cast<std::size_t>(kind)];
 }
 

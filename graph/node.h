@@ -11,6 +11,7 @@
 //     order   OrderSpec        argsort along an axis
 //     call    CallSpec         a named composite with a body and possibly several results
 //     cast, stop_gradient      (none)
+//     barrier                  (none) operand 0, which nothing sees through and whose readers wait for operand 1
 //     check   CheckSpec        an integer tensor, unchanged; running it proves that its entries are in range
 //     leaf    LeafSpec         input, parameter, variable, scalar operand, constant, iota, random
 //
@@ -32,7 +33,7 @@
 
 namespace cotan {
 
-enum class Kind : std::uint8_t { leaf, map, sum, reduce, scan, order, call, cast, stop_gradient, check };
+enum class Kind : std::uint8_t { leaf, map, sum, reduce, scan, order, call, cast, stop_gradient, check, barrier };
 [[nodiscard]] std::string_view name_of(Kind kind);
 
 struct Node;

@@ -55,7 +55,10 @@ struct Plan {
 };
 
 [[nodiscard]] Plan lower(const Function& function, std::span<Node* const> order, const CompileOptions& options);
-void schedule(Plan& plan, const CompileOptions& options);
+// The plan of a function that is run by a region on memory of its own: no passes, parameters as the views say, scheduled.
+[[nodiscard]] Plan lower_tile(const Function& function, std::span<const View> parameters, const CompileOptions& options);
+// `one_by_one`: every step is a phase of its own, in the plan's order.
+void schedule(Plan& plan, const CompileOptions& options, bool one_by_one = false);
 // Throws InternalError where a buffer is read after it is overwritten or reused, or a phase has steps that depend on each other.
 void verify_plan(const Plan& plan);
 

@@ -224,9 +224,11 @@ void lay_out_arena(Plan& plan) {
 
 }  // namespace
 
-void schedule(Plan& plan, const CompileOptions& options) {
+void schedule(Plan& plan, const CompileOptions& options, bool one_by_one) {
   Users users(plan);
   for (const Update& u : options.updates) try_in_place(plan, users, u);
+  if (one_by_one)
+    for (std::size_t s = 0; s + 1 < plan.steps.size(); ++s) plan.steps[s + 1].after.push_back(static_cast<int>(s));
   assign_phases(plan);
   find_lifetimes(plan);
   lay_out_arena(plan);

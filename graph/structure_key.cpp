@@ -83,6 +83,7 @@ Structure structure_of_order(std::span<const Ref> roots, std::vector<Node*> orde
   words.reserve(s.order.size() * 10);
   for (Node* n : s.order) {
     at.emplace(n, at.size());
+    s.begins.push_back(words.size());
     if (known.contains(n)) {
       words.push_back(~std::uint64_t{0} - n->result_count());
       for (std::uint32_t r = 0; r < n->result_count(); ++r) {

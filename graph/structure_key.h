@@ -23,6 +23,7 @@ struct Structure {
   std::vector<Node*> order;  // operands before readers, inputs included
   std::vector<Edge> inputs;  // leaves (but iota) and results that have a value already, by first appearance
   StructureKey key;
+  std::vector<std::size_t> begins;  // where in the key each node of the order begins
 };
 
 // `known(node)` is true of nodes whose value is there: they count as inputs. The key holds addresses of interned specifications; whoever keeps it keeps the

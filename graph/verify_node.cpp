@@ -214,7 +214,8 @@ std::string fault_of(const Node& n) {
   }
   for (std::int64_t size : n.shape)
     if (size < 0) return fmt::format("the shape {}", n.shape.text());
-  if (!n.spec && n.kind != Kind::cast && n.kind != Kind::stop_gradient) return fmt::format("a {} without a specification", name_of(n.kind));
+  if (!n.spec && n.kind != Kind::cast && n.kind != Kind::stop_gradient && n.kind != Kind::barrier)
+    return fmt::format("a {} without a specification", name_of(n.kind));
   switch (n.kind) {
     case Kind::leaf: return leaf_fault(n);
     case Kind::map: return map_fault(n);
@@ -227,6 +228,9 @@ std::string fault_of(const Node& n) {
     case Kind::cast:
       if (std::string fault = count_fault(n, 1); !fault.empty()) return fault;
       return n.dtype == dtype_of(n.operands()[0]) ? "a cast to the type that its operand has" : same_shape_fault(n, n.dtype);
+    case Kind::barrier:
+      if (std::string fault = count_fault(n, 2); !fault.empty()) return fault;
+      return n.shape == n.operand(0).shape() && n.dtype == n.operand(0).dtype() ? "" : "a barrier of another type than its operand";
     case Kind::stop_gradient:
       if (std::string fault = count_fault(n, 1); !fault.empty()) return fault;
       return same_shape_fault(n, dtype_of(n.operands()[0]));

@@ -7,17 +7,10 @@
 #include <utility>
 
 #include "ops/hash.h"
+#include "ops/sum_expressions.h"
 
 namespace cotan {
 namespace {
-
-template <class Spec, class F>
-void for_each_expression(Spec& spec, F&& f) {
-  for (auto& e : spec.output) f(e);
-  for (auto& access : spec.factors)
-    for (auto& e : access) f(e);
-  for (auto& guard : spec.guards) f(guard.expression);
-}
 
 void drop_unit_indices(SumSpec& s) {
   if (std::find(s.domain.begin(), s.domain.end(), 1) == s.domain.end()) return;

@@ -84,7 +84,7 @@ class Runs {
   }
 
   void add_node(const Ref& node) {
-    if (node->kind == Kind::stop_gradient) return;
+    if (node->kind == Kind::stop_gradient || node->kind == Kind::barrier) return;
     if (node->kind == Kind::leaf && node->as<LeafSpec>().role != LeafRole::iota && node->as<LeafSpec>().role != LeafRole::random) return;
     if (is_view(node)) {
       note("views", "");

@@ -10,6 +10,7 @@
 #include <unordered_set>
 
 #include "autograd/evaluate.h"
+#include "autograd/recorder.h"
 #include "ops/error.h"
 
 namespace cotan::nn {
@@ -243,10 +244,16 @@ void Module::apply(const std::function<void(const Module&)>& function) const {
 }
 
 void Module::train(bool on) const {
+  const CallSite site("train", CallSite::current_line());
+  require_not_recording("a change of training mode", "Change it before the call");
   for (const auto& [name, m] : named_modules()) m.state_->training = on;
 }
 
-bool Module::is_training() const { return state_->training; }
+bool Module::is_training() const {
+  if (Recorder* recorder = Tape::current()->recorder)
+    recorder->watch(fmt::format("training mode of {}", place()), [state = state_] { return state->training ? 1 : 0; });
+  return state_->training;
+}
 
 void Module::requires_grad_(bool on) const {
   for (Variable& p : parameters()) p.requires_grad_(on);

@@ -7,6 +7,7 @@
 
 #include "autograd/nn/parameters.h"
 #include "autograd/ops.h"
+#include "graph/builder.h"
 #include "ops/error.h"
 
 namespace cotan::nn {
@@ -93,9 +94,10 @@ Tensor BatchNorm::forward(const Tensor& x) const {
   const auto n = static_cast<double>(x.numel() / x.shape()[1]);
   const Tensor count = num_batches_tracked.value() + 1;
   num_batches_tracked.assign(count);
+  const Tensor momentum = Tensor::wrap(graph::scalar(options_.momentum.value_or(0), options_.dtype), std::source_location::current());  // 0 and 1 do not fold
   const auto move_on = [&](const Variable& running, const Tensor& batch) {
     if (options_.momentum)
-      running.assign(running + *options_.momentum * (batch - running));
+      running.assign(running + momentum * (batch - running));
     else
       running.assign(running + (batch - running) / cast(count, options_.dtype));
   };

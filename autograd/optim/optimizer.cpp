@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "autograd/optim/rule.h"
+#include "autograd/recorder.h"
 #include "autograd/tape.h"
 #include "ops/error.h"
 
@@ -37,15 +38,35 @@ struct Group {
 }  // namespace
 
 struct Optimizer::Groups : std::vector<Group> {
-  const Rule& rule(const Optimizer& optimizer, std::size_t group, DType dtype) {
+  explicit Groups(const Optimizer& optimizer) : owner(&optimizer) {}
+
+  const Rule& rule(std::size_t group, DType dtype) {
     auto [at, fresh] = (*this)[group].rules.try_emplace(dtype, dtype);
-    if (fresh) optimizer.define_group(group, at->second);
+    if (fresh) require_owner().define_group(group, at->second);
     return at->second;
   }
+  Member& member(std::size_t group, std::size_t index) { return (*this)[group].members[index]; }
+  // The number at a position of a parameter's rule, for its next update.
+  double number(std::size_t group, std::size_t index, std::size_t position) {
+    const Member& m = member(group, index);
+    const Rule& r = rule(group, m.variable.dtype());
+    return r.number_at(position, {static_cast<double>(m.steps + 1), !r.is_complete(m.cells)});
+  }
+  [[nodiscard]] std::size_t member_count() const {
+    std::size_t count = 0;
+    for (const Group& g : *this) count += g.members.size();
+    return count;
+  }
+  const Optimizer& require_owner() const {
+    if (owner == nullptr) fail("the optimizer that a compiled function steps is gone", "Keep it as long as the function");
+    return *owner;
+  }
+
+  const Optimizer* owner;
 };
 
-Optimizer::Optimizer() : groups_(std::make_unique<Groups>()) {}
-Optimizer::~Optimizer() = default;
+Optimizer::Optimizer() : groups_(std::make_shared<Groups>(*this)) {}
+Optimizer::~Optimizer() { groups_->owner = nullptr; }
 
 std::size_t Optimizer::group_count() const { return groups_->size(); }
 
@@ -71,48 +92,85 @@ void Optimizer::require_group(std::size_t group) const {
 
 void Optimizer::forget_rules(std::size_t group) { (*groups_)[group].rules.clear(); }
 
+namespace {
+
+// A parameter that a step updates.
+struct Update {
+  std::size_t group, index;
+  Tape::Gradient* gradient;
+  Rule::Cells cells;
+  bool fresh;  // some of the cells are new
+};
+
+// Whether a parameter's state still is what a recording found or made for it.
+bool same_cells(const Rule::Cells& recorded, const Rule::Cells& now, bool fresh) {
+  if (now.empty()) return fresh || recorded.empty();
+  return std::ranges::equal(recorded, now, [](const auto& a, const auto& b) { return a.first == b.first && a.second.cell() == b.second.cell(); });
+}
+
+}  // namespace
+
 EvaluationReport Optimizer::step(const StepOptions& options, std::source_location where) {
   const CallSite site("step", where);
   Tape& tape = *Tape::current();
-  struct Update {
-    Member* member;
-    const Rule* rule;
-    Tape::Gradient* gradient;
-    const std::vector<Ref>* shared;
-    Rule::Cells cells;
-    bool fresh;
-  };
+  Groups& groups = *groups_;
   std::vector<Update> updates;
-  std::map<const Rule*, std::vector<Ref>> shared;
-  for (std::size_t g = 0; g < groups_->size(); ++g) {
-    for (Member& m : (*groups_)[g].members) {
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    for (std::size_t i = 0; i < groups[g].members.size(); ++i) {
+      const Member& m = groups.member(g, i);
       Tape::Gradient* gradient = tape.gradient_of(*m.variable.cell());
       if (gradient == nullptr) continue;
-      const Rule& r = groups_->rule(*this, g, m.variable.dtype());
-      auto [numbers, first] = shared.try_emplace(&r);
-      if (first) numbers->second = r.shared_numbers();
-      Rule::Cells cells = r.missing(m.variable, m.cells);
+      Rule::Cells cells = groups.rule(g, m.variable.dtype()).missing(m.variable, m.cells);
       const bool fresh = !cells.empty();
       cells.insert(cells.end(), m.cells.begin(), m.cells.end());
-      updates.push_back({&m, &r, gradient, &numbers->second, std::move(cells), fresh});
+      updates.push_back({g, i, gradient, std::move(cells), fresh});
     }
   }
   if (updates.empty()) fail("no parameter has a gradient", "Call backward() on a loss that depends on them first");
   EvaluationRequest request{{}, options.retain ? History::keep_all : History::drop, true};
+  std::map<const Rule*, std::vector<Ref>> shared;
   for (const Update& u : updates) {
-    u.rule->record(u.member->variable, u.gradient->tensor.state()->ref, u.cells, *u.shared, {static_cast<double>(u.member->steps + 1), u.fresh}, where);
+    const Variable& variable = groups.member(u.group, u.index).variable;
+    const Rule& rule = groups.rule(u.group, variable.dtype());
+    const Rule::Reads read = [all = groups_, g = u.group, i = u.index](std::size_t position) { return all->number(g, i, position); };
+    auto [numbers, first] = shared.try_emplace(&rule);
+    if (first) numbers->second = rule.shared_numbers(read);
+    rule.record(variable, u.gradient->tensor.state()->ref, u.cells, numbers->second, read, where);
     if (options.keep_gradients)
       request.wanted.push_back(u.gradient->tensor.state());
     else
       *u.gradient = {Tensor(), where};
   }
-  run_evaluation(tape, request, where);
-  // Only now: an evaluation that throws leaves everything as it was.
-  for (Update& u : updates) {
-    ++u.member->steps;
-    if (u.fresh) u.member->cells = std::move(u.cells);
+  // Only after the run: an evaluation that throws leaves everything as it was.
+  const auto done = [all = groups_](const Update& u) {
+    Member& m = all->member(u.group, u.index);
+    ++m.steps;
+    if (u.fresh) m.cells = u.cells;
+  };
+  if (tape.recorder == nullptr) {
+    run_evaluation(tape, request, where);
+    for (const Update& u : updates) done(u);
+    return tape.report;
   }
-  return tape.report;
+  // The function that is being recorded runs the updates itself, at each of its calls.
+  Recorder& recorder = *tape.recorder;
+  recorder.watch("parameters of an optimizer", [all = groups_] { return static_cast<std::int64_t>(all->member_count()); });
+  for (const auto& [rule, numbers] : shared) {
+    const auto of =
+        std::ranges::find_if(updates, [&](const Update& u) { return &groups.rule(u.group, groups.member(u.group, u.index).variable.dtype()) == rule; });
+    recorder.watch("formulas of an optimizer are as recorded", [all = groups_, g = of->group, i = of->index, recorded = *rule] {
+      return all->rule(g, all->member(g, i).variable.dtype()).same_formulas(recorded) ? 1 : 0;
+    });
+  }
+  for (const Update& u : updates) {
+    recorder.watch("state of an optimizer is as recorded", [all = groups_, u] {
+      const Member& m = all->member(u.group, u.index);
+      return same_cells(u.cells, m.cells, u.fresh) ? 1 : 0;
+    });
+    recorder.stepped.push_back(groups.member(u.group, u.index).variable.cell());
+    recorder.afterwards([done, u] { done(u); });
+  }
+  return {};
 }
 
 void Optimizer::zero_grad() {
@@ -203,7 +261,7 @@ void Optimizer::load_state(const std::map<std::string, Tensor>& state, std::sour
       if (!(steps >= 1 && steps < 9007199254740992.0 && steps == std::floor(steps)))
         fail(fmt::format("'{}step' is {}", prefix, steps), "It counts the updates so far: a whole number, at least 1");
       loaded.steps = static_cast<std::uint64_t>(steps);
-      for (const std::string& slot : groups_->rule(*this, g, m.variable.dtype()).state_names()) {
+      for (const std::string& slot : groups_->rule(g, m.variable.dtype()).state_names()) {
         const Tensor& value = loading.take(prefix + slot, m.variable.dtype(), m.variable.shape());
         loaded.cells.emplace_back(slot, Variable(fmt::format("{}.{}", m.variable.name(), slot), value, where));
         loaded.cells.back().second.requires_grad_(false);

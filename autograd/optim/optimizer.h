@@ -75,7 +75,7 @@ class Optimizer {
 
  private:
   struct Groups;
-  std::unique_ptr<Groups> groups_;
+  std::shared_ptr<Groups> groups_;  // shared with compiled functions that step
 };
 
 // An optimizer whose groups have options of this type: what a concrete optimizer derives from.

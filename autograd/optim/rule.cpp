@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "autograd/recorder.h"
 #include "autograd/tape.h"
 #include "graph/builder.h"
 #include "ops/error.h"
@@ -100,14 +101,33 @@ Rule::Cells Rule::missing(const Variable& parameter, const Cells& cells) const {
   return made;
 }
 
-std::vector<Ref> Rule::shared_numbers() const {
+bool Rule::is_complete(const Cells& cells) const {
+  return std::all_of(states_.begin(), states_.end(), [&](const State& s) { return find(cells, s.name) != nullptr; });
+}
+
+double Rule::number_at(std::size_t position, const Moment& moment) const {
+  const Number& n = numbers_[position];
+  return n.timed ? n.timed(moment) : n.value;
+}
+
+std::vector<Ref> Rule::shared_numbers(const Reads& read) const {
   std::vector<Ref> made(static_cast<std::size_t>(symbols_));
-  for (const Number& n : numbers_)
-    if (!n.timed) made[static_cast<std::size_t>(n.symbol)] = graph::scalar(n.value, dtype_);
+  for (std::size_t i = 0; i < numbers_.size(); ++i)
+    if (!numbers_[i].timed) made[static_cast<std::size_t>(numbers_[i].symbol)] = owned_number([read, i] { return read(i); }, dtype_);
   return made;
 }
 
-void Rule::record(const Variable& parameter, const Ref& gradient, const Cells& cells, const std::vector<Ref>& shared, const Moment& moment,
+bool Rule::same_formulas(const Rule& other) const {
+  auto same_state = [](const State& a, const State& b) { return a.symbol == b.symbol && a.name == b.name; };
+  auto same_number = [](const Number& a, const Number& b) { return a.symbol == b.symbol && static_cast<bool>(a.timed) == static_cast<bool>(b.timed); };
+  auto same_step = [](const Step& a, const Step& b) {  // formulas are interned
+    return a.symbol == b.symbol && a.target == b.target && a.formula == b.formula && a.operands == b.operands;
+  };
+  return dtype_ == other.dtype_ && std::ranges::equal(states_, other.states_, same_state) && std::ranges::equal(numbers_, other.numbers_, same_number) &&
+         std::ranges::equal(steps_, other.steps_, same_step);
+}
+
+void Rule::record(const Variable& parameter, const Ref& gradient, const Cells& cells, const std::vector<Ref>& shared, const Reads& read,
                   const SourceLine& where) const {
   Tape& tape = *Tape::current();
   std::vector<Ref> values = shared;
@@ -117,7 +137,10 @@ void Rule::record(const Variable& parameter, const Ref& gradient, const Cells& c
   const Shape& shape = value(0).shape();
   auto cell_of = [&](const State& s) -> const std::shared_ptr<Cell>& { return find(cells, s.name)->cell(); };
   for (const State& s : states_) value(s.symbol) = tape.read(cell_of(s));
-  for (const Number& n : numbers_) value(n.symbol) = graph::broadcast(n.timed ? graph::scalar(n.timed(moment), dtype_) : value(n.symbol), shape);
+  for (std::size_t i = 0; i < numbers_.size(); ++i) {
+    const Number& n = numbers_[i];
+    value(n.symbol) = graph::broadcast(n.timed ? owned_number([read, i] { return read(i); }, dtype_) : value(n.symbol), shape);
+  }
   for (const Step& step : steps_) {
     std::vector<Ref> operands;
     for (const int symbol : step.operands) operands.push_back(value(symbol));

@@ -53,13 +53,21 @@ class Rule {
 
   // The names of the states.
   [[nodiscard]] std::vector<std::string> state_names() const;
-  // Whether a cell is missing, and those that are, each with its initial value.
+  // The cells that are missing, each with its initial value.
   [[nodiscard]] Cells missing(const Variable& parameter, const Cells& cells) const;
+  // Whether none is.
+  [[nodiscard]] bool is_complete(const Cells& cells) const;
+  // The number at a position, for an update.
+  [[nodiscard]] double number_at(std::size_t position, const Moment& moment) const;
+  // Reads the number at a position as it is now: what compiled functions call, long after the rule was replaced by one of equal formulas.
+  using Reads = std::function<double(std::size_t)>;
   // The numbers that all parameters share as nodes: to be made once a step.
-  [[nodiscard]] std::vector<Ref> shared_numbers() const;
+  [[nodiscard]] std::vector<Ref> shared_numbers(const Reads& read) const;
   // Records the update of a parameter and assigns the results to it and to its states.
-  void record(const Variable& parameter, const Ref& gradient, const Cells& cells, const std::vector<Ref>& shared, const Moment& moment,
+  void record(const Variable& parameter, const Ref& gradient, const Cells& cells, const std::vector<Ref>& shared, const Reads& read,
               const SourceLine& where) const;
+  // Whether another rule differs in numbers only.
+  [[nodiscard]] bool same_formulas(const Rule& other) const;
 
  private:
   static constexpr int none = -1;

@@ -3,27 +3,19 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backends/loops/cluster_tiling.h"
+#include "backends/loops/jit/jit.h"
 #include "backends/loops/loops.h"
 #include "backends/loops/measure.h"
 #include "backends/loops/tile_program.h"
-#include "backends/loops/tiles.h"
 
 namespace cotan::loops {
 namespace {
 
-std::vector<View> all_views(std::span<const View> inputs, std::span<const View> outputs) {
-  std::vector<View> all(inputs.begin(), inputs.end());
-  all.insert(all.end(), outputs.begin(), outputs.end());
-  return all;
-}
-
 class ClusterKernel final : public Kernel {
  public:
   ClusterKernel(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs)
-      : name_(fmt::format("loops {}", cluster.name)), loads_(cluster.loads), inputs_(inputs.size()), tiling_(all_views(inputs, outputs)) {
-    check_views(cluster, inputs, outputs);
-    // Few enough elements that the temporaries of a long formula stay in the first cache beside what streams through it.
-    tiling_.cut(cluster.nodes.size() <= 8 ? 1024 : 512);
+      : name_(fmt::format("loops {}", cluster.name)), loads_(cluster.loads), inputs_(inputs.size()), tiling_(cluster_tiling(cluster, inputs, outputs)) {
     chunks_ = std::max<std::int64_t>(1, tiling_.chunks());
     for (const ClusterLoad& l : loads_) load_access_.push_back(tiling_.access(static_cast<std::size_t>(l.input)));
     for (std::size_t o = 0; o < outputs.size(); ++o) {
@@ -77,16 +69,6 @@ class ClusterKernel final : public Kernel {
 
  private:
   [[nodiscard]] std::size_t input_of(std::size_t load) const { return static_cast<std::size_t>(loads_[load].input); }
-
-  static void check_views(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs) {
-    if (cluster.inputs() > static_cast<int>(inputs.size()) || cluster.outputs() != static_cast<int>(outputs.size()))
-      throw InternalError(fmt::format("cluster {} on {} inputs and {} outputs", cluster.name, inputs.size(), outputs.size()));
-    for (const ClusterLoad& l : cluster.loads)
-      if (inputs[static_cast<std::size_t>(l.input)].dtype != l.dtype) throw InternalError(fmt::format("input {} of cluster {}: type", l.input, cluster.name));
-    for (const ClusterStore& s : cluster.stores)
-      if (outputs[static_cast<std::size_t>(s.output)].dtype != s.dtype)
-        throw InternalError(fmt::format("output {} of cluster {}: type", s.output, cluster.name));
-  }
 
   void fill_constants(std::byte** places) const {
     const std::size_t n = tiling_.tile(0).elements();
@@ -142,6 +124,11 @@ class ClusterKernel final : public Kernel {
 }  // namespace
 
 KernelRef compile_cluster(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs) {
+  if (KernelRef generated = jit::compile_cluster(cluster, inputs, outputs, jit::machine())) return generated;
+  return compile_cluster_on_tiles(cluster, inputs, outputs);
+}
+
+KernelRef compile_cluster_on_tiles(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs) {
   return std::make_shared<const ClusterKernel>(cluster, inputs, outputs);
 }
 

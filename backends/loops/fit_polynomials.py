@@ -153,7 +153,7 @@ def header():
         "// Coefficients and constants of the float32 functions. Generated: backends/loops/fit_polynomials.py writes this file; change it there.",
         "//",
         "// A table holds the coefficients of a polynomial, the constant first. The error is that of the polynomial in exact arithmetic: how far it moves the",
-        "// function's value at worst over the interval, in parts of 2^-23 of it. The float32 arithmetic around it comes on top (float_functions.h).",
+        "// function's value at worst over the interval, in parts of 2^-23 of it. The float32 arithmetic around it comes on top (float_functions.inl).",
         "#pragma once",
         "",
         "// clang-format off",

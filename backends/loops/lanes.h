@@ -1,4 +1,4 @@
-// Vectors of float32 and int32 with operators, in which float_functions.h is written. Every operation acts on each lane alone.
+// Vectors of float32 and int32 with operators, in which float_functions.inl is written. Every operation acts on each lane alone.
 //
 // Included once for each instruction set, between foreach_target.h's passes: hence the toggle instead of #pragma once.
 //
@@ -16,7 +16,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
+
+#include "backends/loops/large_angle.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cotan::loops::HWY_NAMESPACE {
@@ -47,6 +48,8 @@ HWY_INLINE Float operator/(Float a, Float b) { return hn::Div(a.v, b.v); }
 HWY_INLINE Float operator-(Float a) { return hn::Neg(a.v); }
 HWY_INLINE Float sqrt(Float a) { return hn::Sqrt(a.v); }
 HWY_INLINE Float abs(Float a) { return hn::Abs(a.v); }
+// To the nearest integer, of two the even one.
+HWY_INLINE Float round(Float a) { return hn::Round(a.v); }
 
 HWY_INLINE Int operator+(Int a, Int b) { return hn::Add(a.v, b.v); }
 HWY_INLINE Int operator-(Int a, Int b) { return hn::Sub(a.v, b.v); }
@@ -80,14 +83,8 @@ HWY_INLINE Float select(Mask condition, Float yes, Float no) { return hn::IfThen
 HWY_INLINE Int bits(Float a) { return hn::BitCast(IntTag(), a.v); }
 HWY_INLINE Float from_bits(Int a) { return hn::BitCast(FloatTag(), a.v); }
 HWY_INLINE Float to_float(Int a) { return hn::ConvertTo(FloatTag(), a.v); }
-
-inline constexpr std::int32_t sign_bit = std::numeric_limits<std::int32_t>::min();
-inline constexpr float infinity = std::numeric_limits<float>::infinity();
-inline constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
-
-HWY_INLINE Int sign_of(Float a) { return bits(a) & sign_bit; }
-// a, negated where `sign` has the sign bit; other bits of it must be zero.
-HWY_INLINE Float with_sign(Float a, Int sign) { return from_bits(bits(a) ^ sign); }
+// Towards zero; the result must fit.
+HWY_INLINE Int to_int(Float a) { return hn::ConvertTo(IntTag(), a.v); }
 
 #if !HWY_NATIVE_FMA && HWY_TARGET != HWY_SCALAR
 // a * b + c in float64, where the product of floats is exact, as a number that rounds to float as the exact sum does.
@@ -130,12 +127,29 @@ HWY_INLINE Float fused(Float a, Float b, Float c) {
 #endif
 }
 
-// The polynomial with these coefficients, the constant first, at x.
-template <std::size_t n>
-HWY_INLINE Float polynomial(const float (&coefficients)[n], Float x) {
-  Float sum = coefficients[n - 1];
-  for (std::size_t k = n - 1; k-- > 0;) sum = fused(sum, x, coefficients[k]);
-  return sum;
+// Where x is not below `from`, puts the remainder by a quarter turn, what that lacks and the number of quarter turns in place of the three given: lane by lane.
+HWY_INLINE void reduce_large_angles(Float x, float from, Float& rest, Float& low, Int& quarters) {
+  if (!any(!(x < from))) [[likely]]
+    return;
+  const FloatTag d;
+  HWY_ALIGN float angles[HWY_LANES(float)];
+  HWY_ALIGN float rests[HWY_LANES(float)];
+  HWY_ALIGN float lows[HWY_LANES(float)];
+  HWY_ALIGN std::int32_t counts[HWY_LANES(float)];
+  hn::Store(x.v, d, angles);
+  hn::Store(rest.v, d, rests);
+  hn::Store(low.v, d, lows);
+  hn::Store(quarters.v, IntTag(), counts);
+  for (std::size_t i = 0; i < hn::Lanes(d); ++i) {
+    if (angles[i] < from) continue;
+    const QuarterTurns turns = large_angle(angles[i]);
+    rests[i] = turns.rest;
+    lows[i] = turns.low;
+    counts[i] = turns.quarters;
+  }
+  rest = hn::Load(d, rests);
+  low = hn::Load(d, lows);
+  quarters = hn::Load(IntTag(), counts);
 }
 
 }  // namespace cotan::loops::HWY_NAMESPACE

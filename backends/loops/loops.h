@@ -17,6 +17,8 @@ namespace cotan::loops {
 // A fused loop. inputs[k] is the view of the cluster's input k, outputs[k] of its output k; all have one shape. An output may be the very same memory as an
 // input of equal view and element size. f32 and f64 arithmetic has the bits of the reference; other functions have errors of up to 2.2 ULP.
 [[nodiscard]] KernelRef compile_cluster(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs);
+// The same by the tile evaluator, which takes every cluster; the above uses generated machine code where that can be (jit/jit.h). The bits are the same.
+[[nodiscard]] KernelRef compile_cluster_on_tiles(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs);
 
 // Any indexed sum. Buffers: the factors, the tables (integer tensors), the output. f32 is accumulated in float64 and rounded once, except in a scatter into an
 // output too large for that; integers wrap; bool is "any". A table's entry that is out of range drops the point.

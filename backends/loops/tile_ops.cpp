@@ -97,7 +97,7 @@ struct Eq {
   }
 };
 
-// A function of float_functions.h.
+// A function of float_functions.inl.
 template <Float (*function)(Float)>
 struct Of1 {
   template <class D, class V>
@@ -259,19 +259,11 @@ TileFunction vectors(Atom atom) {
 
 TileFunction float_function(Atom atom) {
   switch (atom) {
-    case Atom::exp: return unary<float, Of1<exp<>>>;
-    case Atom::expm1: return unary<float, Of1<expm1<>>>;
-    case Atom::log: return unary<float, Of1<log<>>>;
-    case Atom::log1p: return unary<float, Of1<log1p<>>>;
-    case Atom::sin: return unary<float, Of1<sin<>>>;
-    case Atom::cos: return unary<float, Of1<cos<>>>;
-    case Atom::asin: return unary<float, Of1<asin<>>>;
-    case Atom::atan2: return binary<float, Of2<atan2<>>>;
-    case Atom::tanh: return unary<float, Of1<tanh<>>>;
-    case Atom::erf: return unary<float, Of1<erf<>>>;
-    case Atom::erfc: return unary<float, Of1<erfc<>>>;
-    case Atom::cbrt: return unary<float, Of1<cbrt<>>>;
-    case Atom::pow: return binary<float, Of2<pow<>>>;
+#define FUNCTION1(name) \
+  case Atom::name: return unary<float, Of1<name<>>>;
+#define FUNCTION2(name) \
+  case Atom::name: return binary<float, Of2<name<>>>;
+#include "backends/loops/float_functions.def"
     default: return nullptr;
   }
 }

@@ -48,6 +48,12 @@ class Tiling {
   };
   [[nodiscard]] Access access(std::size_t view) const;
 
+  // The sizes of the rows' dimensions, outermost first, and a view's strides in them and along the columns.
+  [[nodiscard]] std::span<const std::int64_t> outer() const { return outer_; }
+  [[nodiscard]] std::span<const std::int64_t> outer_strides(std::size_t view) const { return views_[view].outer; }
+  [[nodiscard]] std::int64_t inner_stride(std::size_t view) const { return views_[view].inner; }
+  [[nodiscard]] std::int64_t columns() const { return columns_; }
+
   // Where a tile begins in view `view`, in elements.
   [[nodiscard]] std::int64_t offset(std::size_t view, const Tile& tile) const;
   // Copies the tile's elements of a view, `first` being the address of element (0, 0, ...), to packed memory, or from there.

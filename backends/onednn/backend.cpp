@@ -19,6 +19,12 @@ class OneDnnBackend final : public Backend {
     if (auto match = onednn::match_norm(node, options)) return *std::move(match);
     return onednn::match_softmax(node, options);
   }
+
+  [[nodiscard]] Match match_with(const Ref& node, const Epilogue& epilogue, const BackendOptions& options) const override {
+    if (node->kind != Kind::sum) return Reason{ReasonCode::not_recognised, std::string(name_of(node->kind))};
+    if (!onednn::unheld_reason().empty()) return Reason{ReasonCode::primitive_refused, onednn::unheld_reason()};
+    return onednn::match_sum_with(node, epilogue, options);
+  }
 };
 
 }  // namespace

@@ -30,6 +30,17 @@ void CallList::add_call(std::size_t primitive, std::span<const std::int64_t> off
   calls_.push_back(call);
 }
 
+void CallList::start_from(std::size_t from, std::int64_t offset, std::int64_t rows, std::int64_t columns, std::int64_t stride) {
+  starts_.push_back({from, offset, rows, columns, stride});
+}
+
+void CallList::copy_start(const Start& start, std::span<void* const> buffers) const {
+  const auto* const from = static_cast<const float*>(buffers[start.from]) + start.offset;
+  auto* const to = static_cast<float*>(buffers[outputs_[0]]) + start.offset;
+  if (from == to) return;
+  for (std::int64_t row = 0; row < start.rows; ++row) std::copy_n(from + row * start.stride, start.columns, to + row * start.stride);
+}
+
 void CallList::end_chunk() {
   ends_.push_back(calls_.size());
   chunks_ = static_cast<std::int64_t>(ends_.size());
@@ -44,6 +55,7 @@ void CallList::describe(const std::string& what, double flops, double bytes) {
 
 void CallList::run(std::int64_t chunk, std::span<void* const> buffers, void* scratch) const {
   const auto c = static_cast<std::size_t>(chunk);
+  if (!starts_.empty()) copy_start(starts_[c], buffers);
   // Once around all calls: inside, the primitives' own holding to this thread costs next to nothing.
   on_one_thread([&] {
     for (std::size_t at = c == 0 ? 0 : ends_[c - 1]; at < ends_[c]; ++at) {

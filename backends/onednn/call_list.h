@@ -28,6 +28,9 @@ class CallList final : public Kernel {
   void add_call(std::size_t primitive, std::span<const std::int64_t> offsets);
   // Says that this argument (inputs, then outputs) is a workspace.
   void set_workspace(std::size_t argument) { workspace_ = argument; }
+  // Says that the primitives of the last chunk add to what input `from` of the kernel holds in these rows of the output, `stride` elements apart: unless both
+  // share their memory, the chunk copies them first. One for each chunk, or none at all.
+  void start_from(std::size_t from, std::int64_t offset, std::int64_t rows, std::int64_t columns, std::int64_t stride);
   // Closes the last chunk.
   void end_chunk();
   [[nodiscard]] std::size_t calls() const { return calls_.size(); }
@@ -43,10 +46,17 @@ class CallList final : public Kernel {
     std::size_t primitive;
     std::array<std::int64_t, most_arguments> offsets;  // in bytes
   };
+  struct Start {
+    std::size_t from;
+    std::int64_t offset, rows, columns, stride;
+  };
+  void copy_start(const Start& start, std::span<void* const> buffers) const;
+
   std::vector<std::size_t> inputs_, outputs_;
   std::size_t workspace_ = most_arguments;
   std::vector<std::shared_ptr<const Primitive>> primitives_;
   std::vector<Call> calls_;
+  std::vector<Start> starts_;      // of each chunk
   std::vector<std::size_t> ends_;  // of each chunk
   std::string name_;
 };

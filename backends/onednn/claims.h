@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "backends/onednn/primitive.h"
+#include "backends/onednn/tail.h"
 #include "graph/backend.h"
 #include "graph/recognise.h"
 
@@ -12,6 +13,8 @@ namespace cotan::onednn {
 
 // Sums that are products of matrices or convolutions.
 [[nodiscard]] Match match_sum(const Ref& node, const BackendOptions& options);
+// The same, with what follows the sum's value as post-operations.
+[[nodiscard]] Match match_sum_with(const Ref& node, const Epilogue& epilogue, const BackendOptions& options);
 // Calls of layer norm, of batch norm in training, and of their gradients; nothing for other calls.
 [[nodiscard]] std::optional<Match> match_norm(const Ref& node, const BackendOptions& options);
 // Calls of softmax and of its gradient.
@@ -36,8 +39,9 @@ struct Attempt {
 // A sum's three tensors as views: the output, then the factors.
 using SumViews = std::array<View, 3>;
 
-[[nodiscard]] Attempt attempt_matmul(const MatmulForm& form, const SumSpec& spec, const SumViews& views, int threads);
-[[nodiscard]] Attempt attempt_convolution(const ConvolutionForm& form, const SumSpec& spec, const SumViews& views, const BackendOptions& options, int threads);
+[[nodiscard]] Attempt attempt_matmul(const MatmulForm& form, const SumSpec& spec, const SumViews& views, const Tail& tail, int threads);
+[[nodiscard]] Attempt attempt_convolution(const ConvolutionForm& form, const SumSpec& spec, const SumViews& views, const Tail& tail,
+                                          const BackendOptions& options, int threads);
 
 // What a sum of two factors can be claimed as.
 struct Forms {
@@ -46,12 +50,20 @@ struct Forms {
 };
 // All forms, in the order that the views suggest, until one gives a kernel; the reason is that of the form tried first. Sizes too small to be worth it are
 // match_sum's concern.
-[[nodiscard]] Attempt attempt_forms(const Forms& forms, const SumSpec& spec, const SumViews& views, const BackendOptions& options, int threads);
+[[nodiscard]] Attempt attempt_forms(const Forms& forms, const SumSpec& spec, const SumViews& views, const Tail& tail, const BackendOptions& options,
+                                    int threads);
 
 // Makes a kernel with `attempt`, or says which input to copy into dense memory so that it succeeds; `work` (multiply-adds) is what a copy must be small beside.
 [[nodiscard]] cotan::Made with_copies(std::span<const View> inputs, double work, const std::function<Attempt(std::span<const View>)>& attempt);
 
 // The elements of a view.
 [[nodiscard]] inline double elements_of(const View& view) { return static_cast<double>(view.shape.elements()); }
+// The same, counting once what a broadcast repeats.
+[[nodiscard]] inline double elements_in_memory(const View& view) {
+  double elements = 1;
+  for (std::size_t i = 0; i < view.shape.rank(); ++i)
+    if (view.strides[i] != 0) elements *= static_cast<double>(view.shape[i]);
+  return elements;
+}
 
 }  // namespace cotan::onednn

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <utility>
 
-#include "backends/onednn/program.h"
+#include "backends/onednn/post_ops.h"
 
 namespace cotan::onednn {
 namespace {
@@ -34,6 +34,13 @@ Made refuse_form(const ConvolutionProblem& problem) {
     for (std::int64_t stride : *strides) {
       if (stride < 0) return refuse(Refusal::layout, fmt::format("the {} has a negative stride ({})", name, stride));
     }
+  }
+  for (const PostOp& op : problem.after) {
+    if (problem.direction != Direction::forward) return refuse(Refusal::library_refused, "oneDNN has post-operations after forward convolutions only");
+    if (op.kind == PostOpKind::accumulate) return refuse(Refusal::malformed, "a convolution that adds to its output");
+    if (reads_tensor(op.kind) && op.strides.rank() != spatial + 2)
+      return refuse(Refusal::malformed,
+                    fmt::format("{} entries for the strides of a post-operation's tensor where {} are due", op.strides.rank(), spatial + 2));
   }
   for (std::int64_t channels : {problem.in_channels, problem.out_channels}) {
     if (channels % problem.groups != 0) return refuse(Refusal::malformed, fmt::format("{} channels in {} groups", channels, problem.groups));
@@ -161,18 +168,68 @@ ConvolutionProblem without_unread_end(const ConvolutionProblem& problem) {
   return cut;
 }
 
+// What is done after a forward convolution.
+struct After {
+  std::vector<Reach> reaches;
+  std::optional<Layout> bias;
+  AttachedPostOps attached;
+};
+
+// The reach of each post-operation's tensor, or a refusal.
+Made reaches_of(const ConvolutionProblem& problem, const Dims& sizes, std::vector<Reach>& reaches) {
+  for (const PostOp& op : problem.after) {
+    reaches.push_back(Reach::everything);
+    if (!reads_tensor(op.kind)) continue;
+    const std::optional<Reach> reach = reach_of(Shape(std::span(sizes)), op.strides, 1);
+    if (!reach) return refuse(Refusal::layout, "a post-operation's tensor repeats along some dimensions of the result and not along others");
+    reaches.back() = *reach;
+  }
+  return {};
+}
+
+// The library's convolutions by way of matrix products compute post-operations element by element: ten to a hundred times what the convolution takes. A bias
+// is nearly free with them.
+bool applies_slowly(const Descriptor& kernel, const After& after) {
+  return std::string_view(kernel.impl_info_str()).find("gemm") != std::string_view::npos && after.attached.ops.len() > 0;
+}
+
 // The convolution in the caller's layouts, or in the kernel's.
 Made make_in(bool blocked, const ConvolutionProblem& problem) {
   return make_held([&]() -> Made {
     const Tensors tensors = tensors_of(problem);
     const ConvolutionLayouts callers{.source = tensors.source.plain(), .weights = tensors.weights.plain(), .result = tensors.result.plain()};
     const Windows windows = windows_of(problem);
-    const Descriptor kernel = blocked ? describe_convolution(problem.direction, tensors.source.any(), tensors.weights.any(), tensors.result.any(), windows)
-                                      : describe_convolution(problem.direction, callers.source, callers.weights, callers.result, windows);
-    if (is_reference(kernel)) return refuse_reference(kernel, blocked ? "this convolution" : "this convolution in plain layouts");
+    After after;
+    if (Made refused = reaches_of(problem, tensors.result.sizes, after.reaches); refused.refusal != Refusal::none) return refused;
+    PostOpTarget target{tensors.result.sizes, 1, callers.result};
+    const bool biased = starts_with_bias(problem.after, after.reaches);
+    if (biased) after.bias = bias_layout(target, 1);
+    const auto describe = [&](const dnnl::post_ops& ops) {
+      const Layout* bias = after.bias ? &*after.bias : nullptr;
+      return blocked ? describe_convolution(problem.direction, tensors.source.any(), tensors.weights.any(), bias, tensors.result.any(), windows, ops)
+                     : describe_convolution(problem.direction, callers.source, callers.weights, bias, callers.result, windows, ops);
+    };
+    // A tensor as large as the result is read in the layout that the kernel gives its result.
+    if (blocked && std::ranges::find(after.reaches, Reach::entry) != after.reaches.end()) target.full = layouts_of(describe({}), problem.direction).result;
+    after.attached = attach(problem.after, after.reaches, target, biased ? std::optional<std::size_t>(1) : std::nullopt);
+    const Descriptor kernel = describe(after.attached.ops);
+    const std::string what = fmt::format("this convolution{}{}", blocked ? "" : " in plain layouts", text_of(problem.after));
+    if (is_reference(kernel)) return refuse_reference(kernel, what.c_str());
+    if (applies_slowly(kernel, after)) {
+      return refuse(Refusal::slow_reference,
+                    fmt::format("{} has only {} for {}, which takes them element by element", library_name(), kernel.impl_info_str(), what));
+    }
 
     const ConvolutionLayouts kernels = blocked ? layouts_of(kernel, problem.direction) : callers;
     Assembly assembly(kernel);
+    for (std::size_t i = 0, t = 0; i < problem.after.size(); ++i) {
+      if (!reads_tensor(problem.after[i].kind)) continue;
+      const AttachedPostOps::Tensor& tensor = after.attached.tensors[t++];
+      const Layout callers_own =
+          tensor.full ? Tensor{tensors.result.sizes, Dims(problem.after[i].strides.begin(), problem.after[i].strides.end())}.plain() : tensor.layout;
+      if (tensor.full && tensor.layout != kernels.result) return refuse(Refusal::library_refused, "the library changes the result's layout");
+      assembly.input(tensor.name, "post-operation's tensor", tensor.input, callers_own, tensor.layout);
+    }
     switch (problem.direction) {
       case Direction::forward:
         assembly.input(DNNL_ARG_SRC, "source", 0, callers.source, kernels.source);
@@ -190,7 +247,7 @@ Made make_in(bool blocked, const ConvolutionProblem& problem) {
         assembly.output(DNNL_ARG_DIFF_WEIGHTS, "weights", callers.weights, kernels.weights);
         break;
     }
-    return std::move(assembly).finish(skips_padding(kernel, problem, windows));
+    return std::move(assembly).finish(skips_padding(kernel, problem, windows) && exact_at_nonfinite(problem.after));
   });
 }
 
@@ -222,6 +279,7 @@ Made Primitive::make(const ConvolutionProblem& given) {
   const Shape counts{given.batch, given.groups, given.in_channels, given.out_channels};
   Made refused = refuse_common(given.dtype, {counts, given.input, given.kernel, given.output, given.stride, given.dilation});
   if (refused.refusal == Refusal::none) refused = refuse_form(given);
+  if (refused.refusal == Refusal::none) refused = refuse_steps(given.after);
   if (refused.refusal != Refusal::none) return refused;
   const ConvolutionProblem problem = without_unread_end(given);
   if (problem.layout == ConvolutionLayout::plain) return make_in(false, problem);
@@ -229,6 +287,12 @@ Made Primitive::make(const ConvolutionProblem& given) {
   const bool blocked = blocked_wins(problem);
   Made preferred = make_in(blocked, problem);
   if (preferred) return preferred;
+  if (!problem.after.empty()) {
+    // Where the other layouts serve the post-operations alone, their reorders cost more than those save.
+    ConvolutionProblem bare = problem;
+    bare.after.clear();
+    if (make_in(blocked, bare)) return preferred;
+  }
   Made other = make_in(!blocked, problem);
   return other ? other : preferred;
 }

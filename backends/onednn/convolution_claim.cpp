@@ -184,9 +184,23 @@ std::string text_of(const ConvolutionProblem& p) {
                      fmt::join(p.kernel, "x"), p.out_channels, p.groups > 1 ? fmt::format(", {} groups,", p.groups) : std::string());
 }
 
-Attempt compile_located(const Located& located, const ConvolutionForm& form, double work, double bytes, const BackendOptions& options, int threads) {
-  const ConvolutionProblem& p = located.problem;
-  const Cuts cuts = cuts_of(p, work, threads);
+// What a convolution is compiled with, beside itself.
+struct Surroundings {
+  const Tail& tail;
+  const Shape& output;  // of the sum
+  const BackendOptions& options;
+  double work = 0, bytes = 0;
+};
+
+Attempt compile_located(const Located& located, const ConvolutionForm& form, const Surroundings& around, int threads) {
+  const Tail& tail = around.tail;
+  ConvolutionProblem p = located.problem;
+  Shape sizes{p.batch, p.out_channels};
+  for (std::int64_t size : p.output) sizes.push_back(size);
+  const std::optional<std::vector<PostOp>> ops = tied(tail, around.output, sizes, p.result_strides);
+  if (!ops) return declined(ReasonCode::layout, "a tensor after the convolution does not lie on the result's strides");
+  p.after = *ops;
+  const Cuts cuts = cuts_of(p, around.work, threads);
   const std::int64_t in = p.in_channels / p.groups, out = p.out_channels / p.groups;
   // The primitive's inputs in its own order, each as a tensor here and as a factor of the sum.
   const std::array<Tensor, 2> reads = p.direction == ConvolutionDirection::forward         ? std::array{source, weights}
@@ -194,8 +208,10 @@ Attempt compile_located(const Located& located, const ConvolutionForm& form, dou
                                                                                            : std::array{source, result};
   const Tensor writes = p.direction == ConvolutionDirection::forward ? result : p.direction == ConvolutionDirection::backward_data ? source : weights;
   const std::array<int, 3> tensor{form.source, form.weights, form.result};
-  auto kernel = std::make_shared<CallList>(std::vector{static_cast<std::size_t>(tensor[reads[0]] - 1), static_cast<std::size_t>(tensor[reads[1]] - 1)},
-                                           std::vector<std::size_t>{2});
+  std::vector<std::size_t> inputs{static_cast<std::size_t>(tensor[reads[0]] - 1), static_cast<std::size_t>(tensor[reads[1]] - 1)};
+  inputs.insert(inputs.end(), tail.reads.begin(), tail.reads.end());
+  if (inputs.size() >= CallList::most_arguments) return declined(ReasonCode::not_recognised, fmt::format("{} tensors read by one kernel", inputs.size()));
+  auto kernel = std::make_shared<CallList>(inputs, std::vector<std::size_t>{tail.inputs()});
   for (std::int64_t ib = 0; ib < cuts.batch.parts(); ++ib) {
     for (std::int64_t ig = 0; ig < cuts.groups.parts(); ++ig) {
       for (std::int64_t io = 0; io < cuts.out.parts(); ++io) {
@@ -208,34 +224,38 @@ Attempt compile_located(const Located& located, const ConvolutionForm& form, dou
           tile.out_channels = group.size * outs.size;
           const Made made = shared_primitive(tile);
           if (!made) return declined(made);
-          if (options.strict_nan && !made.primitive->exact_at_nonfinite())
+          if (around.options.strict_nan && !made.primitive->exact_at_nonfinite())
             return declined(ReasonCode::nonfinite, "an infinite factor that meets the padding may give NaN");
           std::array<std::int64_t, 3> at = located.base;
           at[source] += batch.first * p.source_strides[0] + (group.first * in + ins.first) * p.source_strides[1];
           at[weights] += group.first * p.weights_strides[0] + outs.first * p.weights_strides[1] + ins.first * p.weights_strides[2];
           at[result] += batch.first * p.result_strides[0] + (group.first * out + outs.first) * p.result_strides[1];
-          kernel->add_call(kernel->add_primitive(made.primitive), std::array{at[reads[0]], at[reads[1]], at[writes]});
+          std::vector<std::int64_t> offsets{at[reads[0]], at[reads[1]]};
+          for (std::size_t read : tail.reads) offsets.push_back(AlongOutput(around.output, tail.tensors[read - 2]).at(at[result]));
+          offsets.push_back(at[writes]);
+          kernel->add_call(kernel->add_primitive(made.primitive), offsets);
           kernel->end_chunk();
         }
       }
     }
   }
-  kernel->describe(text_of(p), 2 * work, bytes);
+  kernel->describe(text_of(p) + text_of(tail), 2 * around.work, around.bytes);
   return {kernel, {}};
 }
 
 }  // namespace
 
-Attempt attempt_convolution(const ConvolutionForm& form, const SumSpec& spec, const SumViews& views, const BackendOptions& options, int threads) {
+Attempt attempt_convolution(const ConvolutionForm& form, const SumSpec& spec, const SumViews& views, const Tail& tail, const BackendOptions& options,
+                            int threads) {
   Located located;
   if (const auto fault = Locating(form, spec, views).run(located)) return declined(ReasonCode::layout, fault->text);
   if (repeats(located.problem)) return declined(ReasonCode::layout, "a tensor repeats its elements (stride 0)");
-  double work = 1;
-  for (std::int64_t size : spec.domain) work *= static_cast<double>(size);
-  const double bytes = 4 * (elements_of(views[0]) + elements_of(views[1]) + elements_of(views[2]));
-  const Attempt attempt = compile_located(located, form, work, bytes, options, threads);
+  Surroundings around{tail, views[0].shape, options, 1, 4 * (elements_of(views[0]) + elements_of(views[1]) + elements_of(views[2]))};
+  for (std::int64_t size : spec.domain) around.work *= static_cast<double>(size);
+  for (const View& tensor : tail.tensors) around.bytes += 4 * elements_in_memory(tensor);
+  const Attempt attempt = compile_located(located, form, around, threads);
   if (attempt.kernel || threads == 1 || attempt.reason.code == ReasonCode::nonfinite) return attempt;
-  return compile_located(located, form, work, bytes, options, 1);  // a tile may be refused where the whole is not
+  return compile_located(located, form, around, 1);  // a tile may be refused where the whole is not
 }
 
 }  // namespace cotan::onednn

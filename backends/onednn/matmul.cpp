@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "backends/onednn/program.h"
+#include "backends/onednn/post_ops.h"
 
 namespace cotan::onednn {
 namespace {
@@ -59,6 +59,8 @@ MatmulProblem without_units(const MatmulProblem& problem) {
     lean.a_strides.erase(i);
     lean.b_strides.erase(i);
     lean.c_strides.erase(i);
+    for (PostOp& op : lean.after)
+      if (reads_tensor(op.kind)) op.strides.erase(i);
   }
   return lean;
 }
@@ -72,6 +74,10 @@ Made refuse_strides(const MatmulProblem& problem) {
     for (std::int64_t stride : *strides) {
       if (stride < 0) return refuse(Refusal::layout, fmt::format("{} has a negative stride ({})", name, stride));
     }
+  }
+  for (const PostOp& op : problem.after) {
+    if (reads_tensor(op.kind) && op.strides.rank() != problem.batch.rank() + 2)
+      return refuse(Refusal::malformed, fmt::format("a post-operation's tensor has {} strides where {} are due", op.strides.rank(), problem.batch.rank() + 2));
   }
   for (std::size_t i = 0; i < problem.batch.rank(); ++i) {
     if (problem.batch[i] > 1 && problem.c_strides[i] == 0) return refuse(Refusal::layout, "the result repeats along a batch dimension (stride 0)");
@@ -90,11 +96,66 @@ Made refuse_matrix(const char* name, const Matrix& matrix) {
   return {};
 }
 
+// Whether a matrix lies in memory without gaps, in either order.
+bool is_gapless(const Matrix& matrix) {
+  const Matrix tidy = matrix.tidied();
+  return (tidy.column_stride == 1 && tidy.row_stride == tidy.columns) || (tidy.row_stride == 1 && tidy.column_stride == tidy.rows);
+}
+
+// How many steps multiply the product by numbers, where all but the last do and that one accumulates, the first with a number from memory; otherwise 0.
+std::size_t scalings(std::span<const PostOp> after, std::span<const Reach> reaches) {
+  if (after.size() < 2 || after.back().kind != PostOpKind::accumulate || after[0].kind != PostOpKind::mul) return 0;
+  for (std::size_t i = 0; i + 1 < after.size(); ++i) {
+    const bool number = after[i].kind == PostOpKind::mul && reaches[i] == Reach::everything;
+    if (!number && !(after[i].kind == PostOpKind::linear && after[i].beta == 0)) return 0;
+  }
+  return after.size() - 1;
+}
+
+// A product's matrices as it is handed to the library, the first one being the primitive's input `first`.
+struct Arranged {
+  Layout a, b, c;
+  Matrix a_matrix, b_matrix;
+  std::size_t first;
+};
+
+// c += s * a * b by scaling the smaller of a and b before: for products that the library does not scale on the way to an output that it adds to.
+Made make_scaled(const Arranged& product, std::span<const PostOp> after, std::size_t scaled_by) {
+  const auto size = [](const Matrix& m) { return m.rows * m.columns; };
+  const bool first = is_gapless(product.a_matrix) && (!is_gapless(product.b_matrix) || size(product.a_matrix) < size(product.b_matrix));
+  if (!first && !is_gapless(product.b_matrix)) return refuse(Refusal::layout, "both matrices of a scaled update have gaps");
+  constexpr auto element = dnnl::memory::data_type::f32;
+  const Layout flat({size(first ? product.a_matrix : product.b_matrix)}, element, Dims{1}), number({1}, element, Dims{1});
+  auto program = std::make_unique<Program>();
+  const Place scaled = program->reserve(flat.get_size());
+  const std::size_t other = 1 - product.first, which = first ? product.first : other;
+  std::vector<Program::Argument> arguments{{DNNL_ARG_SRC_0, flat, {Place::In::input, which}}, {DNNL_ARG_DST, flat, scaled}};
+  dnnl::post_ops factors, sum;
+  std::size_t input = 2;
+  for (std::size_t i = 0; i < scaled_by; ++i) {
+    const bool reads = after[i].kind == PostOpKind::mul;
+    const int name = i == 0 ? DNNL_ARG_SRC_1 : DNNL_ARG_ATTR_MULTIPLE_POST_OP(factors.len()) | DNNL_ARG_SRC_1;
+    if (reads) arguments.push_back({name, number, {Place::In::input, input++}});
+    if (i > 0) append_post_op(factors, after[i], reads ? &number : nullptr);
+  }
+  append_post_op(sum, {PostOpKind::accumulate}, nullptr);
+  const Descriptor scaling = describe_scaling(flat, number, factors), descriptor = describe_matmul(product.a, product.b, nullptr, product.c, sum);
+  for (const Descriptor& d : {scaling, descriptor})
+    if (is_reference(d)) return refuse_reference(d, "a scaled update");
+  program->append(scaling, std::move(arguments));
+  program->append(descriptor, {{DNNL_ARG_SRC, product.a, first ? scaled : Place{Place::In::input, product.first}},
+                               {DNNL_ARG_WEIGHTS, product.b, first ? Place{Place::In::input, other} : scaled},
+                               {DNNL_ARG_DST, product.c, {Place::In::output}}});
+  program->set_implementation(fmt::format("{}, scaled {}", descriptor.impl_info_str(), which == 0 ? "a" : "b"));
+  return {.primitive = std::make_shared<const Primitive>(std::move(program)), .refusal = Refusal::none, .reason = {}};
+}
+
 }  // namespace
 
 Made Primitive::make(const MatmulProblem& given) {
   if (Made refused = refuse_common(given.dtype, {given.batch, Shape{given.m, given.n, given.k}}); refused.refusal != Refusal::none) return refused;
   if (Made refused = refuse_strides(given); refused.refusal != Refusal::none) return refused;
+  if (Made refused = refuse_steps(given.after); refused.refusal != Refusal::none) return refused;
   const MatmulProblem problem = without_units(given);
 
   Matrix a = matrix_of(problem.m, problem.k, problem.a_strides);
@@ -113,18 +174,58 @@ Made Primitive::make(const MatmulProblem& given) {
     c = c.transposed();
   }
 
+  // What the post-operations see: the result's sizes and strides, its rows and columns exchanged where the product is.
+  Shape sizes = problem.batch, c_strides = problem.c_strides;
+  for (std::int64_t size : {c.rows, c.columns}) sizes.push_back(size);
+  const std::size_t last = sizes.rank() - 1;
+  std::vector<PostOp> after = problem.after;
+  std::vector<Reach> reaches;
+  if (transposed) std::swap(c_strides[last - 1], c_strides[last]);
+  for (PostOp& op : after) {
+    reaches.push_back(Reach::everything);
+    if (!reads_tensor(op.kind)) continue;
+    if (transposed) std::swap(op.strides[last - 1], op.strides[last]);
+    const std::optional<Reach> reach = reach_of(sizes, op.strides, last);
+    if (!reach) return refuse(Refusal::layout, "a post-operation's tensor repeats along some dimensions of the result and not along others");
+    reaches.back() = *reach;
+    if (*reach != Reach::entry) continue;
+    for (std::size_t i = 0; i <= last; ++i)
+      if (sizes[i] > 1 && op.strides[i] != c_strides[i]) return refuse(Refusal::layout, "a post-operation's tensor is not laid out like the result");
+  }
+
   return make_held([&]() -> Made {
     const Layout a_layout = layout_of(problem.batch, a_strides, a);
     const Layout b_layout = layout_of(problem.batch, b_strides, b);
     const Layout c_layout = layout_of(problem.batch, problem.c_strides, c);
-    const Descriptor descriptor = describe_matmul(a_layout, b_layout, c_layout, problem.accumulate);
-    if (is_reference(descriptor)) return refuse_reference(descriptor, "a matrix product of these sizes and strides");
-    auto program = std::make_unique<Program>();
-    program->append(descriptor, {{DNNL_ARG_SRC, a_layout, {Place::In::input, transposed ? 1u : 0u}},
-                                 {DNNL_ARG_WEIGHTS, b_layout, {Place::In::input, transposed ? 0u : 1u}},
-                                 {DNNL_ARG_DST, c_layout, {Place::In::output}}});
-    program->set_implementation(fmt::format("{}{}", descriptor.impl_info_str(), transposed ? ", transposed product" : ""));
-    return {.primitive = std::make_shared<const Primitive>(std::move(program)), .refusal = Refusal::none, .reason = {}};
+    const PostOpTarget target{Dims(sizes.begin(), sizes.end()), last, c_layout};
+    const auto made = [&](bool biased) -> Made {
+      const std::size_t rank = sizes.rank();
+      const AttachedPostOps attached = attach(after, reaches, target, biased ? std::optional(rank) : std::nullopt);
+      const std::optional<Layout> bias = biased ? std::optional(bias_layout(target, rank)) : std::nullopt;
+      const Descriptor descriptor = describe_matmul(a_layout, b_layout, bias ? &*bias : nullptr, c_layout, attached.ops);
+      if (is_reference(descriptor)) return refuse_reference(descriptor, fmt::format("a matrix product of these sizes and strides{}", text_of(after)).c_str());
+      auto program = std::make_unique<Program>();
+      std::vector<Program::Argument> arguments{{DNNL_ARG_SRC, a_layout, {Place::In::input, transposed ? 1u : 0u}},
+                                               {DNNL_ARG_WEIGHTS, b_layout, {Place::In::input, transposed ? 0u : 1u}},
+                                               {DNNL_ARG_DST, c_layout, {Place::In::output}}};
+      for (const auto& tensor : attached.tensors) arguments.push_back({tensor.name, tensor.layout, {Place::In::input, tensor.input}});
+      program->append(descriptor, std::move(arguments));
+      program->set_implementation(fmt::format("{}{}", descriptor.impl_info_str(), transposed ? ", transposed product" : ""));
+      program->set_exact_at_nonfinite(onednn::exact_at_nonfinite(after));
+      return {.primitive = std::make_shared<const Primitive>(std::move(program)), .refusal = Refusal::none, .reason = {}};
+    };
+    // The library reads a bias while it stores, at no cost; as an addition it takes one or two percent. Not every implementation has one.
+    if (starts_with_bias(after, reaches)) {
+      try {
+        if (Made biased = made(true)) return biased;
+      } catch (const dnnl::error&) {
+      }
+    }
+    Made direct = made(false);
+    const std::size_t scaled_by = problem.batch.empty() ? scalings(after, reaches) : 0;
+    if (direct || scaled_by == 0) return direct;
+    Made scaled = make_scaled({a_layout, b_layout, c_layout, a, b, transposed ? 1u : 0u}, after, scaled_by);
+    return scaled ? scaled : direct;
   });
 }
 

@@ -39,13 +39,11 @@ struct Way {
   std::vector<IndexRun> inside, calls;
 };
 
-MatmulProblem problem_of(const Arrangement& at, const std::vector<IndexRun>& inside, std::int64_t first_batch, std::int64_t m, std::int64_t n,
-                         bool accumulate) {
+MatmulProblem problem_of(const Arrangement& at, const std::vector<IndexRun>& inside, std::int64_t first_batch, std::int64_t m, std::int64_t n) {
   MatmulProblem p;
   p.m = m;
   p.n = n;
   p.k = at.k.size;
-  p.accumulate = accumulate;
   for (std::size_t i = 0; i < inside.size(); ++i) {
     p.batch.push_back(i == 0 ? first_batch : inside[i].size);
     p.c_strides.push_back(inside[i].strides[0]);
@@ -58,18 +56,38 @@ MatmulProblem problem_of(const Arrangement& at, const std::vector<IndexRun>& ins
   return p;
 }
 
-Attempt compile_way(const Arrangement& at, const Way& way, const std::string& what, double bytes, int threads) {
+// What follows the products of a loop over k: the first one writes, the others add to it, the last one ends with the tail. Where the tail adds to what the
+// output held, each product does.
+std::vector<PostOp> after_part(const std::vector<PostOp>& ops, const Tail& tail, std::int64_t part, std::int64_t parts) {
+  if (tail.old) return ops;
+  std::vector<PostOp> after;
+  if (part > 0) after.push_back({PostOpKind::accumulate});
+  if (part == parts - 1) after.insert(after.end(), ops.begin(), ops.end());
+  return after;
+}
+
+Attempt compile_way(const Arrangement& at, const Way& way, const Tail& tail, const Shape& output, const std::string& what, double bytes, int threads) {
   // The first batch run may be cut; where batches are calls, it is the calls' first run.
   const std::vector<IndexRun>& cut_runs = way.inside.empty() ? way.calls : way.inside;
   const std::int64_t first = cut_runs.empty() ? 1 : cut_runs[0].size;
   const std::int64_t batches = steps_in(way.inside) * steps_in(way.calls), loop = steps_in(at.k_loop);
-  const MatmulCuts cuts = cut_matmul(batches, at.m.size, at.n.size, at.k.size * loop, threads);
+  const MatmulCuts cuts = cut_matmul(batches, at.m.size, at.n.size, at.k.size * loop, threads, !tail.ops.empty());
   const Cut batch = cut(first, std::min(cuts.batch.parts(), first));
   const std::int64_t calls = batch.parts() * cuts.m.parts() * cuts.n.parts() * loop * (way.inside.empty() ? batches : steps_in(way.calls));
   if (calls > most_calls) return declined(ReasonCode::not_profitable, fmt::format("{} products in place of one", calls));
 
   const auto a_input = static_cast<std::size_t>(at.a - 1), b_input = static_cast<std::size_t>(at.b - 1);
-  auto kernel = std::make_shared<CallList>(std::vector{a_input, b_input}, std::vector<std::size_t>{2});
+  std::vector<std::size_t> inputs{a_input, b_input};
+  inputs.insert(inputs.end(), tail.reads.begin(), tail.reads.end());
+  if (inputs.size() >= CallList::most_arguments) return declined(ReasonCode::not_recognised, fmt::format("{} tensors read by one kernel", inputs.size()));
+  auto kernel = std::make_shared<CallList>(inputs, std::vector<std::size_t>{tail.inputs()});
+  const MatmulProblem all = problem_of(at, way.inside, first, at.m.size, at.n.size);
+  Shape sizes = all.batch;
+  for (std::int64_t size : {all.m, all.n}) sizes.push_back(size);
+  const std::optional<std::vector<PostOp>> ops = tied(tail, output, sizes, all.c_strides);
+  if (!ops) return declined(ReasonCode::layout, "a tensor after the product does not lie on the product's strides");
+  std::vector<AlongOutput> along;
+  for (std::size_t read : tail.reads) along.emplace_back(output, tail.tensors[read - 2]);
   for (std::int64_t ib = 0; ib < batch.parts(); ++ib) {
     const Part some = batch.part(ib);
     std::vector<IndexRun> outer = way.calls;
@@ -83,20 +101,30 @@ Attempt compile_way(const Arrangement& at, const Way& way, const std::string& wh
           start[t] += rows.first * at.m.strides[t] + columns.first * at.n.strides[t];
           if (!cut_runs.empty()) start[t] += some.first * cut_runs[0].strides[t];
         }
-        // The first product of a loop over k writes, the others add to it.
-        std::array<std::size_t, 2> primitive{};
-        for (std::size_t adds = 0; adds < (loop > 1 ? 2u : 1u); ++adds) {
-          const Made made = shared_primitive(problem_of(at, way.inside, some.size, rows.size, columns.size, adds == 1));
+        std::array<std::size_t, 3> primitive{};  // of the first, the middle and the last product of a loop over k
+        const auto place = [&](std::int64_t part) { return part == loop - 1 ? std::size_t{2} : part > 0 ? std::size_t{1} : std::size_t{0}; };
+        for (std::int64_t part : {std::int64_t{0}, std::int64_t{1}, loop - 1}) {
+          if (part >= loop) continue;
+          MatmulProblem problem = problem_of(at, way.inside, some.size, rows.size, columns.size);
+          problem.after = after_part(*ops, tail, part, loop);
+          const Made made = shared_primitive(problem);
           if (!made) return declined(made);
-          primitive[adds] = kernel->add_primitive(made.primitive);
+          primitive[place(part)] = kernel->add_primitive(made.primitive);
         }
         each_step(outer, 0, start, [&](const std::array<std::int64_t, 3>& product) {
-          bool adds = false;
+          std::int64_t part = 0;
           each_step(at.k_loop, 0, product, [&](const std::array<std::int64_t, 3>& to) {
-            kernel->add_call(primitive[adds ? 1 : 0], std::array{to[1], to[2], to[0]});
-            adds = true;
+            std::vector<std::int64_t> offsets{to[1], to[2]};
+            for (const AlongOutput& tensor : along) offsets.push_back(tensor.at(to[0]));
+            offsets.push_back(to[0]);
+            kernel->add_call(primitive[place(part++)], offsets);
           });
         });
+        if (tail.old) {
+          const bool by_rows = at.n.strides[0] == 1 || columns.size == 1;
+          kernel->start_from(*tail.old, start[0], by_rows ? rows.size : columns.size, by_rows ? columns.size : rows.size,
+                             by_rows ? at.m.strides[0] : at.n.strides[0]);
+        }
         kernel->end_chunk();
       }
     }
@@ -108,21 +136,23 @@ Attempt compile_way(const Arrangement& at, const Way& way, const std::string& wh
 
 }  // namespace
 
-Attempt attempt_matmul(const MatmulForm& form, const SumSpec& spec, const SumViews& views, int threads) {
+Attempt attempt_matmul(const MatmulForm& form, const SumSpec& spec, const SumViews& views, const Tail& tail, int threads) {
   std::optional<Arrangement> at = arrange(form, spec, {views[0].strides, views[1].strides, views[2].strides});
   if (!at) return declined(ReasonCode::layout, "no choice of rows and columns has a contiguous one in all three tensors");
   const std::int64_t batches = steps_in(at->batch), loop = steps_in(at->k_loop);
   const std::string sizes = fmt::format("{}x{}x{}", at->m.size, at->k.size * loop, at->n.size);
-  const std::string what = batches > 1 ? fmt::format("matmul {} of {}", batches, sizes) : fmt::format("matmul {}", sizes);
-  const double bytes = 4 * (elements_of(views[0]) + elements_of(views[1]) + elements_of(views[2]));
+  const std::string what = (batches > 1 ? fmt::format("matmul {} of {}", batches, sizes) : fmt::format("matmul {}", sizes)) + text_of(tail);
+  double bytes = 4 * (elements_of(views[0]) + elements_of(views[1]) + elements_of(views[2]));
+  for (const View& tensor : tail.tensors) bytes += 4 * elements_in_memory(tensor);
+  if (tail.old && batches > 1) return declined(ReasonCode::layout, "an update by a batch of products");
 
   std::stable_sort(at->batch.begin(), at->batch.end(), [](const IndexRun& a, const IndexRun& b) { return a.size > b.size; });
   Attempt attempt = declined(ReasonCode::layout, fmt::format("{} dimensions of batches", at->batch.size()));
-  if (at->batch.size() <= most_batch_dimensions) attempt = compile_way(*at, {at->batch, {}}, what, bytes, threads);
+  if (at->batch.size() <= most_batch_dimensions) attempt = compile_way(*at, {at->batch, {}}, tail, views[0].shape, what, bytes, threads);
   // Batches as calls of their own, where one product is worth one.
   const double product = static_cast<double>(at->m.size * at->n.size) * static_cast<double>(at->k.size);
   if (!attempt.kernel && !at->batch.empty() && product >= 2e4) {
-    Attempt one_by_one = compile_way(*at, {{}, at->batch}, what, bytes, threads);
+    Attempt one_by_one = compile_way(*at, {{}, at->batch}, tail, views[0].shape, what, bytes, threads);
     if (one_by_one.kernel) return one_by_one;
   }
   return attempt;

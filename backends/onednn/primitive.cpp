@@ -20,6 +20,32 @@ const char* name_of(Refusal refusal) {
   __builtin_unreachable();
 }
 
+const char* name_of(PostOpKind kind) {
+  switch (kind) {
+    case PostOpKind::linear: return "linear";
+    case PostOpKind::relu: return "relu";
+    case PostOpKind::leaky_relu: return "leaky_relu";
+    case PostOpKind::elu: return "elu";
+    case PostOpKind::tanh: return "tanh";
+    case PostOpKind::sigmoid: return "sigmoid";
+    case PostOpKind::exp: return "exp";
+    case PostOpKind::sqrt: return "sqrt";
+    case PostOpKind::square: return "square";
+    case PostOpKind::abs: return "abs";
+    case PostOpKind::gelu: return "gelu";
+    case PostOpKind::silu: return "silu";
+    case PostOpKind::clip: return "clip";
+    case PostOpKind::add: return "add";
+    case PostOpKind::sub: return "sub";
+    case PostOpKind::mul: return "mul";
+    case PostOpKind::div: return "div";
+    case PostOpKind::max: return "max";
+    case PostOpKind::min: return "min";
+    case PostOpKind::accumulate: return "accumulate";
+  }
+  __builtin_unreachable();
+}
+
 Primitive::Primitive(std::unique_ptr<const Program> program) : program_(std::move(program)) {}
 
 Primitive::~Primitive() = default;

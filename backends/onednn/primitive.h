@@ -12,7 +12,7 @@
 //
 //   primitive             situation                               result                                     mathematics
 //   matmul                NaN or infinity in a or b, 0 * inf      propagates                                 the same
-//   matmul                NaN in c before the call                overwritten; propagates with accumulate    the same
+//   matmul                NaN in c before the call                overwritten; propagates if accumulated      the same
 //   convolution           NaN or infinity inside a window         propagates                                 the same
 //   convolution, jit      infinite factor that meets padding      contributes nothing                        the same
 //   convolution, others   infinite factor that meets padding      forward, backward_weights: may give NaN    contributes nothing
@@ -29,6 +29,11 @@
 //   softmax backward      NaN in y or in the cotangent            the whole row is NaN                       the same
 //   log_softmax backward  NaN in the cotangent                    the whole row is NaN                       the same
 //   log_softmax backward  NaN in y                                NaN or infinite there                      NaN there
+//   post-op relu          NaN                                     0                                          NaN
+//   post-op clip, max, min  NaN in the product or in the tensor   a bound or the other operand               NaN
+//   post-op exp           NaN                                     infinity                                   NaN
+//   post-op gelu          infinity                                infinity, or NaN in some versions          infinity
+//   post-op, all others   NaN or infinity                         the same                                   the same
 //
 // Accuracy, measured on AVX-512: softmax has a relative error up to 4e-6. log_softmax has an absolute error up to 8e-6, which near 0 is an unbounded relative
 // one: a probability of nearly 1 may have a logarithm slightly above 0. Where that matters, let a loop kernel do it.
@@ -39,22 +44,71 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "ops/dtype.h"
 #include "ops/shape.h"
 
 namespace cotan::onednn {
 
-// c[batch, m, n] = sum over k of a[batch, m, k] * b[batch, k, n], or c += that with `accumulate`.
-// Inputs of run: {a, b}; output: c.
+// What may be done to each element v of a product or of a forward convolution before it is stored.
+enum class PostOpKind : std::uint8_t {
+  // Functions of v.
+  linear,      // alpha * v + beta
+  relu,        // v above 0, otherwise 0, also for NaN: elu with alpha 0 keeps that, but computes e^v, which costs more than a loop over the result
+  leaky_relu,  // v above 0, otherwise alpha * v; alpha is not 0
+  elu,         // v above 0, otherwise alpha * (e^v - 1)
+  tanh,
+  sigmoid,
+  exp,
+  sqrt,
+  square,
+  abs,
+  gelu,  // v times the probability that a normal number is below v
+  silu,  // v * sigmoid(v)
+  clip,  // min(max(v, alpha), beta)
+  // Functions of v and the element t of a tensor.
+  add,  // v + t
+  sub,  // v - t
+  mul,  // v * t
+  div,  // v / t
+  max,
+  min,
+  // v plus what the output held before.
+  accumulate,
+};
+
+// "leaky_relu": for reports.
+[[nodiscard]] const char* name_of(PostOpKind kind);
+// Whether the kind reads a tensor of its own.
+[[nodiscard]] constexpr bool reads_tensor(PostOpKind kind) { return kind >= PostOpKind::add && kind <= PostOpKind::min; }
+// Whether NaN and infinity come out as the comments above say.
+[[nodiscard]] constexpr bool exact_at_nonfinite(PostOpKind kind) {
+  return kind != PostOpKind::relu && kind != PostOpKind::exp && kind != PostOpKind::gelu && kind != PostOpKind::clip && kind != PostOpKind::max &&
+         kind != PostOpKind::min;
+}
+
+// One of the steps between the sum of products and the store.
+struct PostOp {
+  PostOpKind kind = PostOpKind::linear;
+  float alpha = 0, beta = 0;
+  // Of the tensor that it reads: one stride for each dimension of the output (a product's batch, m and n; a convolution's batch, channel and spatial ones), 0
+  // where the tensor repeats. The tensor is one number; or one for each n or channel, contiguous; or laid out exactly like a product's c, or any full tensor
+  // for a convolution. Anything else is refused.
+  Shape strides = {};
+  bool operator==(const PostOp&) const = default;
+};
+
+// c[batch, m, n] = sum over k of a[batch, m, k] * b[batch, k, n], and then what `after` says.
+// Inputs of run: {a, b}, then the tensors that `after` reads, in order; output: c.
 struct MatmulProblem {
   DType dtype = f32;
   Shape batch;  // sizes of the batch dimensions, outermost first; may be empty; at most 6
   std::int64_t m = 0, n = 0, k = 0;
-  Shape a_strides;          // one for each batch dimension (0: a is the same for all of it), then m, then k
-  Shape b_strides;          // one for each batch dimension (0: b is the same for all of it), then k, then n
-  Shape c_strides;          // one for each batch dimension, then m, then n
-  bool accumulate = false;  // adds to what c holds
+  Shape a_strides;  // one for each batch dimension (0: a is the same for all of it), then m, then k
+  Shape b_strides;  // one for each batch dimension (0: b is the same for all of it), then k, then n
+  Shape c_strides;  // one for each batch dimension, then m, then n
+  std::vector<PostOp> after;
 };
 
 // What a convolution computes, as indexed sums with input position = stride * output position + dilation * kernel position - padding; a position outside
@@ -85,6 +139,7 @@ struct ConvolutionProblem {
   Shape source_strides;                            // batch, channel, spatial
   Shape weights_strides;                           // group, out channel in the group, in channel in the group, spatial
   Shape result_strides;                            // batch, channel, spatial
+  std::vector<PostOp> after;                       // forward only, without accumulate; the tensors are inputs after the two of the direction
   ConvolutionLayout layout = ConvolutionLayout::automatic;
 
   // Zeros after the last input position of spatial dimension i; negative where the last windows do not reach the end of the input.
@@ -160,7 +215,7 @@ enum class Refusal : std::uint8_t {
   empty,            // a size is 0
   malformed,        // sizes or strides that do not belong together
   layout,           // strides that oneDNN cannot describe
-  slow_reference,   // only the library's reference implementation would do it
+  slow_reference,   // only the library's reference implementation would do it, or one that is as slow
   library_refused,  // the library has no implementation, or failed to create one
   thread_runtime,   // the library's threads cannot be held to one
 };

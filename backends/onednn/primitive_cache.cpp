@@ -25,6 +25,12 @@ class Key {
     numbers_.insert(numbers_.end(), shape.begin(), shape.end());
     return *this;
   }
+  Key& operator<<(const std::vector<PostOp>& after) {
+    numbers_.push_back(static_cast<std::int64_t>(after.size()));
+    for (const PostOp& op : after)
+      *this << static_cast<int>(op.kind) << std::bit_cast<std::int32_t>(op.alpha) << std::bit_cast<std::int32_t>(op.beta) << op.strides;
+    return *this;
+  }
   [[nodiscard]] std::vector<std::int64_t> take() && { return std::move(numbers_); }
 
  private:
@@ -32,12 +38,12 @@ class Key {
 };
 
 std::vector<std::int64_t> key_of(const MatmulProblem& p) {
-  return std::move(Key(0) << static_cast<int>(p.dtype) << p.batch << p.m << p.n << p.k << p.a_strides << p.b_strides << p.c_strides << p.accumulate).take();
+  return std::move(Key(0) << static_cast<int>(p.dtype) << p.batch << p.m << p.n << p.k << p.a_strides << p.b_strides << p.c_strides << p.after).take();
 }
 
 std::vector<std::int64_t> key_of(const ConvolutionProblem& p) {
   return std::move(Key(1) << static_cast<int>(p.direction) << static_cast<int>(p.dtype) << p.batch << p.groups << p.in_channels << p.out_channels << p.input
-                          << p.kernel << p.output << p.stride << p.dilation << p.padding << p.source_strides << p.weights_strides << p.result_strides
+                          << p.kernel << p.output << p.stride << p.dilation << p.padding << p.source_strides << p.weights_strides << p.result_strides << p.after
                           << static_cast<int>(p.layout))
       .take();
 }

@@ -34,7 +34,7 @@ ReasonCode code_of(Refusal refusal) {
 
 }  // namespace
 
-Attempt attempt_forms(const Forms& forms, const SumSpec& spec, const SumViews& views, const BackendOptions& options, int threads) {
+Attempt attempt_forms(const Forms& forms, const SumSpec& spec, const SumViews& views, const Tail& tail, const BackendOptions& options, int threads) {
   const std::array<Shape, 3> strides{views[0].strides, views[1].strides, views[2].strides};
   const bool sliding = !forms.convolutions.empty() && convolution_first(forms.convolutions[0], forms.matmul, spec, strides);
   Attempt first;
@@ -44,10 +44,10 @@ Attempt attempt_forms(const Forms& forms, const SumSpec& spec, const SumViews& v
     tried = true;
     return first.kernel != nullptr;
   };
-  if (!sliding && forms.matmul && keep(attempt_matmul(*forms.matmul, spec, views, threads))) return first;
+  if (!sliding && forms.matmul && keep(attempt_matmul(*forms.matmul, spec, views, tail, threads))) return first;
   for (const ConvolutionForm& form : forms.convolutions)
-    if (keep(attempt_convolution(form, spec, views, options, threads))) return first;
-  if (sliding && forms.matmul) keep(attempt_matmul(*forms.matmul, spec, views, threads));
+    if (keep(attempt_convolution(form, spec, views, tail, options, threads))) return first;
+  if (sliding && forms.matmul) keep(attempt_matmul(*forms.matmul, spec, views, tail, threads));
   return first;
 }
 
@@ -75,35 +75,106 @@ cotan::Made with_copies(std::span<const View> inputs, double work, const std::fu
   return {nullptr, first.reason, -1};
 }
 
-Match match_sum(const Ref& node, const BackendOptions& options) {
+namespace {
+
+// A product or a convolution that is worth a primitive.
+struct Product {
+  SumSpecRef spec;
+  Forms forms;
+  double points = 0;
+};
+
+std::variant<Product, Reason> product_of(const Ref& node) {
   const auto spec = node->shared<SumSpec>();
-  if (auto match = match_average(node, options)) return *std::move(match);
-  if (auto match = match_max_gradient(node, options)) return *std::move(match);
-  const auto no = [](ReasonCode code, std::string detail) { return Match(Reason{code, std::move(detail)}); };
+  const auto no = [](ReasonCode code, std::string detail) { return Reason{code, std::move(detail)}; };
   if (spec->factors.size() != 2 || node->operand_count != 2) return no(ReasonCode::not_recognised, std::string(name_of(recognise(*node.node()))));
   const TensorShapes shapes = tensor_shapes(*node.node());
-  Forms forms{as_matmul(*spec, shapes), as_convolution(*spec, shapes)};
-  if (!forms.matmul && forms.convolutions.empty()) return no(ReasonCode::not_recognised, std::string(name_of(recognise(*node.node()))));
+  Product product{spec, {as_matmul(*spec, shapes), as_convolution(*spec, shapes)}, points_of(*spec)};
+  const auto& [matmul, convolutions] = product.forms;
+  if (!matmul && convolutions.empty()) return no(ReasonCode::not_recognised, std::string(name_of(recognise(*node.node()))));
   if (spec->coefficient != 1) return no(ReasonCode::not_recognised, fmt::format("scaled by {}", spec->coefficient));
   for (const Edge& e : node->operands())
     if (e.node->dtype_of(e.result) != f32)
       return no(ReasonCode::dtype, fmt::format("oneDNN is used for f32 only, not for {}", name_of(e.node->dtype_of(e.result))));
 
-  const double points = points_of(*spec);
-  const double least = forms.matmul ? worth_a_product : worth_a_convolution;
+  const double points = product.points;
+  const double least = matmul ? worth_a_product : worth_a_convolution;
   if (points < least) return no(ReasonCode::not_profitable, fmt::format("{} multiply-adds", points));
-  if (forms.matmul) {
-    const bool row = size_of_group(forms.matmul->m, *spec) == 1, column = size_of_group(forms.matmul->n, *spec) == 1;
+  if (matmul) {
+    const bool row = size_of_group(matmul->m, *spec) == 1, column = size_of_group(matmul->n, *spec) == 1;
     if (row && column) return no(ReasonCode::not_profitable, "a dot product reads each entry once");
     if ((row || column) && points < worth_a_vector) return no(ReasonCode::not_profitable, fmt::format("{} multiply-adds with a vector", points));
   }
+  return product;
+}
 
+// The claim on a product whose kernel also reads `others` and ends with the tail's steps.
+Claim claim_of(const Ref& node, const Ref& result, Product product, std::span<const Ref> others, Tail tail, const BackendOptions& options) {
   Claim claim;
   claim.inputs = {node->operand(0), node->operand(1)};
-  claim.results = {node};
-  claim.compile = [spec, forms = std::move(forms), options, points](std::span<const View> inputs, std::span<const View> outputs, int threads) {
-    return with_copies(inputs, points, [&](std::span<const View> in) { return attempt_forms(forms, *spec, {outputs[0], in[0], in[1]}, options, threads); });
+  claim.inputs.insert(claim.inputs.end(), others.begin(), others.end());
+  claim.results = {result};
+  claim.compile = [product = std::move(product), tail = std::move(tail), options](std::span<const View> inputs, std::span<const View> outputs, int threads) {
+    Tail here = tail;
+    here.tensors.assign(inputs.begin() + 2, inputs.end());
+    if (!here.ops.empty() && !outputs[0].is_dense()) return cotan::Made{nullptr, {ReasonCode::layout, "a result that is not dense"}, -1};
+    if (here.old && !inputs[*here.old].is_dense()) return cotan::Made{nullptr, {ReasonCode::layout, "the old value is not dense"}, -1};
+    return with_copies(inputs.first(2), product.points, [&](std::span<const View> in) {
+      return attempt_forms(product.forms, *product.spec, {outputs[0], in[0], in[1]}, here, options, threads);
+    });
   };
+  return claim;
+}
+
+// Whether two values may lie in one memory: views of one tensor do.
+bool may_share_memory(Ref a, Ref b) {
+  for (Ref* r : {&a, &b})
+    while ((*r)->kind == Kind::stop_gradient || (*r)->kind == Kind::check || (*r)->kind == Kind::barrier || ((*r)->kind == Kind::sum && (*r)->operand_count == 1)) *r = (*r)->operand(0);
+  return a == b;
+}
+
+}  // namespace
+
+Match match_sum(const Ref& node, const BackendOptions& options) {
+  if (auto match = match_average(node, options)) return *std::move(match);
+  if (auto match = match_max_gradient(node, options)) return *std::move(match);
+  auto product = product_of(node);
+  if (auto* why = std::get_if<Reason>(&product)) return std::move(*why);
+  return claim_of(node, node, std::get<Product>(std::move(product)), {}, {}, options);
+}
+
+Match match_sum_with(const Ref& node, const Epilogue& epilogue, const BackendOptions& options) {
+  auto product = product_of(node);
+  if (auto* why = std::get_if<Reason>(&product)) return std::move(*why);
+  if (epilogue.formula->dtype() != f32) return Reason{ReasonCode::dtype, fmt::format("a result of {}", name_of(epilogue.formula->dtype()))};
+  auto matched = steps_of(*epilogue.formula);
+  if (auto* why = std::get_if<Reason>(&matched)) return std::move(*why);
+  Tail tail;
+  std::vector<Ref> others(epilogue.operands.begin(), epilogue.operands.end());
+  std::vector<TailStep>& steps = std::get<std::vector<TailStep>>(matched);
+  const bool updates = epilogue.updates > 0;
+  if (updates) {
+    // factor * (a * b) + old: every part of the product may add to the old value by itself.
+    for (TailStep& step : steps) {
+      const bool last = &step == &steps.back();
+      if (last && step.op.kind == PostOpKind::add && step.operand == epilogue.updates)
+        step.op.kind = PostOpKind::accumulate;
+      else if (last || (step.op.kind != PostOpKind::mul && !(step.op.kind == PostOpKind::linear && step.op.beta == 0)) || step.operand == epilogue.updates)
+        return Reason{ReasonCode::not_recognised, fmt::format("{} in an update", name_of(step.op.kind))};
+    }
+    tail.old = static_cast<std::size_t>(epilogue.updates) + 1;
+    for (const Edge& e : node->operands())
+      if (may_share_memory(Ref(e), epilogue.operands[static_cast<std::size_t>(epilogue.updates) - 1]))
+        return Reason{ReasonCode::operand_in_use, "the product reads the old value"};
+  }
+  for (const TailStep& step : steps) {
+    if (options.strict_nan && !exact_at_nonfinite(step.op.kind))
+      return Reason{ReasonCode::nonfinite, fmt::format("{} differs at NaN or infinity", name_of(step.op.kind))};
+    tail.ops.push_back(step.op);
+    if (reads_tensor(step.op.kind)) tail.reads.push_back(static_cast<std::size_t>(step.operand) + 1);
+  }
+  Claim claim = claim_of(node, epilogue.result, std::get<Product>(std::move(product)), others, std::move(tail), options);
+  claim.in_place = updates;
   return claim;
 }
 

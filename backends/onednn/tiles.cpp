@@ -10,7 +10,7 @@ constexpr double cycles_of_a_call = 1500;  // entering the library, and the exec
 
 }  // namespace
 
-MatmulCuts cut_matmul(std::int64_t batch, std::int64_t m, std::int64_t n, std::int64_t k, int threads) {
+MatmulCuts cut_matmul(std::int64_t batch, std::int64_t m, std::int64_t n, std::int64_t k, int threads, bool whole_rows) {
   const MatmulCuts whole{{batch, batch}, {m, m}, {n, n}};
   const double work = static_cast<double>(batch) * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
   if (threads <= 1 || work < worth_a_tile) return whole;
@@ -34,7 +34,7 @@ MatmulCuts cut_matmul(std::int64_t batch, std::int64_t m, std::int64_t n, std::i
   for (std::int64_t first = 1; first <= most; ++first) {
     for (std::int64_t second = 1; first * second <= most; ++second) {
       consider({cut(batch, first), cut(m, second, 8), {n, n}});
-      consider({{batch, batch}, cut(m, first, 8), cut(n, second, 16)});
+      if (!whole_rows) consider({{batch, batch}, cut(m, first, 8), cut(n, second, 16)});
     }
   }
   return best;

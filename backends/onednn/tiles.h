@@ -32,6 +32,7 @@ struct MatmulCuts {
 };
 
 // The grid over batch, m and n that is expected to end first. Each tile of a product packs its part of b again, so thin tiles are dear; b is [k, n].
-[[nodiscard]] MatmulCuts cut_matmul(std::int64_t batch, std::int64_t m, std::int64_t n, std::int64_t k, int threads);
+// `whole_rows`: n is not cut, since post-operations are slow where a tile's rows do not lie one after the other.
+[[nodiscard]] MatmulCuts cut_matmul(std::int64_t batch, std::int64_t m, std::int64_t n, std::int64_t k, int threads, bool whole_rows = false);
 
 }  // namespace cotan::onednn

@@ -16,11 +16,46 @@ dnnl::primitive_attr caller_scratch() {
   return attributes;
 }
 
+dnnl::primitive_attr with_post_ops(const dnnl::post_ops& after) {
+  dnnl::primitive_attr attributes = caller_scratch();
+  attributes.set_post_ops(after);
+  return attributes;
+}
+
+algorithm algorithm_of(PostOpKind kind) {
+  switch (kind) {
+    case PostOpKind::linear: return algorithm::eltwise_linear;
+    case PostOpKind::relu:
+    case PostOpKind::leaky_relu: return algorithm::eltwise_relu;
+    case PostOpKind::elu: return algorithm::eltwise_elu;
+    case PostOpKind::tanh: return algorithm::eltwise_tanh;
+    case PostOpKind::sigmoid: return algorithm::eltwise_logistic;
+    case PostOpKind::exp: return algorithm::eltwise_exp;
+    case PostOpKind::sqrt: return algorithm::eltwise_sqrt;
+    case PostOpKind::square: return algorithm::eltwise_square;
+    case PostOpKind::abs: return algorithm::eltwise_abs;
+    case PostOpKind::gelu: return algorithm::eltwise_gelu_erf;
+    case PostOpKind::silu: return algorithm::eltwise_swish;
+    case PostOpKind::clip: return algorithm::eltwise_clip;
+    case PostOpKind::add: return algorithm::binary_add;
+    case PostOpKind::sub: return algorithm::binary_sub;
+    case PostOpKind::mul: return algorithm::binary_mul;
+    case PostOpKind::div: return algorithm::binary_div;
+    case PostOpKind::max: return algorithm::binary_max;
+    case PostOpKind::min: return algorithm::binary_min;
+    case PostOpKind::accumulate: break;
+  }
+  return algorithm::undef;
+}
+
 #if DNNL_VERSION_MAJOR >= 3
 
-dnnl::convolution_forward::primitive_desc convolution_forward(const Layout& s, const Layout& w, const Layout& r, const Windows& at) {
-  return {cpu_engine(),    prop_kind::forward_training, algorithm::convolution_direct, s, w, r, at.stride, at.dilation, at.padding_before, at.padding_after,
-          caller_scratch()};
+dnnl::convolution_forward::primitive_desc convolution_forward(const Layout& s, const Layout& w, const Layout* b, const Layout& r, const Windows& at,
+                                                              const dnnl::primitive_attr& attributes) {
+  constexpr prop_kind kind = prop_kind::forward_training;
+  constexpr algorithm way = algorithm::convolution_direct;
+  if (b == nullptr) return {cpu_engine(), kind, way, s, w, r, at.stride, at.dilation, at.padding_before, at.padding_after, attributes};
+  return {cpu_engine(), kind, way, s, w, *b, r, at.stride, at.dilation, at.padding_before, at.padding_after, attributes};
 }
 
 dnnl::softmax_forward::primitive_desc softmax_forward(bool log, const Layout& x, const Layout& y, int axis) {
@@ -42,10 +77,12 @@ dnnl::batch_normalization_forward::primitive_desc batch_norm_forward(const Layou
 
 #else
 
-dnnl::convolution_forward::primitive_desc convolution_forward(const Layout& s, const Layout& w, const Layout& r, const Windows& at) {
-  return {{prop_kind::forward_training, algorithm::convolution_direct, s, w, r, at.stride, at.dilation, at.padding_before, at.padding_after},
-          caller_scratch(),
-          cpu_engine()};
+dnnl::convolution_forward::primitive_desc convolution_forward(const Layout& s, const Layout& w, const Layout* b, const Layout& r, const Windows& at,
+                                                              const dnnl::primitive_attr& attributes) {
+  constexpr prop_kind kind = prop_kind::forward_training;
+  constexpr algorithm way = algorithm::convolution_direct;
+  if (b == nullptr) return {{kind, way, s, w, r, at.stride, at.dilation, at.padding_before, at.padding_after}, attributes, cpu_engine()};
+  return {{kind, way, s, w, *b, r, at.stride, at.dilation, at.padding_before, at.padding_after}, attributes, cpu_engine()};
 }
 
 dnnl::softmax_v2_forward::primitive_desc softmax_forward(bool log, const Layout& x, const Layout& y, int axis) {
@@ -83,22 +120,43 @@ std::string library_name() {
   return fmt::format("oneDNN {}.{}.{}", version.major, version.minor, version.patch);
 }
 
-Descriptor describe_matmul(const Layout& a, const Layout& b, const Layout& c, bool accumulate) {
-  dnnl::primitive_attr attributes = caller_scratch();
-  if (accumulate) {
-    dnnl::post_ops after;
-    after.append_sum(1.0f);
-    attributes.set_post_ops(after);
-  }
+void append_post_op(dnnl::post_ops& ops, const PostOp& op, const Layout* tensor) {
+  const algorithm way = algorithm_of(op.kind);
+  const float alpha = op.kind == PostOpKind::relu ? 0.0f : op.kind == PostOpKind::silu ? 1.0f : op.alpha;
+  if (op.kind == PostOpKind::accumulate)
+    ops.append_sum(1.0f);
+  else if (tensor != nullptr)
+    ops.append_binary(way, *tensor);
+  else
 #if DNNL_VERSION_MAJOR >= 3
-  return dnnl::matmul::primitive_desc(cpu_engine(), a, b, c, attributes);
+    ops.append_eltwise(way, alpha, op.beta);
 #else
-  return dnnl::matmul::primitive_desc(dnnl::matmul::desc(a, b, c), attributes, cpu_engine());
+    ops.append_eltwise(1.0f, way, alpha, op.beta);
 #endif
 }
 
-Descriptor describe_convolution(ConvolutionDirection direction, const Layout& source, const Layout& weights, const Layout& result, const Windows& at) {
-  const auto forward = convolution_forward(source, weights, result, at);
+Descriptor describe_matmul(const Layout& a, const Layout& b, const Layout* bias, const Layout& c, const dnnl::post_ops& after) {
+  const dnnl::primitive_attr attributes = with_post_ops(after);
+#if DNNL_VERSION_MAJOR >= 3
+  if (bias != nullptr) return dnnl::matmul::primitive_desc(cpu_engine(), a, b, *bias, c, attributes);
+  return dnnl::matmul::primitive_desc(cpu_engine(), a, b, c, attributes);
+#else
+  const auto desc = bias != nullptr ? dnnl::matmul::desc(a, b, *bias, c) : dnnl::matmul::desc(a, b, c);
+  return dnnl::matmul::primitive_desc(desc, attributes, cpu_engine());
+#endif
+}
+
+Descriptor describe_scaling(const Layout& x, const Layout& number, const dnnl::post_ops& after) {
+#if DNNL_VERSION_MAJOR >= 3
+  return dnnl::binary::primitive_desc(cpu_engine(), algorithm::binary_mul, x, number, x, with_post_ops(after));
+#else
+  return dnnl::binary::primitive_desc({algorithm::binary_mul, x, number, x}, with_post_ops(after), cpu_engine());
+#endif
+}
+
+Descriptor describe_convolution(ConvolutionDirection direction, const Layout& source, const Layout& weights, const Layout* bias, const Layout& result,
+                                const Windows& at, const dnnl::post_ops& after) {
+  const auto forward = convolution_forward(source, weights, bias, result, at, with_post_ops(after));
   constexpr algorithm direct = algorithm::convolution_direct;
   switch (direction) {
     case ConvolutionDirection::forward: return forward;

@@ -18,8 +18,14 @@ using Layout = dnnl::memory::desc;
 // The CPU engine, shared by all and never destroyed: primitives held by static objects may outlive any order of destruction.
 [[nodiscard]] const dnnl::engine& cpu_engine();
 
-// c = a * b over layouts of equal rank; `accumulate` adds to c.
-[[nodiscard]] Descriptor describe_matmul(const Layout& a, const Layout& b, const Layout& c, bool accumulate);
+// Appends one step; `tensor` is the layout of what it reads, if it reads anything.
+void append_post_op(dnnl::post_ops& ops, const PostOp& op, const Layout* tensor);
+
+// c = a * b over layouts of equal rank, plus a bias if there is one, then the post-operations.
+[[nodiscard]] Descriptor describe_matmul(const Layout& a, const Layout& b, const Layout* bias, const Layout& c, const dnnl::post_ops& after);
+
+// A vector times the number that is the other operand; then the post-operations.
+[[nodiscard]] Descriptor describe_scaling(const Layout& x, const Layout& number, const dnnl::post_ops& after);
 
 // Window parameters as oneDNN counts them: dilation 0 is a dense kernel.
 struct Windows {
@@ -27,9 +33,9 @@ struct Windows {
 };
 
 // One direction of a convolution. `source`, `weights`, `result` are the layouts of the tensors or, for the direction's output and its cotangent, of their
-// cotangents.
-[[nodiscard]] Descriptor describe_convolution(ConvolutionDirection direction, const Layout& source, const Layout& weights, const Layout& result,
-                                              const Windows& windows);
+// cotangents. Only the forward direction may have a bias and post-operations.
+[[nodiscard]] Descriptor describe_convolution(ConvolutionDirection direction, const Layout& source, const Layout& weights, const Layout* bias,
+                                              const Layout& result, const Windows& windows, const dnnl::post_ops& after);
 
 // The layouts that a convolution's descriptor settled on.
 struct ConvolutionLayouts {

@@ -84,6 +84,7 @@ class Run {
         return out;
       }
       case Kind::check: run_check(n.as<CheckSpec>(), *in[0]); return *in[0];
+      case Kind::barrier:
       case Kind::stop_gradient: return *in[0];
       case Kind::call: break;
     }

@@ -16,6 +16,7 @@ struct Fusion {
   std::string_view name;  // "fuse_kernels": its switch
   std::string_view what;  // one line of what it does
   void (*run)(Groups& groups) = nullptr;
+  bool optional = true;  // off in what is called unfused
 };
 
 // All of them, in order.
@@ -28,8 +29,18 @@ namespace fusion {
 // The claim of a loop over map and cast nodes of one shape, operands before readers, that are in the groups `inside` or will be.
 [[nodiscard]] Claim loop_claim(const Groups& groups, std::span<const Ref> nodes, std::span<const int> inside);
 
+// An update of a parameter becomes part of the product that gives its gradient.
+void fuse_updates_into_products(Groups& groups);
+
+// Maps behind products and convolutions become part of these.
+void fuse_epilogues(Groups& groups);
+// Placed copies that are added up (gradients of slices, concatenations) become one step that writes each entry once.
+void place_copies(Groups& groups);
+
 // Maps and casts of one shape that read each other, or the same tensors, become one loop with several outputs.
 void fuse_kernels(Groups& groups);
+// Loops that share their outer rows run tile by tile as one step.
+void fuse_regions(Groups& groups);
 
 }  // namespace fusion
 }  // namespace cotan

@@ -7,7 +7,11 @@ namespace cotan {
 namespace {
 
 constexpr std::array all_fusions = {
+    Fusion{"fuse_updates_into_products", "an update of a parameter becomes part of the product that gives its gradient", fusion::fuse_updates_into_products},
+    Fusion{"fuse_epilogues", "maps behind products and convolutions become part of these", fusion::fuse_epilogues},
+    Fusion{"place_copies", "placed copies that are added up write each entry of the sum once", fusion::place_copies, false},
     Fusion{"fuse_kernels", "maps of one shape become one loop with several outputs", fusion::fuse_kernels},
+    Fusion{"fuse_regions", "loops that share their outer rows run tile by tile", fusion::fuse_regions},
 };
 
 }  // namespace

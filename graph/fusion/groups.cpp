@@ -18,7 +18,7 @@ constexpr std::size_t most_misses = 256;
 }  // namespace
 
 bool is_view(const Node& node) {
-  if (node.kind == Kind::stop_gradient || node.kind == Kind::check) return true;
+  if (node.kind == Kind::stop_gradient || node.kind == Kind::check || node.kind == Kind::barrier) return true;
   if (node.kind != Kind::sum || node.operand_count != 1) return false;
   const Ref x = node.operand(0);
   return view_through(node, View::dense(x.dtype(), x.shape())).has_value();
@@ -97,43 +97,66 @@ bool Groups::read_outside(const Ref& result, std::span<const int> groups) const 
   return false;
 }
 
-bool Groups::can_merge(std::span<const int> groups) const {
+void Groups::add_stretch(int first, int last) {
+  auto at = stretches_.upper_bound(first);
+  if (at != stretches_.begin() && std::prev(at)->second > first) --at;
+  while (at != stretches_.end() && at->first < last) {
+    first = std::min(first, at->first);
+    last = std::max(last, at->second);
+    at = stretches_.erase(at);
+  }
+  stretches_.emplace(first, last);
+}
+
+int Groups::end_of_stretch(int place) const {
+  const auto after = stretches_.upper_bound(place);
+  return after == stretches_.begin() ? place : std::max(place, std::prev(after)->second);
+}
+
+bool Groups::can_merge(std::span<const int> groups, bool with_views) const {
   int last = 0;
-  std::unordered_set<int> inside(groups.begin(), groups.end()), seen;
-  std::vector<int> stack;
+  const std::unordered_set<int> inside(groups.begin(), groups.end());
+  // A unit is reached by views alone, which the step could look through itself, or otherwise.
+  struct Reached {
+    int unit;
+    bool by_views;
+  };
+  std::unordered_set<int> seen[2];
+  std::vector<Reached> stack;
   for (int g : groups) last = std::max(last, order_.at((*this)[g].nodes.back().node()));
-  for (int g : groups)
-    for (const Ref& n : (*this)[g].nodes)
-      if (readers(n.node()).size() > longest_search) return false;
-  // From every node that reads one of them from outside: whether that leads back in.
-  auto visit = [&](const Node* n) {
+  last = end_of_stretch(last);
+  auto visit = [&](const Node* n, bool by_views) {
     for (Node* reader : readers(n)) {
       const int unit = unit_of(reader);
-      if (!inside.contains(unit) && seen.insert(unit).second) stack.push_back(unit);
+      const bool still = by_views && unit < 0 && reader->kind != Kind::check;
+      if (!inside.contains(unit) && seen[still ? 1 : 0].insert(unit).second) stack.push_back({unit, still});
     }
   };
+  auto leads_back = [&](const Node* n) {
+    const auto all = readers(n);
+    return std::any_of(all.begin(), all.end(), [&](Node* reader) { return inside.contains(unit_of(reader)); });
+  };
   for (int g : groups)
-    for (const Ref& n : (*this)[g].nodes) visit(n.node());
+    for (const Ref& n : (*this)[g].nodes) {
+      if (readers(n.node()).size() > longest_search) return false;
+      visit(n.node(), with_views);
+    }
   while (!stack.empty()) {
-    if (seen.size() > longest_search) return false;
-    const int unit = stack.back();
+    if (seen[0].size() + seen[1].size() > longest_search) return false;
+    const Reached here = stack.back();
     stack.pop_back();
-    auto leads_back = [&](const Node* n) {
-      const auto all = readers(n);
-      return std::any_of(all.begin(), all.end(), [&](Node* reader) { return inside.contains(unit_of(reader)); });
-    };
-    if (unit < 0) {
-      Node* n = nodes_[static_cast<std::size_t>(~unit)];
+    if (here.unit < 0) {
+      const Node* n = nodes_[static_cast<std::size_t>(~here.unit)];
       if (order_.at(n) > last) continue;
-      if (leads_back(n)) return false;
-      visit(n);
+      if (!here.by_views && leads_back(n)) return false;
+      visit(n, here.by_views);
       continue;
     }
-    const Group& g = (*this)[unit];
+    const Group& g = (*this)[here.unit];
     if (order_.at(g.nodes.front().node()) > last) continue;
     for (const Ref& n : g.nodes) {
       if (leads_back(n.node())) return false;
-      visit(n.node());
+      visit(n.node(), false);
     }
   }
   return true;
@@ -151,6 +174,7 @@ void Groups::merge(std::span<const int> groups, Claim claim, std::string_view fu
       std::inplace_merge(nodes.begin(), nodes.begin() + middle, nodes.end(), before);
     from = {};
   }
+  add_stretch(order_.at(nodes.front().node()), order_.at(nodes.back().node()));
   groups_[static_cast<std::size_t>(groups[0])].nodes = std::move(nodes);
   reclaim(groups[0], std::move(claim), fusion, backend);
 }

@@ -4,6 +4,7 @@
 // Fusions merge groups. What remains is lowered: one step a group, or, where the merged claim turns out not to fit the memory, its nodes one by one.
 #pragma once
 
+#include <map>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
@@ -42,8 +43,8 @@ class Groups {
   // Where the node stands in the function's order.
   [[nodiscard]] int order_of(const Node* node) const { return order_.at(node); }
 
-  // Whether one step could compute them: nothing outside both reads one of them and is read by another.
-  [[nodiscard]] bool can_merge(std::span<const int> groups) const;
+  // Whether one step could compute them: nothing outside both reads one of them and is read by another. `with_views`: a view may, the step looks itself.
+  [[nodiscard]] bool can_merge(std::span<const int> groups, bool with_views = false) const;
   // Merges groups for which can_merge holds; the first one's number stays. The claim computes them all.
   void merge(std::span<const int> groups, Claim claim, std::string_view fusion, const Backend* backend = nullptr);
   // Another claim for a group.
@@ -57,6 +58,9 @@ class Groups {
   [[nodiscard]] std::string text() const;
 
  private:
+  void add_stretch(int first, int last);
+  // The first place from `place` on that no group reaches across: what lies behind it never leads back before it.
+  [[nodiscard]] int end_of_stretch(int place) const;
   void find_needed(std::span<Node* const> order);
   // What must come right after a unit: a group's number, or ~place of a node in no group.
   [[nodiscard]] int unit_of(const Node* node) const;
@@ -69,6 +73,8 @@ class Groups {
   std::unordered_map<const Node*, std::vector<Node*>> readers_;
   std::unordered_set<const Node*> needed_, results_;
   std::vector<Group> groups_;
+  // Stretches of the order, first place to last, over which groups of several nodes reach; those that overlap are one.
+  std::map<int, int> stretches_;
   std::vector<MissReport> misses_;
 };
 

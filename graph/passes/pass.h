@@ -69,7 +69,7 @@ class ScopedPass {
 
 // The passes of the pipeline, in order.
 [[nodiscard]] std::span<const Pass> pipeline();
-// Runs those that are switched on; what each did is in `records`.
+// Runs those that are switched on; what each did is in `records`. Results beyond the function's own are checks, which no pass may lose.
 [[nodiscard]] Function run_passes(const Function& function, PassContext& context, std::vector<PassRecord>& records);
 
 }  // namespace cotan

@@ -7,5 +7,23 @@ namespace cotan::passes {
 
 // Calls that no backend claims become their bodies, with the bodies' own calls.
 [[nodiscard]] Function inline_calls(const Function& function, PassContext& context);
+// Sums that only move entries (transposes, slices, pads, broadcasts, gathers) are put into the sums that read them.
+[[nodiscard]] Function fold_views(const Function& function, PassContext& context);
+// Sums of sums become one sum, constants and scales their coefficient: a product's transpose is the product written in another order.
+[[nodiscard]] Function merge_sums(const Function& function, PassContext& context);
+// One-hot sums and sums of nothing but conditions that only maps read become maps over positions.
+[[nodiscard]] Function masks(const Function& function, PassContext& context);
+// Sums that are no product, view or reduction by themselves are taken apart into such, by cost.
+[[nodiscard]] Function regroup(const Function& function, PassContext& context);
+
+// Long sums over a tensor's first dimension become sums of blocks, then a sum over the blocks.
+[[nodiscard]] Function split_sums(const Function& function, PassContext& context);
+// Derivatives that read an activation's operand only to learn what its result says as well read the result.
+[[nodiscard]] Function derivatives_in_outputs(const Function& function, PassContext& context);
+
+// The rules of graph/rewrite whose results are the same or more accurate (exact and stable), applied until none applies.
+[[nodiscard]] Function simplify(const Function& function, PassContext& context);
+// The same with the rules that are equal in real arithmetic only.
+[[nodiscard]] Function fast_rules(const Function& function, PassContext& context);
 
 }  // namespace cotan::passes

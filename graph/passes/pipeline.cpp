@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <cstdlib>
+#include <unordered_set>
 
 #include "graph/passes/passes.h"
 #include "graph/verify.h"
@@ -14,6 +15,14 @@ namespace {
 
 constexpr std::array all_passes = {
     Pass{"inline_calls", "composites that no primitive computes become their bodies", passes::inline_calls, true, true},
+    Pass{"simplify", "exact and stable rewrite rules, until none applies", passes::simplify},
+    Pass{"fast_rules", "rewrite rules that hold in real arithmetic only", passes::fast_rules, false},
+    Pass{"fold_views", "transposes, slices, pads, broadcasts and gathers go into the sums that read them", passes::fold_views},
+    Pass{"merge_sums", "sums of sums become one; constants and scales go into the coefficient", passes::merge_sums},
+    Pass{"masks", "one-hot sums and conditions that maps read become maps over positions", passes::masks},
+    Pass{"regroup", "sums become products, views and reductions again, by cost", passes::regroup},
+    Pass{"derivatives_in_outputs", "derivatives read what an activation gave in place of what it was given", passes::derivatives_in_outputs},
+    Pass{"split_sums", "long sums become sums of blocks, then a sum over the blocks", passes::split_sums},
 };
 
 // Every stage is checked in debug builds, and where COTAN_VERIFY is set, as the tests set it.
@@ -34,6 +43,17 @@ std::vector<Pass>& passes_now() {
 
 bool same_results(const Function& a, const Function& b) { return a.results == b.results; }
 
+// Every check becomes a result behind the others: a pass may take away its last reader, but not the check.
+void keep_checks(Function& f) {
+  std::unordered_set<const Node*> results;
+  for (const Ref& r : f.results) results.insert(r.node());
+  for (Node* n : topological(f.results)) {
+    if (n->kind != Kind::check || results.contains(n)) continue;
+    f.results.emplace_back(n);
+    if (!f.result_names.empty()) f.result_names.emplace_back();
+  }
+}
+
 }  // namespace
 
 std::span<const Pass> pipeline() { return passes_now(); }
@@ -44,6 +64,7 @@ ScopedPass::~ScopedPass() { passes_now().pop_back(); }
 Function run_passes(const Function& function, PassContext& context, std::vector<PassRecord>& records) {
   if (verifying()) verify(function);
   Function now = function;
+  keep_checks(now);
   for (const Pass& pass : pipeline()) {
     if (!pass.needed && !context.options.passes.enabled(pass.name, pass.on)) continue;
     const auto start = std::chrono::steady_clock::now();
@@ -52,6 +73,7 @@ Function run_passes(const Function& function, PassContext& context, std::vector<
     const bool changed = !same_results(now, next);
     records.push_back({std::string(pass.name), changed, took.count()});
     now = std::move(next);
+    if (changed) keep_checks(now);
     if (!verifying() || !changed) continue;
     try {
       verify(now);

@@ -35,6 +35,12 @@ bool PassSwitches::enabled(std::string_view name, bool standard) const {
   return on;
 }
 
+PassSwitches PassSwitches::with(std::string_view name, bool on) const {
+  PassSwitches more = *this;
+  more.switches_.emplace_back(name, on);
+  return more;
+}
+
 std::string PassSwitches::text() const {
   std::string out;
   for (const auto& [name, on] : switches_) out += fmt::format("{}{}{}", out.empty() ? "" : ",", on ? '+' : '-', name);
@@ -52,7 +58,8 @@ const PassSwitches& standard_passes() {
 
 PassSwitches without_fusion() {
   std::string text;
-  for (const Fusion& f : fusions()) text += fmt::format("{}-{}", text.empty() ? "" : ",", f.name);
+  for (const Fusion& f : fusions())
+    if (f.optional) text += fmt::format("{}-{}", text.empty() ? "" : ",", f.name);
   return PassSwitches(text);
 }
 

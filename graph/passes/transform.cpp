@@ -22,6 +22,10 @@ std::span<const int> Positions::of(const Node* node) const {
 void Positions::add(const Ref& made, std::span<const int> positions) {
   std::vector<int>& of = of_[made.node()];
   if (of.empty()) kept_.push_back(made);
+  if (of.empty() || positions.empty() || of.back() < positions.front()) {  // as a walk in order finds them: a long chain may end up in one node
+    of.insert(of.end(), positions.begin(), positions.end());
+    return;
+  }
   std::vector<int> all;
   std::set_union(of.begin(), of.end(), positions.begin(), positions.end(), std::back_inserter(all));
   of = std::move(all);

@@ -17,7 +17,7 @@ namespace {
 using BodyTable = std::map<std::string, std::shared_ptr<const Function>, std::less<>>;
 
 // The functions that stand for a kind of node, beside the rows of elementwise operations.
-constexpr std::string_view kind_words[] = {"scan", "order", "check", "cast", "stop_gradient", "iota", "random"};
+constexpr std::string_view kind_words[] = {"scan", "order", "check", "cast", "stop_gradient", "barrier", "iota", "random"};
 
 // One block, "(x: f32[3]) { ... return ... }", statement by statement.
 class BlockReader {
@@ -189,6 +189,11 @@ class BlockReader {
       need_operands(at, operands, 1);
       done({});
       return name == "cast" ? graph::cast(operands[0], left.type.dtype) : graph::stop_gradient(operands[0]);
+    }
+    if (name == "barrier") {
+      need_operands(at, operands, 2);
+      done({});
+      return graph::barrier(operands[0], operands[1]);
     }
     if (name == "iota") {
       need_operands(at, operands, 0);

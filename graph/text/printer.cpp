@@ -52,6 +52,7 @@ std::string plain_text(const Node& n, const Names& names, const Bodies* bodies) 
       return text;
     }
     case Kind::cast:
+    case Kind::barrier:
     case Kind::stop_gradient: break;
   }
   return bare_text(n, names);
@@ -84,7 +85,7 @@ void print_block(const Function& f, const Bodies& bodies, std::string& out) {
 }  // namespace
 
 std::string right_side(const Node& n, const Names& names, const Bodies* bodies) {
-  return n.spec || n.kind == Kind::cast || n.kind == Kind::stop_gradient ? plain_text(n, names, bodies) : bare_text(n, names);
+  return n.spec || n.kind == Kind::cast || n.kind == Kind::stop_gradient || n.kind == Kind::barrier ? plain_text(n, names, bodies) : bare_text(n, names);
 }
 
 std::string statement_text(const Node& n, const Names& names, const Bodies* bodies) {

@@ -134,7 +134,7 @@ void check_cluster(Random& random, const Cluster& cluster, std::vector<DType> in
     out_views[o] = target(s).view();
     addresses[in.size() + o] = target(s).first();
   }
-  const KernelRef kernel = loops::compile_cluster(cluster, in_views, out_views);
+  const KernelRef kernel = loops::compile_cluster_on_tiles(cluster, in_views, out_views);
   run_kernel(*kernel, addresses);
   for (std::size_t s = 0; s < out.size(); ++s) {
     const Array got = target(s).array();
@@ -190,7 +190,7 @@ TEST(ClusterLoops, LargeDomainsAreCutIntoChunks) {
   const FormulaRef f = make_formula({f32, f32}, [](auto x) { return formula_language::add(formula_language::mul(x[0], x[1]), x[0]); });
   for (const Shape& shape : {Shape{100003}, Shape{300, 1111}, Shape{5003, 17}, Shape{64, 1500}}) {
     const View view = View::dense(f32, shape);
-    const KernelRef kernel = loops::compile_cluster(map_cluster(*f, shape.rank()), std::vector{view, view}, std::vector{view});
+    const KernelRef kernel = loops::compile_cluster_on_tiles(map_cluster(*f, shape.rank()), std::vector{view, view}, std::vector{view});
     EXPECT_GT(kernel->chunks(), 1);
     EXPECT_LT(kernel->chunks(), shape.elements() / 10000);
     EXPECT_EQ(kernel->flops(), 2.0 * static_cast<double>(shape.elements()));
@@ -212,7 +212,7 @@ TEST(ClusterLoops, OutputsMayExchangeTheirInputs) {
     b[i] = -static_cast<float>(i);
   }
   const View view = View::dense(f32, {2500});
-  run_kernel(*loops::compile_cluster(cluster, std::vector{view, view}, std::vector{view, view}), std::vector<void*>{a.data(), b.data(), a.data(), b.data()});
+  run_kernel(*loops::compile_cluster_on_tiles(cluster, std::vector{view, view}, std::vector{view, view}), std::vector<void*>{a.data(), b.data(), a.data(), b.data()});
   EXPECT_EQ(a[2499], -2499);
   EXPECT_EQ(b[2499], 2499);
 }
@@ -238,7 +238,7 @@ TEST(ClusterLoops, LibraryFunctionsAreWithinTwoUlp) {
       std::vector<void*> addresses;
       for (Buffer& b : in) addresses.push_back(b.first());
       addresses.push_back(out.first());
-      run_kernel(*loops::compile_cluster(map_cluster(*f, 1), views, std::vector{out.view()}), addresses);
+      run_kernel(*loops::compile_cluster_on_tiles(map_cluster(*f, 1), views, std::vector{out.view()}), addresses);
       const Array got = out.array();
       for (std::size_t i = 0; i < 2000; ++i) {
         const double want = apply_atom(atom, f64, values[0].values[i], values.size() > 1 ? values[1].values[i] : 0, 0);

@@ -70,7 +70,7 @@ inline Attempt attempt(const Ref& node, const std::vector<View>& views, int thre
   const auto& spec = node->as<SumSpec>();
   const TensorShapes shapes = tensor_shapes(*node.node());
   const Forms forms{as_matmul(spec, shapes), as_convolution(spec, shapes)};
-  return attempt_forms(forms, spec, {View::dense(f32, node->shape), views[0], views[1]}, options, threads);
+  return attempt_forms(forms, spec, {View::dense(f32, node->shape), views[0], views[1]}, {}, options, threads);
 }
 
 // Runs a kernel of `node` whose inputs are the node's operands number `reads`, over tensors of these views, against the reference. `operands` in the views'

@@ -75,7 +75,7 @@ void check(const MatmulProblem& problem) {
     for (std::int64_t i = 0; i < problem.m; ++i) {
       for (std::int64_t j = 0; j < problem.n; ++j) {
         const std::int64_t at = c0 + i * problem.c_strides[rank] + j * problem.c_strides[rank + 1];
-        double sum = problem.accumulate ? before[at] : 0.0, magnitude = std::fabs(sum);
+        double sum = !problem.after.empty() ? before[at] : 0.0, magnitude = std::fabs(sum);
         for (std::int64_t l = 0; l < problem.k; ++l) {
           const double product = static_cast<double>(operands.a[a0 + i * problem.a_strides[rank] + l * problem.a_strides[rank + 1]]) *
                                  operands.b[b0 + l * problem.b_strides[rank] + j * problem.b_strides[rank + 1]];
@@ -111,7 +111,7 @@ TEST(Matmul, EveryFormOfEveryOperand) {
             problem.a_strides = strides_of(a, m, k);
             problem.b_strides = strides_of(b, k, n);
             problem.c_strides = strides_of(c, m, n);
-            problem.accumulate = accumulate;
+            if (accumulate) problem.after = {{PostOpKind::accumulate}};
             check(problem);
             if (HasFatalFailure()) return;
           }
@@ -136,7 +136,7 @@ TEST(Matmul, Batches) {
   problem.b_strides = {20 * 12, 12, 1};
   problem.c_strides = {6 * 12, 12, 1};
   check(problem);
-  problem.accumulate = true;
+  problem.after = {{PostOpKind::accumulate}};
   check(problem);
   problem.a_strides = {6 * 20 + 7, 1, 6};  // transposed, gaps between the matrices
   check(problem);

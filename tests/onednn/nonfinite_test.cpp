@@ -19,7 +19,7 @@ MatmulProblem matmul(bool accumulate) {
   problem.a_strides = {24, 1};
   problem.b_strides = {36, 1};
   problem.c_strides = {36, 1};
-  problem.accumulate = accumulate;
+  if (accumulate) problem.after = {{PostOpKind::accumulate}};
   return problem;
 }
 

@@ -29,7 +29,7 @@ TEST(SharedPrimitives, EqualProblemsShareOne) {
   ASSERT_TRUE(first);
   EXPECT_EQ(first.primitive, again.primitive);
   MatmulProblem adds = product(5, 6, 7), transposed = product(5, 6, 7);
-  adds.accumulate = true;
+  adds.after = {{PostOpKind::accumulate}};
   transposed.a_strides = {1, 5};
   EXPECT_NE(shared_primitive(adds).primitive, first.primitive);
   EXPECT_NE(shared_primitive(transposed).primitive, first.primitive);

@@ -1,6 +1,8 @@
 // Cotan: everything a program needs, in one header.
 #pragma once
 
+#include "autograd/checkpoint.h"
+#include "autograd/compile.h"
 #include "autograd/evaluate.h"
 #include "autograd/gradients.h"
 #include "autograd/nn/nn.h"
@@ -15,7 +17,9 @@
 #include "autograd/profile/report.h"
 #include "autograd/profile/verify.h"
 #include "autograd/random.h"
+#include "autograd/recompiles.h"
 #include "autograd/tensor.h"
+#include "autograd/transforms.h"
 #include "autograd/variable.h"
 #include "graph/threads.h"
 #include "training/mnist.h"

@@ -1,0 +1,64 @@
+// What recording a function for compile() notes beside the graph. Internal to autograd.
+//
+// A compiled function is recorded once and then run without its C++ code. What that code reads from objects of the library at each call is noted here while
+// it runs for the first time: numbers that an optimizer owns, draws from generators, modes that decided which way the code went, and what remains to be done
+// when the graph has run.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "autograd/random.h"
+#include "autograd/tape.h"
+
+namespace cotan {
+
+class Recorder {
+ public:
+  // Something that decided how the function was recorded: with another value it has to be recorded again.
+  struct Watch {
+    std::string what;                   // "training mode of Dropout"
+    std::function<std::int64_t()> now;  // reads the value
+    std::int64_t then = 0;              // as recorded
+  };
+  // Numbers that a generator gave: the next call takes as many.
+  struct Draw {
+    Generator generator;
+    std::uint64_t blocks = 0;
+  };
+
+  explicit Recorder(std::uint64_t first_state);
+
+  // The leaf's number is to be read at each call.
+  void number(const Ref& leaf, std::function<double()> read) { numbers.emplace(leaf->as<LeafSpec>().identity, std::move(read)); }
+  // The leaf reads what the generator just gave.
+  void draw(const Ref& leaf, const Generator& generator, std::uint64_t blocks);
+  void watch(std::string what, std::function<std::int64_t()> now);
+  // Done after each run that succeeds, in order.
+  void afterwards(std::function<void()> action) { effects.push_back(std::move(action)); }
+  // Whether the tensor was made before the function began.
+  [[nodiscard]] bool is_captured(const TensorState& state) const;
+
+  std::unordered_map<std::uint64_t, std::function<double()>> numbers;  // by the leaf's identity
+  std::unordered_map<std::uint64_t, std::size_t> drawn;                // likewise: which draw
+  std::vector<Draw> draws;
+  std::vector<Watch> watches;
+  std::vector<std::function<void()>> effects;
+  std::vector<std::shared_ptr<Cell>> graded;   // to whose gradients something was added
+  std::vector<std::shared_ptr<Cell>> stepped;  // whose gradients a step consumed
+
+ private:
+  std::uint64_t first_state_;
+  std::uint64_t first_generator_;
+};
+
+// A rank-0 leaf of a number that an optimizer or a module owns. It never folds, whatever its value, and compiled functions read it at each call.
+[[nodiscard]] Ref owned_number(std::function<double()> read, DType dtype);
+
+// Throws Error where a function is being recorded for compile(): `what` cannot be part of one.
+void require_not_recording(const char* what, const char* remedy);
+
+}  // namespace cotan

@@ -1,0 +1,23 @@
+// What a program's code consists of: where values are kept, and the steps of each part.
+#pragma once
+
+#include <vector>
+
+#include "backends/loops/jit/machine.h"
+#include "backends/loops/jit/registers.h"
+
+namespace cotan::loops::jit {
+
+// Of the vector registers the last is for the emitter itself, and of the mask registers k0 and k1.
+struct Plan {
+  std::vector<std::uint32_t> constants;     // the table
+  std::vector<Step> call, row, main, rest;  // once, for each row, whole vectors, the masked end of a row
+  int copies = 1;                           // vectors side by side in `main`
+  int slots = 0;                            // of the frame, one vector each
+  int spills = 0;                           // in `main`
+  bool angles = false;                      // some step may have to call for the remainder of a large angle
+};
+
+[[nodiscard]] Plan make_plan(const Program& program, Machine machine);
+
+}  // namespace cotan::loops::jit

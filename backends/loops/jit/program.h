@@ -1,0 +1,79 @@
+// What generated code computes for each element: a list of vector instructions, each reading earlier ones, and the stores of their results.
+//
+// Instructions are numbered in order; recording the same one twice gives the same number. Each has a level: how often its value changes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <tuple>
+#include <vector>
+
+#include "ops/dtype.h"
+
+namespace cotan::loops::jit {
+
+enum class Op : std::uint8_t {
+#define OPERATION(name, ...) name,
+#include "backends/loops/jit/operations.def"
+};
+
+enum class Result : std::uint8_t { vector, mask };
+
+// A row of operations.def.
+struct OpInfo {
+  int operands;
+  Result result;
+  int memory;
+  bool commutes;
+};
+[[nodiscard]] const OpInfo& info(Op op);
+
+// How often a value changes: never during a call of the code, from row to row, from column to column.
+enum class Level : std::uint8_t { call, row, column };
+
+// How the elements that a load reads lie: one for everything, one for each row, or one after the other.
+struct Load {
+  DType dtype = DType::f32;
+  Level level = Level::column;
+  bool operator==(const Load&) const = default;
+};
+
+struct Store {
+  int value = -1;
+  DType dtype = DType::f32;
+};
+
+struct Instruction {
+  Op op = Op::constant;
+  int in[3] = {-1, -1, -1};
+  std::uint32_t number = 0;  // a constant's bits, a load's position, a shift's count
+  Level level = Level::call;
+};
+
+class Program {
+ public:
+  explicit Program(std::vector<Load> loads) : loads_(std::move(loads)) {}
+
+  // The number of the instruction.
+  int record(Op op, int a = -1, int b = -1, int c = -1, std::uint32_t number = 0);
+  int record_constant(std::uint32_t bits) { return record(Op::constant, -1, -1, -1, bits); }
+  // Values of boolean stores are masks. Of bf16 stores they are float32 that bf16 holds, of u8 int32 from 0 to 255.
+  void store(int value, DType dtype) { stores_.push_back({value, dtype}); }
+  // Takes out what no store needs.
+  void remove_unread();
+
+  [[nodiscard]] const Instruction& operator[](int i) const { return instructions_[static_cast<std::size_t>(i)]; }
+  [[nodiscard]] int size() const { return static_cast<int>(instructions_.size()); }
+  [[nodiscard]] bool is_mask(int i) const { return info((*this)[i].op).result == Result::mask; }
+  [[nodiscard]] const std::vector<Load>& loads() const { return loads_; }
+  [[nodiscard]] const std::vector<Store>& stores() const { return stores_; }
+
+ private:
+  std::vector<Load> loads_;
+  std::vector<Store> stores_;
+  std::vector<Instruction> instructions_;
+  std::map<std::tuple<Op, int, int, int, std::uint32_t>, int> known_;
+};
+
+}  // namespace cotan::loops::jit

@@ -1,0 +1,16 @@
+// From a cluster's formula to a program.
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "backends/loops/jit/program.h"
+#include "graph/cluster.h"
+
+namespace cotan::loops::jit {
+
+// The cluster's program; nothing if it computes what generated code does not: 64-bit types, u32, remainders, integers of other types than i32.
+// `levels[l]` says of load l how often its element changes.
+[[nodiscard]] std::optional<Program> record_cluster(const Cluster& cluster, std::span<const Level> levels);
+
+}  // namespace cotan::loops::jit

@@ -1,0 +1,187 @@
+// Formulas as post-operations: patterns, matched from the sum's value upwards.
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+
+#include "backends/onednn/tail.h"
+#include "ops/elementwise.h"
+
+namespace cotan::onednn {
+namespace {
+
+// Stand for any constants in a pattern: floats that no formula has, the first one less than the second.
+constexpr std::array<double, 2> wild{0x1.a5b3c6p-91, 0x1.c7a5b2p-90};
+
+// A formula of the value (operand 0) and perhaps a tensor (operand 1) that one post-operation computes. `make` gets what the wild constants stand for.
+struct Pattern {
+  FormulaRef formula;
+  std::optional<PostOp> (*make)(std::span<const double, 2> constants);
+};
+
+template <PostOpKind kind>
+std::optional<PostOp> plain(std::span<const double, 2>) {
+  return PostOp{kind};
+}
+template <PostOpKind kind>
+std::optional<PostOp> with_constants(std::span<const double, 2> c) {
+  return PostOp{kind, static_cast<float>(c[0]), static_cast<float>(c[1])};
+}
+std::optional<PostOp> shifted(std::span<const double, 2> c) { return PostOp{PostOpKind::linear, 1, static_cast<float>(c[0])}; }
+std::optional<PostOp> scaled(std::span<const double, 2> c) { return PostOp{PostOpKind::linear, static_cast<float>(c[0]), 0}; }
+std::optional<PostOp> negated(std::span<const double, 2>) { return PostOp{PostOpKind::linear, -1, 0}; }
+// With a slope of 0 the library's relu, which loses NaN.
+std::optional<PostOp> leaky(std::span<const double, 2> c) {
+  return c[0] == 0 ? std::nullopt : std::optional(PostOp{PostOpKind::leaky_relu, static_cast<float>(c[0])});
+}
+std::optional<PostOp> elu_of_one(std::span<const double, 2>) { return PostOp{PostOpKind::elu, 1}; }
+std::optional<PostOp> at_least(std::span<const double, 2> c) { return PostOp{PostOpKind::clip, static_cast<float>(c[0]), INFINITY}; }
+std::optional<PostOp> at_most(std::span<const double, 2> c) { return PostOp{PostOpKind::clip, -INFINITY, static_cast<float>(c[0])}; }
+
+const std::vector<Pattern>& patterns() {
+  static const std::vector<Pattern> all = [] {
+    using namespace formula_language;
+    using K = PostOpKind;
+    std::vector<Pattern> p;
+    const auto row = [&](ElementwiseId id, std::vector<double> parameters, auto make) {
+      const DType one[] = {f32};
+      p.push_back({formula_of(id, one, parameters), make});
+    };
+    const auto of_tensor = [&](Ex (*body)(Ex, Ex), auto make) { p.push_back({make_formula({f32, f32}, [&](auto x) { return body(x[0], x[1]); }), make}); };
+    const auto of_constant = [&](Ex (*body)(Ex, Ex), auto make) { p.push_back({make_formula({f32}, [&](auto x) { return body(x[0], Ex(wild[0])); }), make}); };
+    of_tensor([](Ex v, Ex t) { return v + t; }, plain<K::add>);
+    of_tensor([](Ex v, Ex t) { return v - t; }, plain<K::sub>);
+    of_tensor([](Ex v, Ex t) { return v * t; }, plain<K::mul>);
+    of_tensor([](Ex v, Ex t) { return v / t; }, plain<K::div>);
+    of_tensor([](Ex v, Ex t) { return max(v, t); }, plain<K::max>);
+    of_tensor([](Ex v, Ex t) { return min(v, t); }, plain<K::min>);
+    of_constant([](Ex v, Ex c) { return v + c; }, shifted);
+    of_constant([](Ex v, Ex c) { return v * c; }, scaled);
+    of_constant([](Ex v, Ex c) { return max(v, c); }, at_least);
+    of_constant([](Ex v, Ex c) { return min(v, c); }, at_most);
+    row(ElementwiseId::neg, {}, negated);
+    row(ElementwiseId::relu, {}, plain<K::relu>);
+    row(ElementwiseId::leaky_relu, {wild[0]}, leaky);
+    row(ElementwiseId::elu, {1}, elu_of_one);
+    row(ElementwiseId::elu, {wild[0]}, with_constants<K::elu>);
+    row(ElementwiseId::tanh, {}, plain<K::tanh>);
+    row(ElementwiseId::sigmoid, {}, plain<K::sigmoid>);
+    row(ElementwiseId::exp, {}, plain<K::exp>);
+    row(ElementwiseId::sqrt, {}, plain<K::sqrt>);
+    row(ElementwiseId::square, {}, plain<K::square>);
+    row(ElementwiseId::abs, {}, plain<K::abs>);
+    row(ElementwiseId::gelu, {}, plain<K::gelu>);
+    row(ElementwiseId::silu, {}, plain<K::silu>);
+    row(ElementwiseId::hardtanh, {wild[0], wild[1]}, with_constants<K::clip>);
+    row(ElementwiseId::clip, {wild[0], wild[1]}, with_constants<K::clip>);
+    row(ElementwiseId::clip, {wild[0], INFINITY}, at_least);
+    row(ElementwiseId::clip, {-INFINITY, wild[0]}, at_most);
+    return p;
+  }();
+  return all;
+}
+
+// Whether the part of `formula` below node `at` is the part of the pattern below its node `p`, where operand 0 is node `value`.
+class Matching {
+ public:
+  Matching(const Formula& pattern, const Formula& formula, int value) : pattern_(pattern), formula_(formula), value_(value) {}
+
+  bool at(int p, int node) {
+    const FormulaNode& want = pattern_.nodes[static_cast<std::size_t>(p)];
+    const FormulaNode& have = formula_.nodes[static_cast<std::size_t>(node)];
+    if (want.atom == Atom::operand && want.a == 0) return node == value_;
+    if (node == value_) return false;
+    if (want.atom == Atom::operand) {
+      if (have.atom != Atom::operand || have.dtype != f32 || (operand >= 0 && operand != have.a)) return false;
+      operand = have.a;
+      return true;
+    }
+    if (want.atom != have.atom || want.dtype != have.dtype) return false;
+    if (want.atom == Atom::constant) return constant(want.literal, have.literal);
+    const int arity = arity_of(want.atom);
+    const bool either_order = want.atom == Atom::add || want.atom == Atom::mul || want.atom == Atom::max || want.atom == Atom::min;
+    const auto saved = std::pair(operand, constants);
+    if (at(want.a, have.a) && (arity < 2 || at(want.b, have.b)) && (arity < 3 || at(want.c, have.c))) return true;
+    std::tie(operand, constants) = saved;
+    return either_order && at(want.a, have.b) && at(want.b, have.a);
+  }
+
+  int operand = -1;
+  std::array<double, 2> constants{NAN, NAN};
+
+ private:
+  bool constant(double want, double have) {
+    for (std::size_t w = 0; w < wild.size(); ++w) {
+      if (want != wild[w]) continue;
+      if (!std::isnan(constants[w])) return constants[w] == have;
+      constants[w] = have;
+      return !std::isnan(have);
+    }
+    return want == have && std::signbit(want) == std::signbit(have);
+  }
+
+  const Formula& pattern_;
+  const Formula& formula_;
+  int value_;
+};
+
+// One more step; of two that are linear, one behind the other, one.
+void append(std::vector<TailStep>& steps, const TailStep& step) {
+  if (!steps.empty() && steps.back().op.kind == PostOpKind::linear && step.op.kind == PostOpKind::linear) {
+    PostOp& earlier = steps.back().op;
+    earlier = {PostOpKind::linear, earlier.alpha * step.op.alpha, earlier.beta * step.op.alpha + step.op.beta};
+  } else {
+    steps.push_back(step);
+  }
+}
+
+// Which nodes a node reads.
+std::array<int, 3> reads_of(const FormulaNode& n) {
+  if (n.atom == Atom::operand || n.atom == Atom::constant) return {-1, -1, -1};
+  return {n.a, n.b, n.c};
+}
+
+}  // namespace
+
+std::variant<std::vector<TailStep>, Reason> steps_of(const Formula& formula) {
+  const int count = static_cast<int>(formula.nodes.size());
+  int value = -1;
+  std::vector<bool> depends(formula.nodes.size(), false);
+  for (int i = 0; i < count; ++i) {
+    const FormulaNode& n = formula.nodes[static_cast<std::size_t>(i)];
+    if (n.atom == Atom::operand && n.a == 0) depends[static_cast<std::size_t>(value = i)] = true;
+    for (int r : reads_of(n))
+      if (r >= 0 && depends[static_cast<std::size_t>(r)]) depends[static_cast<std::size_t>(i)] = true;
+  }
+  if (value < 0) return Reason{ReasonCode::not_recognised, "a formula without the value"};
+  // Whether what comes after node `end` reads nothing of the value before it.
+  const auto closed = [&](int end) {
+    for (int i = end + 1; i < count; ++i)
+      for (int r : reads_of(formula.nodes[static_cast<std::size_t>(i)]))
+        if (r >= 0 && r < end && depends[static_cast<std::size_t>(r)]) return false;
+    return true;
+  };
+  std::vector<TailStep> steps;
+  while (value + 1 < count) {
+    int next = -1;
+    std::string_view first;  // that could have been one
+    for (int end = value + 1; end < count && next < 0; ++end) {
+      if (!depends[static_cast<std::size_t>(end)] || !closed(end)) continue;
+      for (const Pattern& pattern : patterns()) {
+        Matching matching(*pattern.formula, formula, value);
+        if (!matching.at(static_cast<int>(pattern.formula->nodes.size()) - 1, end)) continue;
+        const std::optional<PostOp> op = pattern.make(matching.constants);
+        if (!op) continue;
+        append(steps, {*op, matching.operand});
+        next = end;
+        break;
+      }
+      if (first.empty()) first = name_of(formula.nodes[static_cast<std::size_t>(end)].atom);
+    }
+    if (next < 0) return Reason{ReasonCode::not_recognised, fmt::format("{} is no post-operation", first)};
+    value = next;
+  }
+  return steps;
+}
+
+}  // namespace cotan::onednn

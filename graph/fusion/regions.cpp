@@ -1,0 +1,272 @@
+// Kernels that share their outer rows, run tile by tile: what they hand to each other stays in the cache.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <unordered_map>
+
+#include "graph/builder.h"
+#include "graph/fusion/fusion.h"
+#include "graph/fusion/region_kernel.h"
+#include "graph/fusion/tiles.h"
+#include "graph/plan.h"
+
+namespace cotan::fusion {
+namespace {
+
+constexpr std::string_view name = "fuse_regions";
+constexpr std::size_t most_nodes = 192;       // of one region
+constexpr double worth_a_chunk = 32768;       // elements that a worker should get at least
+constexpr std::int64_t most_tiles = 1 << 16;  // beyond these the tiles are too thin
+constexpr double small_bytes = 98304;         // all that a region without tiles touches
+
+// What a tile may touch: half of the second cache.
+double tile_bytes() {
+  static const double bytes = [] {
+    const long l2 = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    return static_cast<double>(std::clamp<long>(l2 > 0 ? l2 : 1 << 20, 1 << 18, 1 << 22)) / 2;
+  }();
+  return bytes;
+}
+
+double bytes_of(const Ref& r) { return static_cast<double>(r.shape().elements()) * static_cast<double>(size_of(r.dtype())); }
+bool is_fill(const Node& n) { return n.kind == Kind::map && n.operand_count == 0; }
+
+class Regions {
+ public:
+  explicit Regions(Groups& groups) : groups_(groups) {}
+
+  void run() {
+    grow(false);
+    grow(true);
+    for (std::size_t g = 0; g < groups_.all().size(); ++g)
+      if (groups_[static_cast<int>(g)].fusion == name) finish(static_cast<int>(g));
+  }
+
+ private:
+  // ---- which groups
+
+  // Loops alone: primitives bring their own tiles.
+  [[nodiscard]] bool joins(int group) const {
+    if (group < 0) return false;
+    const Group& g = groups_[group];
+    if (g.nodes.empty() || !g.claim.wants.empty()) return false;
+    if (g.fusion == name) return true;
+    if (!g.claim.loop && g.backend != backends().back()) return false;
+    return std::all_of(g.nodes.begin(), g.nodes.end(), [](const Ref& n) { return n->kind != Kind::leaf && n->kind != Kind::call && n->result_count() == 1; });
+  }
+
+  // `small`: groups that together are too little work to be cut.
+  void grow(bool small) {
+    small_ = small;
+    const std::size_t count = groups_.all().size();
+    for (std::size_t g = 0; g < count; ++g) {
+      int here = static_cast<int>(g);
+      if (!joins(here)) continue;
+      const std::vector<Ref> nodes = groups_[here].nodes;
+      for (const Ref& n : nodes)
+        for (const Edge& e : n->operands()) join_producers(e.node, here, 0);
+    }
+  }
+
+  // The producers of an operand, through views, and their other readers.
+  void join_producers(const Node* operand, int& here, int depth) {
+    if (depth > 8) return;
+    const int group = groups_.of(operand);
+    if (group >= 0) {
+      try_merge(group, here);
+    } else {
+      for (const Edge& e : operand->operands()) join_producers(e.node, here, depth + 1);
+    }
+    const auto readers = groups_.readers(operand);
+    if (readers.size() > 16) return;
+    for (const Node* sibling : readers)
+      if (groups_.of(sibling) >= 0 && groups_.order_of(sibling) < groups_.order_of(groups_[here].nodes.back().node())) try_merge(groups_.of(sibling), here);
+  }
+
+  void try_merge(int other, int& here) {
+    if (other == here || !joins(other) || !joins(here)) return;
+    const Group &a = groups_[other], &b = groups_[here];
+    if (a.nodes.size() + b.nodes.size() > most_nodes) return;
+    const int both[] = {other, here};
+    std::vector<Ref> nodes = a.nodes;
+    nodes.insert(nodes.end(), b.nodes.begin(), b.nodes.end());
+    if (small_ ? touched(nodes) > small_bytes : !can_tile(nodes, both)) return;
+    if (!groups_.can_merge(both, true)) {
+      groups_.miss(name, b.nodes[0].node(), {ReasonCode::between, "what lies between reads the one and is read by the other"});
+      return;
+    }
+    groups_.merge(both, {}, name);
+    here = other;
+  }
+
+  [[nodiscard]] static double touched(std::span<const Ref> nodes) {
+    double bytes = 0;
+    for (const Ref& n : nodes) {
+      bytes += bytes_of(n);
+      for (const Edge& e : n->operands()) bytes += bytes_of(Ref(e)) / 2;
+    }
+    return bytes;
+  }
+
+  // ---- how they are cut
+
+  const std::vector<TileAccess>& accesses(const Node* n) {
+    auto [it, fresh] = accesses_.try_emplace(n);
+    if (fresh) it->second = tile_accesses(*n);
+    return it->second;
+  }
+
+  // Whether what the node is or, if it is a view, looks at lies inside.
+  [[nodiscard]] bool leads_inside(const Node* n, std::span<const int> inside) const {
+    for (;;) {
+      const int group = groups_.of(n);
+      if (group >= 0) return std::find(inside.begin(), inside.end(), group) != inside.end();
+      if (n->operand_count == 0 || !is_view(*n) || n->kind == Kind::check) return false;
+      n = n->operands()[0].node;
+    }
+  }
+
+  // Whether the node reads what is inside by its own tile only, and the rest by tiles or as a whole.
+  [[nodiscard]] bool reads_by_tiles(const Node* n, std::span<const int> inside) {
+    for (std::size_t k = 0; k < n->operand_count; ++k) {
+      const TileAccess access = accesses(n)[k];
+      const Node* operand = n->operands()[k].node;
+      if (access == TileAccess::other) return false;
+      if (!leads_inside(operand, inside)) continue;
+      if (access != TileAccess::tile) return false;
+      if (groups_.of(operand) < 0 && !reads_by_tiles(operand, inside)) return false;
+    }
+    return true;
+  }
+
+  [[nodiscard]] bool can_tile(std::span<const Ref> nodes, std::span<const int> inside) {
+    std::int64_t rows = 0;
+    for (const Ref& n : nodes) {
+      if (n.shape().rank() == 0) return false;
+      rows = std::gcd(rows, n.shape()[0]);
+      if (rows < 2 || !reads_by_tiles(n.node(), inside)) return false;
+    }
+    return touched(nodes) / static_cast<double>(rows) <= 2 * tile_bytes();
+  }
+
+  // How many tiles: enough for the workers, and small enough for the cache; a divisor of all first dimensions.
+  [[nodiscard]] static std::int64_t tiles_for(std::span<const Ref> nodes) {
+    std::int64_t rows = 0;
+    double elements = 0;
+    for (const Ref& n : nodes) {
+      rows = std::gcd(rows, n.shape()[0]);
+      elements = std::max(elements, static_cast<double>(n.shape().elements()));
+    }
+    const double wanted = std::max(touched(nodes) / tile_bytes(), std::min(64.0, elements / worth_a_chunk));
+    for (std::int64_t t = std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(wanted))); t < rows; ++t)
+      if (rows % t == 0) return t;
+    return rows;
+  }
+
+  // ---- the kernel
+
+  struct Port {
+    Ref outside;
+    TileAccess access = TileAccess::tile;
+    Ref inside;  // the tile function's parameter
+  };
+
+  // The region as a function of a tile.
+  class TileFunction {
+   public:
+    TileFunction(const Regions& regions, int group, std::int64_t tiles) : regions_(regions), inside_{group}, tiles_(tiles) {
+      for (const Ref& n : regions.groups_[group].nodes) made_[n.edge()] = tile(n);
+      for (const Ref& n : regions.groups_[group].nodes)
+        if (regions.groups_.read_outside(n, inside_)) {
+          results.push_back(n);
+          function.results.push_back(made_.at(n.edge()));
+        }
+      function.name = "tile";
+      for (const Port& p : ports) function.parameters.push_back(p.inside);
+    }
+
+    Function function;
+    std::vector<Port> ports;
+    std::vector<Ref> results;
+
+   private:
+    Ref tile(const Ref& n) {
+      std::vector<Ref> operands;
+      const std::vector<TileAccess> access = tiles_ > 1 ? tile_accesses(*n.node()) : std::vector<TileAccess>(n->operand_count, TileAccess::whole);
+      for (std::size_t k = 0; k < n->operand_count; ++k) operands.push_back(operand(n->operand(k), access[k]));
+      return tiles_ > 1 ? tile_of(*n.node(), operands, tiles_) : graph::rebuild(*n.node(), operands)[0];
+    }
+
+    Ref operand(const Ref& r, TileAccess access) {
+      if (auto found = made_.find(r.edge()); found != made_.end()) return found->second;
+      if (regions_.leads_inside(r.node(), inside_)) return made_[r.edge()] = tile(r);  // a view
+      Shape shape = r.shape();
+      if (access == TileAccess::tile) shape[0] /= tiles_;
+      if (is_fill(*r.node())) return graph::map(r->shared<Formula>(), {}, shape);
+      for (const Port& p : ports)
+        if (p.outside == r && p.access == access) return p.inside;
+      ports.push_back({r, access, graph::parameter(fmt::format("in{}", ports.size()), r.dtype(), shape)});
+      return ports.back().inside;
+    }
+
+    const Regions& regions_;
+    const int inside_[1];
+    std::int64_t tiles_;
+    std::unordered_map<Edge, Ref, RefHash> made_;
+  };
+
+  void finish(int group) {
+    const std::vector<Ref> nodes = groups_[group].nodes;
+    const int inside[] = {group};
+    std::int64_t tiles = 1;
+    if (can_tile(nodes, inside)) tiles = tiles_for(nodes);
+    const TileFunction tile(*this, group, tiles);
+    Claim claim;
+    for (const Port& p : tile.ports) claim.inputs.push_back(p.outside);
+    claim.results = tile.results;
+    const CompileOptions& options = groups_.context().options;
+    claim.compile = [function = tile.function, ports = tile.ports, tiles, options, count = nodes.size()](std::span<const View> in, std::span<const View> out,
+                                                                                                         int) {
+      CompileOptions inner = options;
+      inner.threads = 1;
+      inner.updates.clear();
+      inner.passes = inner.passes.with(name, false);
+      std::vector<View> views;
+      RegionPorts steps;
+      double bytes = 0;
+      for (std::size_t k = 0; k < in.size(); ++k) {
+        View view = in[k];
+        view.offset = 0;  // the address comes with it
+        const bool cut = ports[k].access == TileAccess::tile && tiles > 1;
+        bytes += static_cast<double>(view.shape.elements()) * static_cast<double>(size_of(view.dtype));
+        if (cut) view.shape[0] /= tiles;
+        steps.input_steps.push_back(cut ? view.shape[0] * view.strides[0] * static_cast<std::int64_t>(size_of(view.dtype)) : 0);
+        views.push_back(view);
+      }
+      for (const View& v : out) {
+        const auto whole = v.shape.elements() * static_cast<std::int64_t>(size_of(v.dtype));
+        steps.output_steps.push_back(whole / tiles);
+        bytes += static_cast<double>(whole);
+      }
+      Plan plan = lower_tile(function, views, inner);
+      const std::size_t kernels = plan.steps.size();
+      return Made{
+          make_region_kernel(fmt::format("region of {} nodes, {} kernels, {} tiles", count, kernels, tiles), std::move(plan), std::move(steps), tiles, bytes),
+          {}};
+    };
+    groups_.reclaim(group, std::move(claim), name);
+  }
+
+  Groups& groups_;
+  bool small_ = false;
+  std::unordered_map<const Node*, std::vector<TileAccess>> accesses_;
+};
+
+}  // namespace
+
+void fuse_regions(Groups& groups) { Regions(groups).run(); }
+
+}  // namespace cotan::fusion

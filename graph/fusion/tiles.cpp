@@ -1,0 +1,128 @@
+#include "graph/fusion/tiles.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "graph/builder.h"
+#include "ops/error.h"
+
+namespace cotan {
+namespace {
+
+// How an access is moved by index i, which runs over the first dimension (of size `extent`) of what is computed, where the access is to a tensor whose first
+// dimension is `rows`.
+TileAccess by_index(const Access& access, const Shape& shape, int i, const Domain& domain) {
+  bool used = false;
+  for (const IndexExpr& e : access) used |= uses_index(e, i);
+  if (!used) return TileAccess::whole;
+  for (std::size_t d = 1; d < access.size(); ++d)
+    if (uses_index(access[d], i)) return TileAccess::other;
+  const IndexExpr& first = access[0];
+  const std::int64_t extent = domain[static_cast<std::size_t>(i)], rows = shape[0], coefficient = first.coefficient(i);
+  if (!first.affine() || coefficient <= 0 || rows != coefficient * extent) return TileAccess::other;
+  // The rest stays within the rows that one step of i stands for.
+  IndexExpr rest = first - coefficient * index_of(i);
+  return in_range(rest, coefficient, domain) ? TileAccess::tile : TileAccess::other;
+}
+
+// The index that alone gives a sum's first dimension and no other, or -1.
+int first_index(const SumSpec& s, const Shape& shape) {
+  if (s.output.empty()) return -1;
+  const int i = s.output[0].plain();
+  if (i < 0 || s.domain[static_cast<std::size_t>(i)] != shape[0]) return -1;
+  for (std::size_t d = 1; d < s.output.size(); ++d)
+    if (uses_index(s.output[d], i)) return -1;
+  for (const Guard& g : s.guards)
+    if (uses_index(g.expression, i)) return -1;
+  return i;
+}
+
+// The accesses of a sum to its tables, by table; each must be alike in all its places.
+TileAccess by_table(const SumSpec& s, int table, const Shape& shape, int i) {
+  std::optional<TileAccess> all;
+  auto look = [&](const IndexExpr& e) {
+    for (const IndexTerm& t : e.terms) {
+      if (t.table != table) continue;
+      const TileAccess one = t.at.empty() ? TileAccess::whole : by_index(t.at, shape, i, s.domain);
+      all = !all || *all == one ? one : TileAccess::other;
+    }
+  };
+  for (const IndexExpr& e : s.output) look(e);
+  for (const Access& a : s.factors)
+    for (const IndexExpr& e : a) look(e);
+  for (const Guard& g : s.guards) look(g.expression);
+  return all.value_or(TileAccess::other);
+}
+
+bool holds_table_of(const IndexExpr& e, int i) {
+  return std::any_of(e.terms.begin(), e.terms.end(), [&](const IndexTerm& t) {
+    return t.table >= 0 && std::any_of(t.at.begin(), t.at.end(), [&](const IndexExpr& at) { return uses_index(at, i); });
+  });
+}
+
+std::vector<TileAccess> sum_accesses(const Node& node) {
+  const auto& s = node.as<SumSpec>();
+  std::vector<TileAccess> out(node.operand_count, TileAccess::other);
+  const int i = first_index(s, node.shape);
+  if (i < 0) return out;
+  for (std::size_t k = 0; k < node.operand_count; ++k) {
+    const Shape& shape = node.operand(k).shape();
+    if (k >= s.factors.size()) {
+      out[k] = by_table(s, static_cast<int>(k - s.factors.size()), shape, i);
+      continue;
+    }
+    // What an entry t[i] of a table adds to an access does not move with i: only the entry does.
+    Access without_entries = s.factors[k];
+    bool entries = false;
+    for (IndexExpr& e : without_entries) {
+      entries |= holds_table_of(e, i);
+      std::erase_if(e.terms, [&](const IndexTerm& t) { return t.table >= 0; });
+    }
+    if (entries && !s.factors[k][0].affine()) continue;
+    out[k] = by_index(without_entries, shape, i, s.domain);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<TileAccess> tile_accesses(const Node& node) {
+  const std::vector<TileAccess> none(node.operand_count, TileAccess::other);
+  if (node.shape.rank() == 0 || node.result_count() != 1) return none;
+  switch (node.kind) {
+    case Kind::map:
+    case Kind::cast:
+    case Kind::stop_gradient: return std::vector<TileAccess>(node.operand_count, TileAccess::tile);
+    case Kind::sum: return sum_accesses(node);
+    case Kind::reduce: {
+      const auto& s = node.as<ReduceSpec>();
+      if (s.outputs == 0 || s.domain[0] != node.shape[0]) return none;
+      return {by_index(s.access, node.operand(0).shape(), 0, s.domain)};
+    }
+    case Kind::scan: return std::vector<TileAccess>(2, node.as<ScanSpec>().axis == 0 ? TileAccess::other : TileAccess::tile);
+    case Kind::order: return std::vector<TileAccess>(1, node.as<OrderSpec>().axis == 0 ? TileAccess::other : TileAccess::tile);
+    default: return none;
+  }
+}
+
+Ref tile_of(const Node& node, std::span<const Ref> operands, std::int64_t tiles) {
+  Shape shape = node.shape;
+  shape[0] /= tiles;
+  switch (node.kind) {
+    case Kind::map: return graph::map(node.shared<Formula>(), operands, shape);
+    case Kind::sum: {
+      SumSpec s = node.as<SumSpec>();
+      s.domain[static_cast<std::size_t>(s.output[0].plain())] /= tiles;
+      return graph::sum(s, shape, operands.first(s.factors.size()), operands.subspan(s.factors.size()), node.dtype);
+    }
+    case Kind::reduce: {
+      ReduceSpec s = node.as<ReduceSpec>();
+      s.domain[0] /= tiles;
+      return graph::reduce(s, operands[0]);
+    }
+    default: return graph::rebuild(node, operands)[0];
+  }
+}
+
+}  // namespace cotan

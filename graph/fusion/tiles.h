@@ -1,0 +1,30 @@
+// Running nodes tile by tile: whether a set of nodes can be cut along their first dimensions, and the set again at the size of a tile.
+//
+// A tile holds the same share of the first dimension of every node in the set: with u tiles, entries [t * e/u, (t+1) * e/u) of a node whose first dimension
+// is e. That is legal where every node reads, of what is in the set, only its own tile: where its first index is i, the first dimension of such an operand is
+// accessed by r * i + (0 .. r-1), r being how many rows of the operand a row of the node stands for, and no other dimension by i at all. What the set reads
+// from outside is either read so, tile by tile, or not by i at all, as a whole.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "graph/node.h"
+
+namespace cotan {
+
+// How a node reads an operand when it is cut along its first dimension.
+enum class TileAccess : std::uint8_t {
+  tile,   // a tile reads the operand's tile
+  whole,  // every tile reads all of it
+  other,  // neither: the node cannot be cut with the operand inside, or at all
+};
+
+// For each operand of a node.
+[[nodiscard]] std::vector<TileAccess> tile_accesses(const Node& node);
+
+// The node whose first dimension is a tile's: `operands` are those of a tile, or whole. The node can be cut (no access is `other`).
+[[nodiscard]] Ref tile_of(const Node& node, std::span<const Ref> operands, std::int64_t tiles);
+
+}  // namespace cotan

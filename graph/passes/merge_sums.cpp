@@ -1,0 +1,111 @@
+#include <cmath>
+
+#include "graph/passes/passes.h"
+#include "graph/sums/folding.h"
+
+namespace cotan::passes {
+namespace {
+
+using sums::OpenSum;
+using sums::Standing;
+
+constexpr int most_rounds = 8;
+
+// The value of a map without operands that is one number.
+std::optional<double> constant_of(const Ref& r) {
+  if (r->kind != Kind::map || r->operand_count != 0 || r->formula().nodes.size() != 1) return std::nullopt;
+  return r->formula().nodes[0].literal;
+}
+
+// c, where the node is a map c * x or -x of one operand.
+std::optional<double> scale_of(const Node& n) {
+  if (n.kind != Kind::map || n.operand_count != 1) return std::nullopt;
+  const std::vector<FormulaNode>& nodes = n.formula().nodes;
+  const FormulaNode& top = nodes.back();
+  auto is = [&](int i, Atom atom) { return nodes[static_cast<std::size_t>(i)].atom == atom; };
+  if (top.atom == Atom::neg && is(top.a, Atom::operand)) return -1;
+  if (top.atom != Atom::mul) return std::nullopt;
+  if (is(top.a, Atom::operand) && is(top.b, Atom::constant)) return nodes[static_cast<std::size_t>(top.b)].literal;
+  if (is(top.b, Atom::operand) && is(top.a, Atom::constant)) return nodes[static_cast<std::size_t>(top.a)].literal;
+  return std::nullopt;
+}
+
+// Whether the coefficient can take c in: 0 * x stays, since x may be infinite.
+bool takes(const OpenSum& sum, double c) { return c != 0 && std::isfinite(c) && sums::may_multiply(sum.spec.coefficient, c, sum.type.dtype); }
+
+// Something is summed, and by a loop, which scales at no cost.
+bool takes_scales(const OpenSum& sum) {
+  return is_computed(sum.type.dtype) && !is_injective(sum.spec.output, sum.spec.domain) && sums::standing_of(sum).kind != Standing::contraction;
+}
+
+// The first factor that is a constant goes into the coefficient; what it says of the range stays as guards.
+bool take_constant(OpenSum& sum) {
+  for (std::size_t k = 0; k < sum.factors.size(); ++k) {
+    const auto c = constant_of(sum.factors[k]);
+    if (!c || !takes(sum, *c)) continue;
+    const Access access = sum.spec.factors[k];
+    for (std::size_t d = 0; d < access.size(); ++d) sum.spec.guards.push_back({access[d], sum.factors[k].shape()[d]});
+    sum.spec.coefficient *= *c;
+    sum.factors.erase(sum.factors.begin() + static_cast<std::ptrdiff_t>(k));
+    sum.spec.factors.erase(sum.spec.factors.begin() + static_cast<std::ptrdiff_t>(k));
+    return true;
+  }
+  return false;
+}
+
+// The first factor that is c * x becomes x.
+bool take_scale(OpenSum& sum) {
+  if (!takes_scales(sum)) return false;
+  for (Ref& factor : sum.factors) {
+    const auto c = scale_of(*factor.node());
+    if (!c || !takes(sum, *c)) continue;
+    sum.spec.coefficient *= *c;
+    factor = factor->operand(0);
+    return true;
+  }
+  return false;
+}
+
+Ref merged(const Ref& node, std::span<const Ref> operands, const sums::Uses& uses) {
+  OpenSum sum = sums::opened(*node.node(), operands);
+  bool changed = false;
+  for (int round = 0; round < most_rounds; ++round) {
+    bool more = take_constant(sum) || take_scale(sum);
+    if (!more) {
+      auto made = sums::folded(sum, sums::Fold::everything, uses);
+      if (!made) break;
+      sum = *std::move(made);
+      more = true;
+    }
+    changed = changed || more;
+  }
+  if (!changed) {
+    const Standing before = sums::standing_of(sum);
+    OpenSum tidied = sum;
+    if (sums::tidy(tidied) && !sums::standing_of(tidied).keeps(before)) return {};
+  }
+  return sums::closed(std::move(sum));
+}
+
+}  // namespace
+
+Function merge_sums(const Function& function, PassContext& context) {
+  if (!sums::has_sums(function)) return function;
+  sums::Uses uses(function);
+  return transform(function, context, [&](const Ref& node, std::span<const Ref> operands) -> std::vector<Ref> {
+    uses.carry(*node.node(), operands);
+    if (node->kind == Kind::sum) {
+      const Ref made = merged(node, operands, uses);
+      return made ? std::vector{made} : std::vector<Ref>{};
+    }
+    // c * (a sum that is read here only)
+    const auto c = scale_of(*node.node());
+    if (!c || operands[0]->kind != Kind::sum || !uses.single(operands[0])) return {};
+    OpenSum sum = sums::opened(*operands[0].node());
+    if (!takes_scales(sum) || !takes(sum, *c)) return {};
+    sum.spec.coefficient *= *c;
+    return {sums::closed(std::move(sum))};
+  });
+}
+
+}  // namespace cotan::passes

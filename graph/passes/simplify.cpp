@@ -1,0 +1,30 @@
+#include "graph/passes/passes.h"
+#include "graph/rewrite/engine.h"
+
+namespace cotan::passes {
+namespace {
+
+// A node that would stand for more is not told of further ones: a long chain that collapses would take quadratic time, and nobody reads such a list.
+constexpr std::size_t most_positions = 16;
+
+Function with_rules(const Function& function, PassContext& context, bool fast) {
+  const rewrite::Options options{
+      .fast = fast,
+      .accepts_call = [&](const Ref& call) { return context.claims.first(call) != nullptr; },
+      .replaced =
+          [&](std::span<const Ref> from, const Ref& made) {
+            for (const Ref& r : from) {
+              const std::size_t has = context.positions.of(made.node()).size();
+              if (has == 0 || has + context.positions.of(r.node()).size() <= most_positions) context.positions.replaced(*r.node(), made);
+            }
+          },
+  };
+  return rewrite::rewrite(function, rewrite::library_rules(), options);
+}
+
+}  // namespace
+
+Function simplify(const Function& function, PassContext& context) { return with_rules(function, context, false); }
+Function fast_rules(const Function& function, PassContext& context) { return with_rules(function, context, true); }
+
+}  // namespace cotan::passes
