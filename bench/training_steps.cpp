@@ -7,8 +7,7 @@
 #include <cotan/cotan.h>
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 
@@ -17,62 +16,14 @@
 namespace cotan {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double median(std::vector<double> v) {
-  std::sort(v.begin(), v.end());
-  return v.empty() ? 0 : v[v.size() / 2];
-}
-
-struct Side {
-  PassSwitches passes;
-  std::vector<double> times;
-  std::size_t kernels = 0, temporary = 0;
-  double bytes = 0, flops = 0;
-
-  double step(const training::Model& model) {
-    ExecutionOptions options;
-    options.passes = passes;
-    set_execution_options(options);
-    const auto start = Clock::now();
-    model.step();
-    return std::chrono::duration<double>(Clock::now() - start).count();
-  }
-
-  void describe(bool all) {
-    const EvaluationReport& r = last_report();
-    kernels = r.kernels.size();
-    temporary = r.temporary_bytes;
-    bytes = flops = 0;
-    for (const auto& k : r.kernels) {
-      bytes += k.bytes;
-      flops += k.flops;
-      if (all) fmt::print("    {:3} {:5} chunks {:9.1f} KB {:9.2f} MFLOP  {}\n", k.phase, k.chunks, k.bytes / 1e3, k.flops / 1e6, k.name);
-    }
-    if (all)
-      for (const auto& m : r.misses) fmt::print("    miss {} {}: {}: {}\n", m.what, m.line.text(), name_of(m.reason.code), m.reason.detail);
-  }
-};
-
 void measure(const training::ModelEntry& entry, double seconds, bool list) {
   const training::Model model = entry.make();
-  Side fused{standard_passes(), {}}, unfused{without_fusion(), {}};
-  for (Side* side : {&unfused, &fused}) {
-    side->step(model);
-    side->step(model);
-    if (list) fmt::print("  {}\n", side == &fused ? "fused" : "unfused");
-    side->describe(list);
-  }
-  std::vector<double> ratios;
-  const auto start = Clock::now();
-  while (std::chrono::duration<double>(Clock::now() - start).count() < seconds || ratios.size() < 5) {
-    unfused.times.push_back(unfused.step(model));
-    fused.times.push_back(fused.step(model));
-    ratios.push_back(unfused.times.back() / fused.times.back());
-  }
-  fmt::print("{:12} unfused {:9.1f} us {:4} kernels {:8.2f} MB  peak {:7.2f} MB | fused {:9.1f} us {:4} kernels {:8.2f} MB  peak {:7.2f} MB | ratio {:.3f}\n",
-             entry.name, median(unfused.times) * 1e6, unfused.kernels, unfused.bytes / 1e6, static_cast<double>(unfused.temporary) / 1e6,
-             median(fused.times) * 1e6, fused.kernels, fused.bytes / 1e6, static_cast<double>(fused.temporary) / 1e6, median(ratios));
+  const Profile p = profile([&] { return model.step(); }, {}, {.name = std::string(entry.name), .repetitions = 1'000'000, .seconds = seconds});
+  const auto side = [](const ProfiledSide& s) {
+    return fmt::format("{:9.1f} us {:4} kernels {:8.2f} MB  peak {:7.2f} MB", s.time_us, s.kernels, s.bytes / 1e6, s.peak_bytes / 1e6);
+  };
+  fmt::print("{:12} unfused {} | fused {} | ratio {:.3f}\n", entry.name, side(p.unfused), side(p.fused), p.ratio);
+  if (list) fmt::print("{}\n", table(p, {.kernels = 1000, .misses = 1000}));
   std::fflush(stdout);
 }
 

@@ -6,6 +6,7 @@ find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)        # libfmt-dev
 find_package(TBB REQUIRED)        # libtbb-dev
 find_package(ZLIB REQUIRED)       # zlib1g-dev
+find_package(nlohmann_json REQUIRED)  # nlohmann-json3-dev, a header
 cotan_find_highway(cotan::highway)
 cotan_find_onednn(cotan::onednn ROOT "${COTAN_ONEDNN_ROOT}")
 

@@ -1,6 +1,6 @@
 #include "autograd/profile/options.h"
 
-#include <fmt/format.h>
+#include "autograd/execution.h"
 
 namespace cotan {
 
@@ -10,9 +10,6 @@ ExecutionOptions present_options() {
   return now;
 }
 
-PassSwitches unfused_passes(const PassSwitches& passes) {
-  const std::string text = passes.text();
-  return PassSwitches(fmt::format("{}{}{}", text, text.empty() ? "" : ",", without_fusion().text()));
-}
+PassSwitches unfused_passes(const PassSwitches& passes) { return with_switches(passes, without_fusion()); }
 
 }  // namespace cotan

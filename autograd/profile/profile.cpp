@@ -15,6 +15,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr int most_watched = 200;  // runs of which the chunks are kept
+
 // The site is open for the message alone: while it is, all that the function records would carry the line of the call of profile().
 [[noreturn]] void refuse(const SourceLine& where, std::string problem, std::string remedy) {
   const CallSite site("profile", where);
@@ -94,7 +96,9 @@ Profile profile(const ProfiledFunction& f, const std::vector<Tensor>& inputs, co
     for (int i = 0; i < options.warm_up; ++i) side->timed();
     side->watched(true);
     side->seconds.clear();
-    if (side->seen().empty()) refuse(where, "the function evaluates nothing", "Return the tensors that are to be computed, or evaluate in the function");
+    if (side->seen().empty())
+      refuse(where, "the function evaluates nothing",
+             "Return the tensors that are to be computed, or evaluate in the function; of a compiled function, profile the body");
   }
 
   std::vector<double> ratios;
@@ -102,8 +106,10 @@ Profile profile(const ProfiledFunction& f, const std::vector<Tensor>& inputs, co
   while (p.repetitions < options.repetitions && (p.repetitions < 3 || std::chrono::duration<double>(Clock::now() - start).count() < options.seconds)) {
     const double without = unfused.timed(), with = fused.timed();
     ratios.push_back(without / with);
-    unfused.watched(false);
-    fused.watched(false);
+    if (p.repetitions < most_watched) {
+      unfused.watched(false);
+      fused.watched(false);
+    }
     ++p.repetitions;
   }
 

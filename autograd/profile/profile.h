@@ -5,7 +5,8 @@
 //   write_page(p, "profile.html");          // everything, as one page for a browser
 //
 // The function is run many times, fused and unfused in turn, so that what disturbs the machine disturbs both. A training step trains while it is profiled. What
-// the function returns is evaluated; evaluations inside it count as well. The thread's other execution options hold.
+// the function returns is evaluated; evaluations inside it count as well. The thread's other execution options hold. Functions that compile() made are not seen
+// inside: profile their bodies.
 //
 // The value holds numbers and text only: it outlives tensors and graphs. Printers are in autograd/profile/report.h.
 #pragma once
@@ -25,7 +26,7 @@ namespace cotan {
 // How a profile is taken.
 struct ProfileOptions {
   std::string name = "profile";  // stands above the reports
-  int repetitions = 30;          // of each of fused and unfused, timed without looking inside; as many again are looked into
+  int repetitions = 30;          // of each of fused and unfused, timed without looking inside; as many again, up to 200, are looked into
   int warm_up = 3;               // runs of each before: the first compiles
   double seconds = 3;            // stop repeating after about so long; at least three repetitions are made
 };
@@ -44,25 +45,34 @@ enum class Bound : std::uint8_t { none, compute, memory };
 
 // One kernel of a side. Times are in microseconds: medians, the least, and the spread over the repetitions, which is the distance between the quartiles.
 struct ProfiledKernel {
-  std::string name;                               // what ran: "oneDNN matmul brg:avx512_core"
-  int evaluation = 0;                             // of the function's evaluations, which one
-  std::int64_t phase = 0;                         // kernels of one phase of an evaluation run at the same time
-  std::int64_t chunks = 0;                        // parts that workers take
-  double time_us = 0, min_us = 0, spread_us = 0;  // from the start of its first chunk to the end of its last one
-  double work_us = 0;                             // its chunks' times added up, over all workers
-  double flops = 0, bytes = 0;                    // operations; bytes it must read and write
-  double gflops = 0, gbs = 0;                     // 10^9 a second, by time_us
-  Bound bound = Bound::none;                      // what would bound it at best; none where it neither computes nor moves anything
-  double of_roof = 0;                             // the least time that the machine's figures allow, divided by time_us
-  std::vector<int> nodes;                         // that it computes: in the side's graph of its evaluation
-  std::vector<ProfiledLine> lines;                // the user's lines that it computes, each once
+  std::string name;         // what ran: "oneDNN matmul brg:avx512_core"
+  int evaluation = 0;       // of the function's evaluations, which one
+  std::int64_t phase = 0;   // kernels of one phase of an evaluation run at the same time
+  std::int64_t chunks = 0;  // parts that workers take
+  double time_us = 0;       // from the start of its first chunk to the end of its last one
+  double min_us = 0;        // the least of that
+  double spread_us = 0;     // and its spread
+  double work_us = 0;       // its chunks' times added up, over all workers
+  double flops = 0;         // operations
+  double bytes = 0;         // that it must read and write
+  double gflops = 0;        // 10^9 operations a second, by time_us
+  double gbs = 0;           // 10^9 bytes a second
+  // What would bound it at best; none where it neither computes nor moves anything.
+  Bound bound = Bound::none;
+  // The least time that the machine's figures allow, divided by time_us.
+  double of_roof = 0;
+  // Nodes that it computes: in the side's graph, where that is of its evaluation.
+  std::vector<int> nodes;
+  // The user's lines that it computes, each once.
+  std::vector<ProfiledLine> lines;
 };
 
 // One chunk of one run, for timelines.
 struct ProfiledChunk {
   int kernel = 0;  // in kernel_list
   int worker = 0;
-  double start_us = 0, end_us = 0;  // after the first chunk's start
+  double start_us = 0;  // after the first chunk's start
+  double end_us = 0;    // likewise
 };
 
 // A node of a graph as it is drawn.
@@ -99,19 +109,22 @@ struct ProfiledPass {
 
 // One way of running the function.
 struct ProfiledSide {
-  double time_us = 0, min_us = 0, spread_us = 0;  // of a whole run: recording, looking up and computing
-  double run_us = 0;                              // of it, the kernels, from the first chunk to the last; median of the runs looked into
-  int kernels = 0;                                // how many
-  int evaluations = 0;                            // of one run
-  std::int64_t phases = 0;
-  double bytes = 0, flops = 0;  // of all kernels
-  double peak_bytes = 0;        // intermediates and new results; the most of any evaluation
-  std::vector<ProfiledKernel> kernel_list;
-  std::vector<ProfiledChunk> timeline;  // of the run whose run time was the median
-  std::vector<ProfiledPass> passes;     // of the largest evaluation
-  ProfiledGraph graph;                  // after the passes, of the largest evaluation
-  int graph_evaluation = 0;             // which that is, and
-  int graph_first_kernel = 0;           // where its kernels begin in kernel_list
+  double time_us = 0;                       // of a whole run: recording, looking up and computing
+  double min_us = 0;                        // the least of that
+  double spread_us = 0;                     // and its spread
+  double run_us = 0;                        // of it, the kernels, from the first chunk to the last; median of the runs looked into
+  int kernels = 0;                          // how many
+  int evaluations = 0;                      // of one run
+  std::int64_t phases = 0;                  // of all evaluations
+  double bytes = 0;                         // of all kernels
+  double flops = 0;                         // of all kernels
+  double peak_bytes = 0;                    // intermediates and new results; the most of any evaluation
+  int graph_evaluation = 0;                 // the largest evaluation, which `graph` and `passes` are of
+  int graph_first_kernel = 0;               // where its kernels begin in kernel_list
+  ProfiledGraph graph;                      // after the passes
+  std::vector<ProfiledPass> passes;         // in order
+  std::vector<ProfiledKernel> kernel_list;  // in the order of the plan, evaluation by evaluation
+  std::vector<ProfiledChunk> timeline;      // of the run whose run time was the median
 };
 
 // Something that was not fused or not done otherwise as hoped, and why, in the fused run.

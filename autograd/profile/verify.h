@@ -31,7 +31,8 @@ struct VerifiedOutput {
   std::string type;         // "f32[64,10]"
   ProfiledLine line;        // that recorded it
   double largest = 0;       // magnitude in the reference
-  Errors fused, unfused;    // against the reference
+  Errors fused;             // against the reference
+  Errors unfused;           // against the reference
   Errors fused_to_unfused;  // of the fused values against the unfused ones
   bool passed = true;       // the fused values are within the bounds
 };

@@ -62,7 +62,7 @@ need_tools() {
 
 # What the library itself is built with and from.
 build_tools=(g++:g++ cmake:cmake ninja:ninja-build oneapi/dnnl/dnnl.hpp:libdnnl-dev tbb/parallel_for.h:libtbb-dev fmt/format.h:libfmt-dev
-  hwy/highway.h:libhwy-dev xbyak/xbyak.h:libxbyak-dev zlib.h:zlib1g-dev CLI/CLI.hpp:libcli11-dev)
+  hwy/highway.h:libhwy-dev xbyak/xbyak.h:libxbyak-dev zlib.h:zlib1g-dev CLI/CLI.hpp:libcli11-dev nlohmann/json.hpp:nlohmann-json3-dev)
 
 # need_compiler: g++ from 12 on, unless CXX names another compiler.
 need_compiler() {

@@ -55,6 +55,7 @@ class PretendedCheckout : public ::testing::Test {
     home_.write("bin/apt-get", "#!/bin/sh\necho \"apt-get $*\"\nexit 1\n");
     home_.write("bin/id", "#!/bin/sh\necho 0\n");
     home_.write("project/build/release/examples/c1", "#!/bin/sh\necho \"training on $(ls \"$COTAN_DATA\" | wc -l) files\"\n");
+    home_.write("project/build/release/examples/profile_fused_vs_unfused", "#!/bin/sh\necho \"a profile of $2\"\n");
     for (const char* tool : {"bash",     "sh", "env",       "basename", "cat", "cp",   "dirname", "grep", "ls",    "mkdir", "mktemp", "mv", "readlink",
                              "realpath", "rm", "sha256sum", "tail",     "tar", "gzip", "touch",   "wc",   "nproc", "uname", "find",   "awk"}) {
       const Outcome where = run(fmt::format("command -v {}", tool));
@@ -75,6 +76,11 @@ class PretendedCheckout : public ::testing::Test {
     }
   }
 
+  // What ./check's last steps call: the page of a profile is opened, the documentation is made.
+  void write_page_tools() const {
+    for (const char* tool : {"bin/doxygen", "bin/python3", "bin/chromium", "project/build/release/cotan"}) home_.write(tool, "#!/bin/sh\n");
+  }
+
   [[nodiscard]] std::string fashion_variable() const { return fmt::format("COTAN_FASHION_MNIST={}", quoted(home_.path() / "fashion")); }
 
   ScratchFolder home_;
@@ -84,7 +90,7 @@ TEST_F(PretendedCheckout, QuickstartOnlyTrainsWhereAllIsThere) {
   write_data("project/data/mnist", "");
   const Outcome outcome = call("quickstart");
   EXPECT_EQ(outcome.status, 0) << outcome.output;
-  expect_parts(outcome.output, {"training on 4 files"});
+  expect_parts(outcome.output, {"training on 4 files", "a profile of c1"});
   EXPECT_EQ(outcome.output.find("apt-get"), std::string::npos) << outcome.output;
 }
 
@@ -119,7 +125,7 @@ TEST_F(PretendedCheckout, QuickstartRefusesDigitsWithOtherChecksums) {
 TEST_F(PretendedCheckout, QuickstartSaysWhenNoDataCanBeHad) {
   const Outcome outcome = call("quickstart", fashion_variable());
   EXPECT_EQ(outcome.status, 1) << outcome.output;
-  expect_parts(outcome.output, {"the step \"3/4 data", "failed", "apt-get update"});
+  expect_parts(outcome.output, {"the step \"3/5 data", "failed", "apt-get update"});
   EXPECT_EQ(outcome.output.find("training on"), std::string::npos) << outcome.output;
 }
 
@@ -128,17 +134,17 @@ TEST_F(PretendedCheckout, QuickstartNamesTheStepThatFailed) {
   home_.write("project/build/release/examples/c1", "#!/bin/sh\nexit 7\n");
   const Outcome training = call("quickstart");
   EXPECT_EQ(training.status, 1);
-  expect_parts(training.output, {"the step \"4/4 training", "status 7"});
+  expect_parts(training.output, {"the step \"4/5 training", "status 7"});
 
   home_.write("bin/cmake", "#!/bin/sh\necho 'CMake says no'\nexit 1\n");
   const Outcome build = call("quickstart");
   EXPECT_EQ(build.status, 1);
-  expect_parts(build.output, {"the step \"2/4 build", "CMake says no"});
+  expect_parts(build.output, {"the step \"2/5 build", "CMake says no"});
 
   home_.write("bin/g++", "#!/bin/sh\necho 11\n");
   const Outcome compiler = call("quickstart");
   EXPECT_EQ(compiler.status, 1);
-  expect_parts(compiler.output, {"the step \"1/4 packages", "version 11", "12 or newer"});
+  expect_parts(compiler.output, {"the step \"1/5 packages", "version 11", "12 or newer"});
 }
 
 TEST_F(PretendedCheckout, QuickstartSaysWhatIsMissingWhereItCannotInstall) {
@@ -166,7 +172,7 @@ TEST_F(PretendedCheckout, QuickstartInstallsWhatIsMissing) {
 // Writes what ctest leaves: one program with results, one that crashed, one that failed after all its cases passed, one that is no GoogleTest program.
 TEST_F(PretendedCheckout, CheckCountsTestCases) {
   write_data("project/data/mnist", "");
-  home_.write("bin/doxygen", "#!/bin/sh\n");
+  write_page_tools();
   home_.write("bin/ctest",
               "#!/bin/sh\n"
               "cd \"$(dirname \"$0\")/../project/build/release\" && mkdir -p test-results\n"
@@ -189,13 +195,13 @@ TEST_F(PretendedCheckout, CheckCountsTestCases) {
               "exit 8\n");
   const Outcome outcome = call("check");
   EXPECT_EQ(outcome.status, 1) << outcome.output;
-  // a: 4 passed, 2 failed, 4 skipped; b: 1 failed; c: 5 passed, 1 failed; the script and the documentation: 2 passed.
-  EXPECT_TRUE(outcome.output.ends_with("\n11 passed, 4 failed, 4 skipped\n")) << outcome.output;
+  // a: 4 passed, 2 failed, 4 skipped; b: 1 failed; c: 5 passed, 1 failed; the script, the profile's page and the documentation: 3 passed.
+  EXPECT_TRUE(outcome.output.ends_with("\n12 passed, 4 failed, 4 skipped\n")) << outcome.output;
 }
 
 TEST_F(PretendedCheckout, CheckCountsAFailedBuildAsAFailure) {
   write_data("project/data/mnist", "");
-  home_.write("bin/doxygen", "#!/bin/sh\n");
+  write_page_tools();
   home_.write("bin/cmake", "#!/bin/sh\nexit 1\n");
   const Outcome outcome = call("check");
   EXPECT_EQ(outcome.status, 1);

@@ -2,19 +2,21 @@
 
 const std::string_view cotan::page_parts::layout = R"js(
 // Places boxes in layers, operands above readers. Boxes: {width, height}; edges: [from, to] between boxes, without cycles. Sets x and y of each box, its centre's
-// and its top's, and returns {width, height, paths}: for each edge the points that it passes.
+// and its top's, and returns {start, width, height, paths}: where the graph begins, its size, and for each edge the points that it passes.
 function layered(boxes, edges) {
-  const count = boxes.length, gapX = 22, gapY = 44;
+  const gapX = 22, gapY = 44;
   const readers = boxes.map(() => []), operands = boxes.map(() => []);
   for (const [a, b] of edges) { readers[a].push(b); operands[b].push(a); }
-  // Longest way from the top; what has no operand stands right above its first reader.
+  // Longest way from the top; what no box has to come before stands as close to its readers as it can.
   const waiting = operands.map(o => o.length), order = [], layer = boxes.map(() => 0);
   boxes.forEach((_, i) => { if (waiting[i] === 0) order.push(i); });
   for (let k = 0; k < order.length; ++k) for (const r of readers[order[k]]) {
     layer[r] = Math.max(layer[r], layer[order[k]] + 1);
     if (--waiting[r] === 0) order.push(r);
   }
-  for (const i of order) if (operands[i].length === 0 && readers[i].length) layer[i] = Math.min(...readers[i].map(r => layer[r])) - 1;
+  const late = [];
+  for (const i of order) late[i] = operands[i].every(o => late[o]);
+  for (const i of [...order].reverse()) if (late[i] && readers[i].length) layer[i] = Math.min(...readers[i].map(r => layer[r])) - 1;
 
   // Items are boxes and, where an edge passes a layer, a narrow stand-in.
   const items = boxes.map((b, i) => ({width: b.width, height: b.height, layer: layer[i], up: [], down: [], box: i}));
@@ -94,6 +96,8 @@ function layered(boxes, edges) {
     if (item.box < 0) return [[item.x, item.y]];
     return [[item.x, k === 0 ? item.y + item.height : item.y]];
   }));
-  return {width: Math.max(...items.map(i => i.x + i.width / 2)) + 14, height: y - gapY + 14, paths};
+  const top = boxes.filter(b => b.y < 60);
+  const start = top.reduce((sum, b) => sum + b.x, 0) / top.length;
+  return {start, width: Math.max(...items.map(i => i.x + i.width / 2)) + 14, height: y - gapY + 14, paths};
 }
 )js";

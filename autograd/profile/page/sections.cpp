@@ -10,7 +10,7 @@ const std::string_view cotan::page_parts::sections = R"html(<main>
 </div>
 <section><div class="head"><h2>Timeline of one run</h2><div class="legend" id="legend"></div></div><p class="hint">One lane for each worker, both sides on one scale. Point at a kernel.</p><div id="timeline"></div></section>
 <section><div class="head"><h2>Graph</h2><div class="choice" id="which"></div><div class="choice" id="zoom"></div></div>
-<p class="hint">A box is a kernel with the nodes it computes; tinted ones are fused. Dashed boxes are views, which cost nothing; grey ones are inputs. Results have a heavy frame.</p><div class="canvas" id="graph"></div></section>
+<p class="hint">A box is a kernel: in grey the inputs and views that it reads, which cost nothing, then the nodes that it computes. Tinted ones are fused; results have a heavy frame.</p><div class="canvas" id="graph"></div></section>
 <section><div class="head"><h2>Kernels</h2><div class="choice" id="side"></div></div><p class="hint">Time from a kernel's first chunk to its last; the share is of all workers' time in kernels.</p><div class="scroll"><table id="kernels"></table></div></section>
 <div class="columns">
 <section><h2>Not fused, and why</h2><p class="hint" id="missed"></p><div class="scroll"><table id="misses"></table></div></section>

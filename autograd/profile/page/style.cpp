@@ -4,12 +4,12 @@ const std::string_view cotan::page_parts::style = R"css(
 :root {
   color-scheme: light dark;
   --paper: #fbfbf9; --card: #ffffff; --ink: #23262b; --soft: #686e78; --line: #e3e3de; --grid: #eeeeea; --wash: #f4f4f0;
-  --primitive: #4b7bb5; --map: #4f9a75; --sum: #cc8b3c; --other: #9a8fb0; --gain: #2f7d55; --loss: #b4543f; --group: #f0f5f1; --leaf: #f1f1ee;
+  --primitive: #4b7bb5; --map: #4f9a75; --sum: #cc8b3c; --other: #9a8fb0; --gain: #2f7d55; --loss: #b4543f; --group: #f0f5f1;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #17191c; --card: #1f2226; --ink: #e3e4e6; --soft: #98a0ab; --line: #33373d; --grid: #2a2e33; --wash: #262a2f;
-    --primitive: #6f9fd8; --map: #6dbb93; --sum: #dda75d; --other: #b3a8c9; --gain: #6dbb93; --loss: #e08a75; --group: #22302a; --leaf: #292c31;
+    --primitive: #6f9fd8; --map: #6dbb93; --sum: #dda75d; --other: #b3a8c9; --gain: #6dbb93; --loss: #e08a75; --group: #22302a;
   }
 }
 * { box-sizing: border-box; }
@@ -17,7 +17,7 @@ body { margin: 0; background: var(--paper); color: var(--ink); font: 14px/1.5 sy
 main { max-width: 1240px; margin: 0 auto; padding: 36px 28px 80px; }
 h1 { font-size: 23px; font-weight: 600; margin: 0 0 4px; letter-spacing: -0.01em; }
 h2 { font-size: 15px; font-weight: 600; margin: 0; }
-p.hint, .machine { color: var(--soft); margin: 2px 0 12px; max-width: 80ch; }
+p.hint, .machine { color: var(--soft); margin: 2px 0 12px; max-width: 110ch; }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 18px 20px; margin-top: 20px; }
 .tiles { display: flex; gap: 36px; flex-wrap: wrap; margin: 20px 0 4px; }
 .tile b { display: block; font-size: 26px; font-weight: 600; line-height: 1.2; font-variant-numeric: tabular-nums; }
@@ -51,9 +51,7 @@ svg .edge { fill: none; stroke: var(--soft); stroke-opacity: .45; stroke-width: 
 svg .edge.on { stroke: var(--ink); stroke-opacity: 1; stroke-width: 1.6; }
 svg .box { fill: var(--card); stroke: var(--line); stroke-width: 1; }
 svg .box.fused { fill: var(--group); stroke: var(--map); }
-svg .box.leaf { fill: var(--leaf); stroke: none; }
-svg .box.view { stroke-dasharray: 3 3; }
-svg .box.result { stroke-width: 2; stroke: var(--ink); }
+svg .box.result { stroke-width: 2; stroke: var(--soft); }
 svg .row:hover { fill: var(--wash); } svg .row { fill: transparent; }
 .canvas { overflow: auto; max-height: 760px; border: 1px solid var(--line); border-radius: 6px; background: var(--paper); }
 #note { position: fixed; pointer-events: none; background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: 8px 11px; max-width: 480px;
