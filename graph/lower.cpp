@@ -30,7 +30,13 @@ class Lowering {
 
   // A tile's function, which has been through the passes.
   Lowering(const Function& function, std::span<const View> parameters, const CompileOptions& options)
-      : options_(options), positions_({}), claims_(options.backends), context_{options, positions_, claims_}, results_(function.results.size()), function_(function), parameters_(parameters) {}
+      : options_(options),
+        positions_({}),
+        claims_(options.backends),
+        context_{options, positions_, claims_},
+        results_(function.results.size()),
+        function_(function),
+        parameters_(parameters) {}
 
   Plan run() {
     Groups groups(function_, context_);
@@ -289,6 +295,7 @@ class Lowering {
       outputs.push_back(fresh_value({out[r].dtype, shape}));
     }
     const int step = add_step(std::move(made.kernel), inputs, outputs, claim.in_place);
+    plan_.steps.back().elementwise = claim.in_place && claim.loop;
     for (Value& v : outputs) v.after = {step};
     for (std::size_t r = 0; r < claim.results.size(); ++r) values_[claim.results[r].edge()] = made.parts[r] > 1 ? added_up(outputs[r]) : outputs[r];
     if (extra) extras_.insert_or_assign(node.node(), std::pair(backend, outputs.back()));

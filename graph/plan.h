@@ -1,8 +1,8 @@
 // The plan of an evaluation: buffers, steps and phases.
 //
-// lower() turns nodes into steps: views cost nothing, claims become kernels, calls that nobody claims are inlined. schedule() orders the steps into phases of
-// independent work, decides which updates happen in place (every reader of the old value comes in an earlier phase, and every check before any write), and
-// lays intermediates out in one arena by their lifetimes. verify_plan() proves all of that on the finished plan.
+// lower() turns nodes into steps: views cost nothing, claims become kernels, calls that nobody claims are inlined. schedule() decides which updates happen in
+// place (every reader of the old value comes in an earlier phase, and every check before any write), orders the steps into phases of independent work, and
+// lays intermediates out in one arena by their lifetimes, results of loops where an operand dies. verify_plan() proves all of that on the finished plan.
 #pragma once
 
 #include <string>
@@ -34,9 +34,10 @@ struct Step {
   int inputs = 0;
   std::vector<int> after;  // steps that must have ended before
   int phase = 0;
-  std::vector<int> nodes;   // positions of what it computes, for reports; at least one
-  std::vector<int> places;  // the same in the function after the passes
-  bool in_place = false;    // an output may share an input's memory
+  std::vector<int> nodes;    // positions of what it computes, for reports; at least one
+  std::vector<int> places;   // the same in the function after the passes
+  bool in_place = false;     // an output may share an input's memory
+  bool elementwise = false;  // a loop over maps: any output may share the memory of any input that it reads entry by entry
   bool is_check = false;
   CheckSpec check;
 };
@@ -59,7 +60,9 @@ struct Plan {
 [[nodiscard]] Plan lower_tile(const Function& function, std::span<const View> parameters, const CompileOptions& options);
 // `one_by_one`: every step is a phase of its own, in the plan's order.
 void schedule(Plan& plan, const CompileOptions& options, bool one_by_one = false);
-// Throws InternalError where a buffer is read after it is overwritten or reused, or a phase has steps that depend on each other.
+// Walks the phases with a map of the memory, and throws InternalError where a step reads what is not written yet, is overwritten, is another value than the one
+// it waits for, or is written in the same phase; where two steps of a phase write one place; and where an update in place comes before a check. It relies on
+// the steps, phases, slots and offsets alone, not on the lifetimes that the layout was made from.
 void verify_plan(const Plan& plan);
 
 }  // namespace cotan
