@@ -107,7 +107,8 @@ class Lowering {
   void set_position(const Node* n) {
     const auto of = positions_.of(n);
     if (!of.empty()) here_.assign(of.begin(), of.end());
-    places_ = {groups_->order_of(n)};
+    places_.clear();
+    if (const int place = groups_->place_of(n); place >= 0) places_ = {place};
   }
 
   void add_unit(Node* n) {
@@ -127,7 +128,7 @@ class Lowering {
     here_.clear();
     places_.clear();
     for (const Ref& n : group.nodes) {
-      places_.push_back(groups_->order_of(n.node()));
+      if (const int place = groups_->place_of(n.node()); place >= 0) places_.push_back(place);
       const auto of = positions_.of(n.node());
       here_.insert(here_.end(), of.begin(), of.end());
     }

@@ -81,6 +81,18 @@ void find_lifetimes(Plan& plan) {
     }
 }
 
+void add_scratch(Plan& plan) {
+  plan.scratch_buffers.assign(plan.phases.size(), -1);
+  for (std::size_t p = 0; p < plan.phases.size(); ++p) {
+    PhaseScratch scratch(plan.workers);
+    for (int s : plan.phases[p]) scratch.add(*plan.steps[index(s)].kernel);
+    if (scratch.bytes() == 0) continue;
+    plan.scratch_bytes = std::max(plan.scratch_bytes, scratch.each());
+    plan.scratch_buffers[p] = static_cast<int>(plan.buffers.size());
+    plan.buffers.push_back({BufferKind::scratch, 0, scratch.bytes(), 0, static_cast<int>(p), static_cast<int>(p)});
+  }
+}
+
 // Places the buffers one by one, each in the smallest gap among those that live at the same time and are placed already. Returns the arena's bytes.
 // `in_time`: the order is that of their first phases, so that those that have ended matter no more.
 std::size_t place(Plan& plan, const std::vector<int>& order, bool in_time) {
@@ -108,7 +120,7 @@ std::size_t place(Plan& plan, const std::vector<int>& order, bool in_time) {
 void lay_out_arena(Plan& plan) {
   std::vector<int> by_size;
   for (std::size_t b = 0; b < plan.buffers.size(); ++b)
-    if (plan.buffers[b].kind == BufferKind::arena && plan.buffers[b].first_phase >= 0 && plan.buffers[b].bytes > 0) by_size.push_back(static_cast<int>(b));
+    if (in_arena(plan.buffers[b].kind) && plan.buffers[b].first_phase >= 0 && plan.buffers[b].bytes > 0) by_size.push_back(static_cast<int>(b));
   std::vector<int> by_time = by_size, by_life = by_size;
   auto bytes = [&](int b) { return plan.buffers[index(b)].bytes; };
   auto first = [&](int b) { return plan.buffers[index(b)].first_phase; };
@@ -130,6 +142,7 @@ void lay_out_arena(Plan& plan) {
 void plan_memory(Plan& plan) {
   Sharing(plan).run();
   find_lifetimes(plan);
+  add_scratch(plan);
   lay_out_arena(plan);
 }
 

@@ -39,9 +39,9 @@ class Phases {
     if (plan_.steps.size() <= most_searched) orders.push_back(least_growth());
     std::size_t best = 0, least = ~std::size_t{0};
     for (std::size_t k = 0; k < orders.size(); ++k)
-      if (const std::size_t peak = peak_of_live_bytes(uses_, times(orders[k])); peak < least) best = k, least = peak;
+      if (const std::size_t peak = peak_of_live_bytes(plan_, uses_, times(orders[k])); peak < least) best = k, least = peak;
     const auto limit = static_cast<std::size_t>(static_cast<double>(least) * worth_running_together);
-    set(peak_of_live_bytes(uses_, early) <= limit ? early : together(orders[best], limit));
+    set(peak_of_live_bytes(plan_, uses_, early) <= limit ? early : together(orders[best], limit));
   }
 
  private:
@@ -131,6 +131,8 @@ class Phases {
     return {first, last};
   }
 
+  [[nodiscard]] const Kernel& kernel(int s) const { return *plan_.steps[index(s)].kernel; }
+
   // The order, cut into phases: each takes in steps from further on as long as nowhere more than `limit` is live.
   [[nodiscard]] std::vector<int> together(const std::vector<int>& order, std::size_t limit) const {
     std::vector<int> time = times(order), phase(order.size(), -1), counts = waiting();
@@ -146,6 +148,16 @@ class Phases {
       time[index(s)] = to;
       for (std::size_t b : buffers_[index(s)]) add(b, false);
     };
+    std::vector<PhaseScratch> scratch(order.size(), PhaseScratch(plan_.workers));
+    for (std::size_t t = 0; t < order.size(); ++t) scratch[t].add(kernel(order[t]));
+    auto fits = [&](int s, std::size_t first, std::size_t last) {
+      PhaseScratch here = scratch[first];
+      here.add(kernel(s));
+      if (live[first] + here.bytes() > limit) return false;
+      for (std::size_t t = first + 1; t <= last; ++t)
+        if (live[t] + scratch[t].bytes() > limit) return false;
+      return true;
+    };
     int phases = 0;
     for (std::size_t at = 0; at < order.size(); ++at) {
       if (phase[index(order[at])] >= 0) continue;
@@ -156,10 +168,13 @@ class Phases {
         if (phase[index(s)] >= 0 || counts[index(s)] > 0) continue;
         const int from = time[index(s)];
         move(s, static_cast<int>(at));
-        if (*std::max_element(live.begin() + static_cast<std::ptrdiff_t>(at), live.begin() + from + 1) > limit) {
+        scratch[index(from)] = PhaseScratch(plan_.workers);
+        if (!fits(s, at, index(from))) {
+          scratch[index(from)].add(kernel(s));
           move(s, from);
           continue;
         }
+        scratch[at].add(kernel(s));
         phase[index(s)] = phases;
         taken.push_back(s);
       }
@@ -199,7 +214,7 @@ std::vector<BufferUse> buffer_uses(const Plan& plan) {
   return uses;
 }
 
-std::size_t peak_of_live_bytes(std::span<const BufferUse> uses, std::span<const int> time) {
+std::size_t peak_of_live_bytes(const Plan& plan, std::span<const BufferUse> uses, std::span<const int> time) {
   const int end = time.empty() ? 0 : *std::max_element(time.begin(), time.end()) + 1;
   std::vector<std::int64_t> change(index(end) + 1, 0);
   for (const BufferUse& use : uses) {
@@ -209,8 +224,13 @@ std::size_t peak_of_live_bytes(std::span<const BufferUse> uses, std::span<const 
     change[index(first)] += static_cast<std::int64_t>(use.bytes);
     change[index(last) + 1] -= static_cast<std::int64_t>(use.bytes);
   }
+  std::vector<PhaseScratch> scratch(index(end), PhaseScratch(plan.workers));
+  for (std::size_t s = 0; s < time.size(); ++s) scratch[index(time[s])].add(*plan.steps[s].kernel);
   std::int64_t live = 0, peak = 0;
-  for (std::int64_t c : change) peak = std::max(peak, live += c);
+  for (std::size_t t = 0; t < index(end); ++t) {
+    live += change[t];
+    peak = std::max(peak, live + static_cast<std::int64_t>(scratch[t].bytes()));
+  }
   return static_cast<std::size_t>(peak);
 }
 

@@ -12,7 +12,9 @@
 
 namespace cotan {
 
-enum class BufferKind : std::uint8_t { parameter, arena, result };
+// `scratch` lies in the arena too: the memory that the kernels of one phase work in.
+enum class BufferKind : std::uint8_t { parameter, arena, result, scratch };
+[[nodiscard]] inline bool in_arena(BufferKind kind) { return kind == BufferKind::arena || kind == BufferKind::scratch; }
 
 struct Buffer {
   BufferKind kind = BufferKind::arena;
@@ -49,7 +51,12 @@ struct Plan {
   std::vector<int> result_buffers;       // for each result; of kind result, or parameter (returned or updated in place)
   std::vector<LeafRole> parameter_roles;
   std::vector<DType> parameter_types;
-  std::size_t arena_bytes = 0, scratch_bytes = 0;
+  std::size_t arena_bytes = 0;
+  // What a kernel works in: the most that one of them needs, and by phase the buffer that holds it for `workers` at once, or for each chunk where there are
+  // fewer; -1 where nobody needs any.
+  std::size_t scratch_bytes = 0;
+  std::vector<int> scratch_buffers;
+  int workers = 1;
   std::vector<Update> in_place;  // those updates that happen in place
   ProgramReport report;
   double seconds = 0;  // a rough estimate of the whole work on one core

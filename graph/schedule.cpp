@@ -104,6 +104,7 @@ void try_in_place(Plan& plan, Users& users, const Update& u) {
 }  // namespace
 
 void schedule(Plan& plan, const CompileOptions& options, bool one_by_one) {
+  plan.workers = one_by_one ? 1 : options.threads;
   Users users(plan);
   for (const Update& u : options.updates) try_in_place(plan, users, u);
   if (one_by_one)
@@ -111,7 +112,6 @@ void schedule(Plan& plan, const CompileOptions& options, bool one_by_one) {
   assign_phases(plan);
   plan_memory(plan);
   for (const Step& step : plan.steps) {
-    plan.scratch_bytes = std::max(plan.scratch_bytes, arena_size(step.kernel->scratch_bytes()));
     plan.seconds += step.kernel->flops() / 3e10 + step.kernel->bytes() / 1e10 + 2e-7;
     plan.report.kernels.push_back(
         {step.kernel->name(), step.nodes, step.phase, step.kernel->chunks(), step.kernel->flops(), step.kernel->bytes(), step.places});

@@ -18,11 +18,17 @@ class Proof {
 
   void run() {
     check_order();
-    for (const auto& phase : plan_.phases) {
+    if (plan_.scratch_buffers.size() != plan_.phases.size()) throw InternalError("phases without a word on what their kernels work in");
+    for (std::size_t p = 0; p < plan_.phases.size(); ++p) {
+      const auto& phase = plan_.phases[p];
       for (int s : phase) check_reads(s);
       std::vector<int> written(plan_.buffers.size(), -1);  // by buffer: the step of this phase
       for (int s : phase) write(s, written);
+      const int scratch = plan_.scratch_buffers[p];
+      check_scratch(phase, scratch);
+      if (scratch >= 0) take(scratch);
       for (int s : phase) check_conflicts(s, written);
+      if (scratch >= 0 && !owns(scratch)) throw InternalError(fmt::format("the memory that phase {} works in overlaps another buffer", p));
       for (int s : phase)
         for (std::size_t k = index(plan_.steps[index(s)].inputs); k < plan_.steps[index(s)].slots.size(); ++k) last_writer_[index(buffer(s, k))] = s;
     }
@@ -34,7 +40,7 @@ class Proof {
 
  private:
   [[nodiscard]] int buffer(int s, std::size_t slot) const { return plan_.steps[index(s)].slots[slot].buffer; }
-  [[nodiscard]] bool in_arena(int b) const { return plan_.buffers[index(b)].kind == BufferKind::arena && plan_.buffers[index(b)].bytes > 0; }
+  [[nodiscard]] bool in_arena(int b) const { return cotan::in_arena(plan_.buffers[index(b)].kind) && plan_.buffers[index(b)].bytes > 0; }
 
   // Every step once, in the phase it says, after those it waits for.
   void check_order() const {
@@ -78,14 +84,29 @@ class Proof {
       const int b = buffer(s, k);
       if (written[index(b)] >= 0) throw InternalError(fmt::format("steps {} and {} write buffer {} in one phase", written[index(b)], s, b));
       written[index(b)] = s;
-      if (!in_arena(b)) continue;
-      const Buffer& mine = plan_.buffers[index(b)];
-      if (mine.offset + mine.bytes > plan_.arena_bytes) throw InternalError(fmt::format("buffer {} lies outside the arena", b));
-      auto it = owners_.lower_bound(mine.offset);
-      if (it != owners_.begin() && end_of(std::prev(it)->second) > mine.offset) --it;
-      while (it != owners_.end() && it->first < mine.offset + mine.bytes) it = owners_.erase(it);
-      owners_[mine.offset] = b;
+      if (in_arena(b)) take(b);
     }
+  }
+
+  void take(int b) {
+    const Buffer& mine = plan_.buffers[index(b)];
+    if (end_of(b) > plan_.arena_bytes) throw InternalError(fmt::format("buffer {} lies outside the arena", b));
+    auto it = owners_.lower_bound(mine.offset);
+    if (it != owners_.begin() && end_of(std::prev(it)->second) > mine.offset) --it;
+    while (it != owners_.end() && it->first < end_of(b)) it = owners_.erase(it);
+    owners_[mine.offset] = b;
+  }
+
+  // There is room for each of the phase's kernels.
+  void check_scratch(const std::vector<int>& phase, int scratch) const {
+    std::int64_t chunks = 0;
+    std::size_t most = 0;
+    for (int s : phase) {
+      chunks += plan_.steps[index(s)].kernel->chunks();
+      most = std::max(most, plan_.steps[index(s)].kernel->scratch_bytes());
+    }
+    const std::size_t room = scratch < 0 ? 0 : plan_.buffers[index(scratch)].bytes;
+    if (room < most * static_cast<std::size_t>(std::min<std::int64_t>(chunks, plan_.workers))) throw InternalError("a phase has too little memory to work in");
   }
 
   [[nodiscard]] std::size_t end_of(int b) const { return plan_.buffers[index(b)].offset + plan_.buffers[index(b)].bytes; }
