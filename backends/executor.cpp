@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "backends/memory/poison.h"
 #include "backends/parallel/parallel.h"
 #include "backends/reference/reference.h"
 #include "graph/plan.h"
@@ -94,7 +95,10 @@ class CompiledProgram final : public Program {
       }
       if (observer != nullptr) observer->ran({static_cast<int>(s), worker, start, now()});
     };
-    parallel::run_phases(chunks_, body, serial);
+    if (memory::poison())
+      run_poisoning(body, static_cast<std::byte*>(arena->data()), serial);
+    else
+      parallel::run_phases(chunks_, body, serial);
 
     std::vector<StorageRef> results;
     for (int b : plan_.result_buffers) results.push_back(storage[static_cast<std::size_t>(b)]);
@@ -111,6 +115,19 @@ class CompiledProgram final : public Program {
   struct Scratch {
     std::size_t offset, each;
   };
+
+  // After each phase, one that fills what ends with it: a step that reads it all the same computes NaNs.
+  template <class Body>
+  void run_poisoning(Body& body, std::byte* arena, bool serial) const {
+    std::vector<std::int64_t> chunks;
+    for (std::int64_t c : chunks_) chunks.insert(chunks.end(), {c, 1});
+    const auto both = [&](std::int64_t phase, std::int64_t chunk, int worker) {
+      if (phase % 2 == 0) return body(phase / 2, chunk, worker);
+      for (const Buffer& b : plan_.buffers)
+        if (in_arena(b.kind) && b.last_phase == phase / 2) memory::fill_with_poison(arena + b.offset, (b.bytes + 7) / 8 * 8);
+    };
+    parallel::run_phases(chunks, both, serial);
+  }
 
   // Where a chunk works: a phase has room for each of its workers, or for each of its chunks where those are fewer.
   [[nodiscard]] std::byte* scratch_at(std::byte* arena, std::int64_t phase, std::int64_t chunk, int worker) const {

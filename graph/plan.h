@@ -68,8 +68,8 @@ struct Plan {
 // `one_by_one`: every step is a phase of its own, in the plan's order.
 void schedule(Plan& plan, const CompileOptions& options, bool one_by_one = false);
 // Walks the phases with a map of the memory, and throws InternalError where a step reads what is not written yet, is overwritten, is another value than the one
-// it waits for, or is written in the same phase; where two steps of a phase write one place; and where an update in place comes before a check. It relies on
-// the steps, phases, slots and offsets alone, not on the lifetimes that the layout was made from.
+// it waits for, or is written in the same phase; where two steps of a phase write one place; where a buffer is used outside its lifetime; and where an update
+// in place comes before a check. What lies where it finds out from steps, phases, slots and offsets, not from the lifetimes that the layout was made from.
 void verify_plan(const Plan& plan);
 
 }  // namespace cotan

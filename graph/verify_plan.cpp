@@ -118,6 +118,8 @@ class Proof {
       const int b = buffer(s, k);
       if (k < index(step.inputs) && written[index(b)] >= 0 && (written[index(b)] != s || !step.in_place))
         throw InternalError(fmt::format("step {} reads buffer {}, which step {} writes in the same phase", s, b, written[index(b)]));
+      if (step.phase < plan_.buffers[index(b)].first_phase || step.phase > plan_.buffers[index(b)].last_phase)
+        throw InternalError(fmt::format("step {} uses buffer {} outside its lifetime", s, b));
       if (in_arena(b) && !owns(b)) throw InternalError(fmt::format("buffer {} of step {} overlaps one that is written in the same phase", b, s));
     }
   }

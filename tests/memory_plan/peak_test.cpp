@@ -1,5 +1,4 @@
 // Peak memory is known before the run, and near the least that any order of the steps needs.
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "graph/threads.h"
@@ -35,8 +34,6 @@ TEST_P(PeakMemory, IsAtMostATenthAboveTheBestOfTenOrders) {
   std::size_t least = ~std::size_t{0};
   testing::Random random(7);
   for (int i = 0; i < 10; ++i) least = std::min(least, testing::live_bytes(steps.plans[0], testing::random_order(steps.plans[0], random), workers));
-  fmt::print("{} fused {}: arena {} scratch {} x {}, least of ten {}; {} steps in {} phases; ratio {:.3f}\n", name, fused, plan.arena_bytes, plan.scratch_bytes,
-             workers, least, plan.steps.size(), plan.phases.size(), double(plan.report.temporary_bytes) / double(least));
   EXPECT_EQ(plan.report.temporary_bytes, planned.reported[0]);
   EXPECT_LE(static_cast<double>(plan.report.temporary_bytes), 1.1 * static_cast<double>(least));
 }
