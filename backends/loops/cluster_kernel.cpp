@@ -12,6 +12,13 @@
 namespace cotan::loops {
 namespace {
 
+// Whether equal points lie at equal distances from the first one: strides of dimensions of size one do not matter.
+bool walks_alike(const View& a, const View& b) {
+  for (std::size_t d = 0; d < a.shape.rank(); ++d)
+    if (a.shape[d] != 1 && a.strides[d] != b.strides[d]) return false;
+  return true;
+}
+
 class ClusterKernel final : public Kernel {
  public:
   ClusterKernel(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs)
@@ -29,7 +36,7 @@ class ClusterKernel final : public Kernel {
       for (std::size_t l = 0; l < loads_.size(); ++l) {
         const View& in = inputs[input_of(l)];
         aliases.back().push_back(load_access_[l] == Tiling::Access::contiguous && size_of(in.dtype) == size_of(outputs[o].dtype) &&
-                                 in.strides == outputs[o].strides);
+                                 walks_alike(in, outputs[o]));
       }
     }
     program_ = make_tile_program(cluster, contiguous_, aliases);
