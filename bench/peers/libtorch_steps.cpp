@@ -12,10 +12,12 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <cstddef>
 #include <functional>
 #include <iostream>
 #include <map>
 #include <memory>
+#include <new>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -25,19 +27,25 @@ namespace {
 
 using torch::Tensor;
 
-// libtorch's own allocator, counted: bytes that live, and the most that lived since reset_peak().
+// libtorch's own allocator, counted: bytes that live, and the most that lived since reset_peak(). oneDNN's buffers inside libtorch come from here as well, by
+// raw_allocate(), which wants a context that is the address itself; so the size stands in front of the memory. There is one such object.
 class CountingAllocator final : public c10::Allocator {
  public:
-  explicit CountingAllocator(c10::Allocator* inner) : inner_(inner) {}
+  static CountingAllocator& instance() {
+    static CountingAllocator one;
+    return one;
+  }
 
   c10::DataPtr allocate(std::size_t bytes) override {
-    auto* block = new Block{inner_->allocate(bytes), this, bytes};
+    auto* start = static_cast<std::byte*>(inner_->raw_allocate(bytes + kFront));
+    new (start) std::size_t(bytes);
     const std::size_t live = live_ += bytes;
     std::size_t peak = peak_;
     while (live > peak && !peak_.compare_exchange_weak(peak, live)) {
     }
-    return {block->memory.get(), block, &release, block->memory.device()};
+    return {start + kFront, start + kFront, &release, c10::Device(c10::DeviceType::CPU)};
   }
+  c10::DeleterFnPtr raw_deleter() const override { return &release; }
   void copy_data(void* to, const void* from, std::size_t bytes) const override { default_copy_data(to, from, bytes); }
 
   std::size_t live() const { return live_; }
@@ -45,18 +53,16 @@ class CountingAllocator final : public c10::Allocator {
   void reset_peak() { peak_ = live_.load(); }
 
  private:
-  struct Block {
-    c10::DataPtr memory;
-    CountingAllocator* owner;
-    std::size_t bytes;
-  };
+  static constexpr std::size_t kFront = 64;  // libtorch's alignment
 
-  static void release(void* context) {
-    const std::unique_ptr<Block> block(static_cast<Block*>(context));
-    block->owner->live_ -= block->bytes;
+  static void release(void* memory) {
+    if (memory == nullptr) return;
+    auto* start = static_cast<std::byte*>(memory) - kFront;
+    instance().live_ -= *reinterpret_cast<std::size_t*>(start);
+    instance().inner_->raw_deallocate(start);
   }
 
-  c10::Allocator* inner_;
+  c10::Allocator* inner_ = c10::GetDefaultCPUAllocator();
   std::atomic<std::size_t> live_ = 0, peak_ = 0;
 };
 
@@ -212,7 +218,7 @@ int main(int argc, char** argv) {
   try {
     if (threads_given) torch::set_num_threads(std::stoi(arguments[2]));
     torch::manual_seed(0);
-    static CountingAllocator memory(c10::GetDefaultCPUAllocator());
+    CountingAllocator& memory = CountingAllocator::instance();
     c10::SetCPUAllocator(&memory, 255);
     std::map<std::string, Model> models;
     std::string name, side;
