@@ -7,8 +7,8 @@
 // and the ratio of the times: the median over pairs of neighbouring steps.
 //
 // --serve is for peers/compare.py: each line of standard input, "MODEL SIDE SECONDS" with the side fused or unfused, is answered by one line of JSON with the
-// median and the least time of a step, the number of steps, kernels and bytes, and the peak of memory of one step beside what lives between steps, as the pool
-// of buffers counts it. MODEL is a name of training/models.h; with _sgd behind it, plain gradient descent takes the place of its optimizer.
+// median and the least time of a step, its processor time, the number of steps, kernels and bytes, and the peak of memory of one step beside what lives between
+// steps, as the pool of buffers counts it. MODEL is a name of training/models.h; with _sgd behind it, plain gradient descent takes the place of its optimizer.
 #include <cotan/cotan.h>
 #include <fmt/format.h>
 
@@ -16,6 +16,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -63,15 +64,18 @@ nlohmann::json answer(const training::Model& model, double seconds) {
   const std::size_t peak = memory::pool().statistics().peak - before;
 
   std::vector<double> times;
+  const std::clock_t busy = std::clock();
   const auto begin = Clock::now();
   while (since(begin) < seconds || times.size() < 5) {
     const auto start = Clock::now();
     model.step();
     times.push_back(since(start));
   }
+  const double cpu = static_cast<double>(std::clock() - busy) / CLOCKS_PER_SEC / static_cast<double>(times.size());
   std::sort(times.begin(), times.end());
   return {{"time_us", times[times.size() / 2] * 1e6},
           {"min_us", times.front() * 1e6},
+          {"cpu_us", cpu * 1e6},
           {"steps", times.size()},
           {"kernels", kernels},
           {"bytes", bytes},

@@ -4,15 +4,15 @@
 
 Run by an interpreter that has the package torch (or with --no-eager). One process for each program stays open; one at a time measures a short slice of steps of
 one model: fused, unfused, eager, libtorch, fused, unfused, ... so that whatever else the machine does meets all of them. A time is the median over the
-rounds of the slices' medians, a ratio the median over the rounds of the ratios within a round. With --least both are made of the fastest steps instead, which
-is what to read on a busy machine. The last table compares the memory that a step needs beside parameters, inputs and the optimizer's state.
+rounds of the slices' medians, a ratio the median over the rounds of the ratios within a round. Two other figures are for a busy machine: --statistic least
+takes the fastest step of all rounds, --statistic cpu processor time, which compares programs of one thread (--threads 1) fairly. The last table
+compares the memory that a step needs beside parameters, inputs and the optimizer's state.
 """
 
 import argparse
 import json
 import math
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -20,6 +20,8 @@ import sys
 MODELS = ["c1", "c1_1000", "mlp", "cnn", "transformer", "elementwise", "norm"]
 MEMORY_MODELS = ["c1", "mlp_sgd", "cnn_sgd"]
 PEERS = ["eager", "libtorch"]
+# Of each: the figure of a slice, and what is made of it over the rounds.
+STATISTICS = {"median": ("time_us", statistics.median), "least": ("min_us", min), "cpu": ("cpu_us", statistics.median)}
 
 
 class Server:
@@ -74,14 +76,12 @@ def measure(sides, models, rounds, seconds):
     return slices
 
 
-def summary(slices, least):
+def summary(slices, statistic):
     """One model's times in microseconds and ratios, from its slices."""
-    if least:
-        times = {s: min(a["min_us"] for a in answers) for s, answers in slices.items()}
-        rounds = [times]
-    else:
-        times = {s: statistics.median(a["time_us"] for a in answers) for s, answers in slices.items()}
-        rounds = [{s: slices[s][r]["time_us"] for s in slices} for r in range(len(slices["fused"]))]
+    field, over_rounds = STATISTICS[statistic]
+    times = {s: over_rounds(a[field] for a in answers) for s, answers in slices.items()}
+    # The least times were not taken side by side; their ratio is the ratio of the sides' own figures.
+    rounds = [times] if statistic == "least" else [{s: slices[s][r][field] for s in slices} for r in range(len(slices["fused"]))]
     peers = [p for p in PEERS if p in times]
     out = {"time_us": times, "fused_to_unfused": statistics.median(r["fused"] / r["unfused"] for r in rounds)}
     if peers:
@@ -127,7 +127,7 @@ def main():
     arguments.add_argument("--rounds", type=int, default=9, help="how often each is measured (%(default)s)")
     arguments.add_argument("--seconds", type=float, default=0.3, help="length of a slice; at least five steps (%(default)s)")
     arguments.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of every program (%(default)s)")
-    arguments.add_argument("--least", action="store_true", help="compare the fastest steps instead of medians")
+    arguments.add_argument("--statistic", choices=STATISTICS, default="median", help="what is compared (%(default)s)")
     arguments.add_argument("--json", metavar="FILE", help="write everything that was measured")
     given = arguments.parse_args()
     if given.rounds < 1:
@@ -136,7 +136,7 @@ def main():
     load = os.getloadavg()[0]
     sides = start(given)
     slices = measure(sides, given.models.split(","), given.rounds, given.seconds)
-    results = {model: summary(s, given.least) for model, s in slices.items()}
+    results = {model: summary(s, given.statistic) for model, s in slices.items()}
     peaks = {}
     if "libtorch" in sides:
         peaks = {m: {s: sides[s].measure(m, s, 0)["peak_bytes"] for s in ("fused", "unfused", "libtorch")} for m in MEMORY_MODELS}
@@ -148,10 +148,9 @@ def main():
         print()
         print_memory(peaks)
     loads = [load, os.getloadavg()[0]]
-    kind = "least step" if given.least else "median"
-    print(f"\n{kind} of {given.rounds} rounds of {given.seconds} s, {given.threads} threads, load {loads[0]:.1f} to {loads[1]:.1f}")
+    print(f"\n{given.statistic} of {given.rounds} rounds of {given.seconds} s, {given.threads} threads, load {loads[0]:.1f} to {loads[1]:.1f}")
     if given.json:
-        about = {"processor": platform.processor() or platform.machine(), "threads": given.threads, "rounds": given.rounds, "load": loads, "least": given.least}
+        about = {"statistic": given.statistic, "threads": given.threads, "rounds": given.rounds, "seconds": given.seconds, "load": loads}
         with open(given.json, "w", encoding="utf-8") as file:
             json.dump({"about": about, "models": results, "peak_bytes": peaks, "slices": slices}, file, indent=1)
 

@@ -2,9 +2,9 @@
 
     python3 eager_steps.py --serve [--threads N]
 
-Serves compare.py: each line of standard input, "MODEL eager SECONDS", is answered by one line of JSON with the median and the least time of a step and the
-number of steps. MODEL is a name of training/models.h; with _sgd behind it, plain gradient descent takes the place of its optimizer. Adam is
-PyTorch's fused one.
+Serves compare.py: each line of standard input, "MODEL eager SECONDS", is answered by one line of JSON with the median and the least time of a step, its
+processor time and the number of steps. MODEL is a name of training/models.h; with _sgd behind it, plain gradient descent takes the place of its
+optimizer. Adam is PyTorch's fused one.
 """
 
 import argparse
@@ -113,12 +113,19 @@ def make(name):
 def measure(step, seconds):
     step()
     step()
-    times, begin = [], time.perf_counter()
+    times, busy, begin = [], time.process_time(), time.perf_counter()
     while time.perf_counter() - begin < seconds or len(times) < 5:
         start = time.perf_counter()
         step()
         times.append(time.perf_counter() - start)
-    return {"time_us": statistics.median(times) * 1e6, "min_us": min(times) * 1e6, "steps": len(times), "torch": torch.__version__}
+    cpu = (time.process_time() - busy) / len(times)
+    return {
+        "time_us": statistics.median(times) * 1e6,
+        "min_us": min(times) * 1e6,
+        "cpu_us": cpu * 1e6,
+        "steps": len(times),
+        "torch": torch.__version__,
+    }
 
 
 def main():
