@@ -64,6 +64,8 @@ struct CompileOptions {
   PassSwitches passes;
   // The same bits for any number of threads.
   bool reproducible = false;
+  // How many workers kernels are cut for: reproducible ones for a fixed number.
+  [[nodiscard]] int grid() const { return reproducible ? 8 : threads; }
   // Equal options compile alike.
   bool operator==(const CompileOptions& o) const {
     return mode == o.mode && backends.strict_nan == o.backends.strict_nan && threads == o.threads && updates == o.updates && passes == o.passes &&

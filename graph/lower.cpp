@@ -270,13 +270,13 @@ class Lowering {
     for (const Ref& r : claim.results) out.push_back(View::dense(r.dtype(), r.shape()));
     const bool extra = claim.extra && wanted_.contains(node.node());
     if (extra) out.push_back(View::dense(claim.extra->dtype, claim.extra->shape));
-    Made made = claim.compile(in, out, options_.threads);
+    Made made = claim.compile(in, out, options_.grid());
     for (std::size_t tries = 0; !made.kernel && made.copy_operand >= 0 && tries < in.size(); ++tries) {
       const auto k = static_cast<std::size_t>(made.copy_operand);
       plan_.report.misses.push_back({fmt::format("{}: operand {} copied", what, k), here_[0], made.reason});
       inputs[k] = dense_copy(inputs[k], {in[k].dtype, in[k].shape});
       in[k] = inputs[k].view;
-      made = claim.compile(in, out, options_.threads);
+      made = claim.compile(in, out, options_.grid());
     }
     if (!made.kernel) {
       note_miss(what, made.reason);
@@ -305,7 +305,7 @@ class Lowering {
       const Match match = backend->match(sum, options_.backends);
       const auto* claim = std::get_if<Claim>(&match);
       if (claim == nullptr) continue;
-      Made made = claim->compile(in, out, options_.threads);
+      Made made = claim->compile(in, out, options_.grid());
       if (!made.kernel) continue;
       Value whole = fresh_value({out[0].dtype, shape});
       const Value ins[] = {parts}, outs[] = {whole};

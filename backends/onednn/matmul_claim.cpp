@@ -72,6 +72,11 @@ Attempt compile_way(const Arrangement& at, const Way& way, const Tail& tail, con
   const std::int64_t first = cut_runs.empty() ? 1 : cut_runs[0].size;
   const std::int64_t batches = steps_in(way.inside) * steps_in(way.calls), loop = steps_in(at.k_loop);
   const MatmulCuts cuts = cut_matmul(batches, at.m.size, at.n.size, at.k.size * loop, threads, !tail.ops.empty());
+  if (!tail.ops.empty() && !tail.old) {
+    const double apart = cut_matmul(batches, at.m.size, at.n.size, at.k.size * loop, threads).cycles + cycles_of_a_loop(batches, at.m.size, at.n.size, threads);
+    if (cuts.cycles > apart)
+      return declined(ReasonCode::not_profitable, fmt::format("{:.0f} cycles in tiles of whole rows, {:.0f} with a loop of its own", cuts.cycles, apart));
+  }
   const Cut batch = cut(first, std::min(cuts.batch.parts(), first));
   const std::int64_t calls = batch.parts() * cuts.m.parts() * cuts.n.parts() * loop * (way.inside.empty() ? batches : steps_in(way.calls));
   if (calls > most_calls) return declined(ReasonCode::not_profitable, fmt::format("{} products in place of one", calls));

@@ -29,10 +29,14 @@ struct Cut {
 
 struct MatmulCuts {
   Cut batch, m, n;
+  double cycles = 0;  // until the last worker has ended, estimated
 };
 
 // The grid over batch, m and n that is expected to end first. Each tile of a product packs its part of b again, so thin tiles are dear; b is [k, n].
 // `whole_rows`: n is not cut, since post-operations are slow where a tile's rows do not lie one after the other.
 [[nodiscard]] MatmulCuts cut_matmul(std::int64_t batch, std::int64_t m, std::int64_t n, std::int64_t k, int threads, bool whole_rows = false);
+
+// Cycles that so many workers take for a loop that reads and writes a product's result after it, which it finds in the second cache.
+[[nodiscard]] double cycles_of_a_loop(std::int64_t batch, std::int64_t m, std::int64_t n, int threads);
 
 }  // namespace cotan::onednn

@@ -108,7 +108,7 @@ Match claim_chain(const Groups& groups, const Chain& chain, const std::optional<
     std::vector<View> in, out;
     for (const Ref& r : c.inputs) in.push_back(expected_view(r));
     for (const Ref& r : c.results) out.push_back(View::dense(r.dtype(), r.shape()));
-    return c.compile(in, out, options.threads);
+    return c.compile(in, out, options.grid());
   };
   const Made made = made_of(*claim);
   // A copy that the product needs anyway is no objection.
