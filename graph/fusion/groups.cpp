@@ -24,8 +24,22 @@ bool is_view(const Node& node) {
   return view_through(node, View::dense(x.dtype(), x.shape())).has_value();
 }
 
+bool is_opaque(const Node& node) { return node.kind == Kind::check || node.kind == Kind::barrier; }
+
 Groups::Groups(const Function& function, PassContext& context) : function_(function), context_(context) {
-  nodes_ = topological(function.results);
+  // A claim's partner may be computed for its extra memory alone.
+  std::vector<Ref> roots = function.results;
+  for (std::size_t known = 0; known != roots.size();) {
+    known = roots.size();
+    nodes_ = topological(roots);
+    const std::unordered_set<const Node*> present(nodes_.begin(), nodes_.end());
+    for (Node* n : nodes_) {
+      const Claim* claim = n->operand_count == 0 || is_view(*n) ? nullptr : context.claims.first(Ref(n));
+      if (claim == nullptr) continue;
+      for (const Ref& partner : claim->wants)
+        if (!present.contains(partner.node())) roots.insert(roots.begin(), partner);  // before what reads it
+    }
+  }
   for (std::size_t i = 0; i < nodes_.size(); ++i) order_.emplace(nodes_[i], static_cast<int>(i));
   for (const Ref& r : function.results) results_.insert(r.node());
   find_needed(nodes_);
@@ -128,7 +142,7 @@ bool Groups::can_merge(std::span<const int> groups, bool with_views) const {
   auto visit = [&](const Node* n, bool by_views) {
     for (Node* reader : readers(n)) {
       const int unit = unit_of(reader);
-      const bool still = by_views && unit < 0 && reader->kind != Kind::check;
+      const bool still = by_views && unit < 0 && !is_opaque(*reader);
       if (!inside.contains(unit) && seen[still ? 1 : 0].insert(unit).second) stack.push_back({unit, still});
     }
   };
