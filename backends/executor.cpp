@@ -51,8 +51,8 @@ class CompiledProgram final : public Program {
     used_result_.resize(plan_.buffers.size());
     updated_in_place_.resize(plan_.buffers.size());
     for (int b : plan_.result_buffers) used_result_[static_cast<std::size_t>(b)] = true;
-    for (const Buffer& b : plan_.buffers)
-      if (b.kind == BufferKind::result) plan_.report.result_bytes += b.bytes;
+    for (std::size_t b = 0; b < plan_.buffers.size(); ++b)
+      if (plan_.buffers[b].kind == BufferKind::result && used_result_[b]) plan_.report.result_bytes += plan_.buffers[b].bytes;
     for (const Update& u : plan_.in_place) updated_in_place_[static_cast<std::size_t>(plan_.result_buffers[static_cast<std::size_t>(u.result)])] = true;
   }
 

@@ -93,7 +93,7 @@ class Lowering {
         if (seen.insert(next).second)
           stack.emplace_back(next, read_by(next));
         else if (!done.contains(next))
-          throw InternalError(fmt::format("groups of nodes wait for each other:\n{}", groups_->text()));
+          throw InternalError(fmt::format("groups of nodes wait for each other: %{} and what it reads\n{}", groups_->order_of(next), groups_->text()));
       }
     }
     for (Node* n : order) {

@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 
 #include "autograd/profile/graphs.h"
 #include "autograd/profile/observer.h"
 #include "autograd/profile/options.h"
 #include "graph/fusion/fusion.h"
+#include "graph/rewrite/rules_in_use.h"
 #include "graph/text/words.h"
 #include "ops/error.h"
 
@@ -126,16 +128,31 @@ bool right_with(const Captured& c, const std::vector<std::string>& names, std::s
   return true;
 }
 
-// By halves: somewhere between none on, which is right, and all on, which is not, one more makes the difference.
-std::string culprit_of(const Captured& c, const std::vector<Values>& exact, const VerifyOptions& options) {
-  const std::vector<std::string> names = switched_on(c.options.passes);
-  if (!right_with(c, names, 0, exact, options)) return "kernels";
-  std::size_t right = 0, wrong = names.size();
+// By halves: somewhere between 0, which is right, and `count`, which is not, one more makes the difference. Returns the first that is wrong.
+std::size_t first_wrong(std::size_t count, const std::function<bool(std::size_t)>& right_with_first) {
+  std::size_t right = 0, wrong = count;
   while (wrong - right > 1) {
     const std::size_t middle = (right + wrong) / 2;
-    (right_with(c, names, middle, exact, options) ? right : wrong) = middle;
+    (right_with_first(middle) ? right : wrong) = middle;
   }
-  return wrong == 0 ? "kernels" : names[wrong - 1];
+  return wrong;
+}
+
+// The first pass or fusion that makes a result wrong; where it applies rewrite rules and is right without them, the first such rule.
+void find_culprit(const Captured& c, const std::vector<Values>& exact, const VerifyOptions& options, Verification& v) {
+  const std::vector<std::string> names = switched_on(c.options.passes);
+  v.culprit = "kernels";
+  if (names.empty() || !right_with(c, names, 0, exact, options)) return;
+  const std::size_t passes = first_wrong(names.size(), [&](std::size_t count) { return right_with(c, names, count, exact, options); });
+  v.culprit = names[passes - 1];
+  const rewrite::RuleSet& all = rewrite::rules_in_use();
+  const auto right_with_rules = [&](std::size_t count) {
+    std::size_t seen = 0;
+    const rewrite::RuleSet some = all.those([&](const rewrite::Rule&) { return seen++ < count; });
+    const rewrite::ScopedRules scoped(some);
+    return right_with(c, names, passes, exact, options);
+  };
+  if (!all.rules().empty() && right_with_rules(0)) v.rule = all.rules()[first_wrong(all.rules().size(), right_with_rules) - 1].name;
 }
 
 }  // namespace
@@ -183,7 +200,7 @@ Verification verify(const ProfiledFunction& f, const std::vector<Tensor>& inputs
     }
     if (passed) continue;
     v.passed = false;
-    if (v.culprit.empty()) v.culprit = culprit_of(c, exact, options);
+    if (v.culprit.empty()) find_culprit(c, exact, options, v);
   }
   return v;
 }
@@ -195,7 +212,8 @@ std::string Verification::text() const {
     out += fmt::format("{} {:<26} {:<18} {:>9.3g}   {:>9.2g} {:>9.2g} {:>7.3g}   {:>9.2g} {:>9.2g} {:>7.3g}   {}\n", o.passed ? ' ' : '!', o.name, o.type,
                        o.largest, o.fused.absolute, o.fused.relative, o.fused.ulp, o.unfused.absolute, o.unfused.relative, o.unfused.ulp, o.line.text());
   if (passed) return out + "fused equals the reference within the bounds\n";
-  return out + fmt::format("fused differs from the reference where marked with !; first wrong with: {}\n", culprit);
+  return out + fmt::format("fused differs from the reference where marked with !; first wrong with: {}{}\n", culprit,
+                           rule.empty() ? "" : fmt::format(", rule {}", rule));
 }
 
 }  // namespace cotan

@@ -44,6 +44,8 @@ struct Verification {
   // Where not: the first pass or fusion, in the order in which they run, that makes an output exceed its bound when it is switched on after those before it.
   // "kernels" where that is so with all of them off.
   std::string culprit;
+  // The first rewrite rule, in the order of the list, that does so, where the culprit is a pass that applies rules.
+  std::string rule;
 
   // A table of the outputs, and the culprit.
   [[nodiscard]] std::string text() const;

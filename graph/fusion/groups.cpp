@@ -24,6 +24,8 @@ bool is_view(const Node& node) {
   return view_through(node, View::dense(x.dtype(), x.shape())).has_value();
 }
 
+bool is_opaque(const Node& node) { return node.kind == Kind::check || node.kind == Kind::barrier; }
+
 Groups::Groups(const Function& function, PassContext& context) : function_(function), context_(context) {
   nodes_ = topological(function.results);
   for (std::size_t i = 0; i < nodes_.size(); ++i) places_.emplace(nodes_[i], static_cast<int>(i));
@@ -145,7 +147,7 @@ bool Groups::can_merge(std::span<const int> groups, bool with_views) const {
   auto visit = [&](const Node* n, bool by_views) {
     for (Node* reader : readers(n)) {
       const int unit = unit_of(reader);
-      const bool still = by_views && unit < 0 && reader->kind != Kind::check;
+      const bool still = by_views && unit < 0 && !is_opaque(*reader);
       if (!inside.contains(unit) && seen[still ? 1 : 0].insert(unit).second) stack.push_back({unit, still});
     }
   };

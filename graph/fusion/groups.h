@@ -83,5 +83,7 @@ class Groups {
 
 // Whether the node costs nothing where its operand is dense: a view, a stop_gradient, a check.
 [[nodiscard]] bool is_view(const Node& node);
+// Whether no step may look through the view: a check that must have run, a barrier.
+[[nodiscard]] bool is_opaque(const Node& node);
 
 }  // namespace cotan

@@ -58,7 +58,8 @@ struct Pass {
 [[nodiscard]] Function transform(const Function& function, PassContext& context,
                                  const std::function<std::vector<Ref>(const Ref& node, std::span<const Ref> operands)>& replace);
 
-// A further pass at the end of the pipeline for as long as the object lives: how tests plant a wrong one. Not while another thread compiles.
+// A further pass at the end of the pipeline for as long as the object lives: how tests plant a wrong one. Not while another thread compiles; what is compiled
+// meanwhile stays in the cache of compiled graphs.
 class ScopedPass {
  public:
   explicit ScopedPass(const Pass& pass);

@@ -1,5 +1,6 @@
 #include "graph/passes/passes.h"
 #include "graph/rewrite/engine.h"
+#include "graph/rewrite/rules_in_use.h"
 
 namespace cotan::passes {
 namespace {
@@ -19,7 +20,7 @@ Function with_rules(const Function& function, PassContext& context, bool fast) {
             }
           },
   };
-  return rewrite::rewrite(function, rewrite::library_rules(), options);
+  return rewrite::rewrite(function, rewrite::rules_in_use(), options);
 }
 
 }  // namespace

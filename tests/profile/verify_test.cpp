@@ -8,6 +8,7 @@
 
 #include "graph/builder.h"
 #include "graph/passes/pass.h"
+#include "graph/rewrite/rules_in_use.h"
 #include "training/models.h"
 
 namespace cotan {
@@ -20,6 +21,13 @@ Tensor numbers(const Shape& shape) {
   evaluate({x});
   return x;
 }
+
+// Graphs compiled with a planted fault must not be found again.
+class Verify : public ::testing::Test {
+ protected:
+  void SetUp() override { clear_cache(); }
+  void TearDown() override { clear_cache(); }
+};
 
 // A pass that takes every tanh for a sine.
 Function confuse(const Function& function, PassContext& context) {
@@ -36,7 +44,7 @@ Function confuse(const Function& function, PassContext& context) {
 // A pass that changes nothing.
 Function idle(const Function& function, PassContext&) { return function; }
 
-TEST(Verify, PassesWhatIsRight) {
+TEST_F(Verify, PassesWhatIsRight) {
   const Tensor x = numbers({16, 8}), w = numbers({8, 4});
   const int line = __LINE__ + 1;
   const auto f = [&] { return std::vector<Tensor>{tanh(matmul(x, w)), argmax(x, {.dim = 1})}; };
@@ -53,7 +61,7 @@ TEST(Verify, PassesWhatIsRight) {
   EXPECT_THAT(v.text(), HasSubstr("fused equals the reference within the bounds"));
 }
 
-TEST(Verify, TakesAStepAndRunsItsAssignmentsOnce) {
+TEST_F(Verify, TakesAStepAndRunsItsAssignmentsOnce) {
   const Variable w("w", zeros({3}));
   const Tensor x = numbers({3});
   const Verification v = verify(
@@ -67,7 +75,7 @@ TEST(Verify, TakesAStepAndRunsItsAssignmentsOnce) {
   EXPECT_EQ(Tensor(w + 0.0).to_vector(), (std::vector<float>{1, 1, 1}));
 }
 
-TEST(Verify, FindsABrokenPassAndNamesIt) {
+TEST_F(Verify, FindsABrokenPassAndNamesIt) {
   const ScopedPass before({"idle_first", "changes nothing", idle});
   const ScopedPass broken({"confuse_tanh", "takes tanh for a sine", confuse});
   const ScopedPass after({"idle_last", "changes nothing", idle});
@@ -75,6 +83,7 @@ TEST(Verify, FindsABrokenPassAndNamesIt) {
   const Verification v = verify([&] { return std::vector<Tensor>{exp(x) * 2.0, tanh(3.0 * x)}; }, {});
   EXPECT_FALSE(v.passed);
   EXPECT_EQ(v.culprit, "confuse_tanh");
+  EXPECT_EQ(v.rule, "");
   ASSERT_EQ(v.outputs.size(), 2U);
   EXPECT_TRUE(v.outputs[0].passed);
   EXPECT_FALSE(v.outputs[1].passed);
@@ -85,7 +94,24 @@ TEST(Verify, FindsABrokenPassAndNamesIt) {
   EXPECT_TRUE(verify([&] { return exp(x); }, {}).passed) << "the pass does nothing here";
 }
 
-TEST(Verify, SwitchedOffABrokenPassDoesNoHarm) {
+TEST_F(Verify, FindsABrokenRuleAndNamesIt) {
+  namespace language = rewrite::language;
+  rewrite::RuleSet rules;
+  rewrite::add_exact_rules(rules);
+  const rewrite::Pattern x = rewrite::variable("x");
+  rules.add(rewrite::RuleClass::exact, "tanh is nothing", language::tanh(x), x);
+  rewrite::add_stable_rules(rules);
+  const rewrite::ScopedRules planted(rules);
+  const Tensor a = numbers({32, 4});
+  const Verification v = verify([&] { return exp(tanh(3.0 * a)); }, {});
+  EXPECT_FALSE(v.passed);
+  EXPECT_EQ(v.culprit, "simplify");
+  EXPECT_EQ(v.rule, "tanh is nothing");
+  EXPECT_THAT(v.text(), HasSubstr("first wrong with: simplify, rule tanh is nothing"));
+  EXPECT_TRUE(verify([&] { return exp(3.0 * a); }, {}).passed) << "the rule does nothing here";
+}
+
+TEST_F(Verify, SwitchedOffABrokenPassDoesNoHarm) {
   const ScopedPass broken({"confuse_tanh", "takes tanh for a sine", confuse});
   ExecutionOptions options;
   options.passes = PassSwitches("-confuse_tanh");
@@ -95,14 +121,14 @@ TEST(Verify, SwitchedOffABrokenPassDoesNoHarm) {
   set_execution_options(before);
 }
 
-TEST(Verify, HoldsNonFiniteValuesAgainstEachOther) {
+TEST_F(Verify, HoldsNonFiniteValuesAgainstEachOther) {
   const Tensor x = tensor({-1, 0, 1});
   const Verification v = verify([&] { return log(x); }, {});  // NaN, -inf, 0
   EXPECT_TRUE(v.passed) << v.text();
   EXPECT_EQ(v.outputs[0].fused.absolute, 0);
 }
 
-TEST(Verify, RefusesBadBounds) {
+TEST_F(Verify, RefusesBadBounds) {
   try {
     static_cast<void>(verify([] { return zeros({2}); }, {}, {.relative = -1}));
     FAIL() << "accepted";

@@ -44,10 +44,12 @@ function noted(element, text) {
 }
 
 const classes = [
-  ['primitive', 'oneDNN primitives'], ['map', 'elementwise loops'], ['sum', 'sums, reductions, scans'], ['other', 'copies, checks, other'],
+  ['primitive', 'oneDNN primitives'], ['map', 'elementwise loops'], ['sum', 'sums, reductions, scans'], ['region', 'fused regions'],
+  ['other', 'copies, checks, other'],
 ];
 function classOf(kernel) {
   if (kernel.name.startsWith('oneDNN')) return 'primitive';
+  if (kernel.name.startsWith('region')) return 'region';
   if (/map|cast|jit/.test(kernel.name)) return 'map';
   if (/sum|reduce|scan|max|min|order|sort/.test(kernel.name)) return 'sum';
   return 'other';

@@ -34,7 +34,7 @@ function boxesOf(graph, side) {
     const kernel = side.kernel_list[b.kernel];
     b.title = kernel ? [short(kernel.name, 34), timeText(kernel.time_us)] : null;
     b.rows = [...[...read].sort((p, q) => p - q).map(n => [n, true]), ...b.nodes.map(n => [n, false])].map(([n, soft]) => {
-      const node = graph.nodes[n], input = inputs.has(node.kind);
+      const node = graph.nodes[n], input = inputs.has(node.kind) && !node.text.includes(' = ');
       return {n, soft, input, text: input ? node.text || node.name : short(`${node.name} = ${node.text.slice(node.text.indexOf(' = ') + 3)}`, 44), type: node.type};
     });
     const longest = Math.max(...b.rows.map(r => 6.65 * (r.text.length + r.type.length + 3)), b.title ? 6.4 * (b.title[0].length + b.title[1].length + 3) : 0);

@@ -4,12 +4,12 @@ const std::string_view cotan::page_parts::style = R"css(
 :root {
   color-scheme: light dark;
   --paper: #fbfbf9; --card: #ffffff; --ink: #23262b; --soft: #686e78; --line: #e3e3de; --grid: #eeeeea; --wash: #f4f4f0;
-  --primitive: #4b7bb5; --map: #4f9a75; --sum: #cc8b3c; --other: #9a8fb0; --gain: #2f7d55; --loss: #b4543f; --group: #f0f5f1;
+  --primitive: #4b7bb5; --map: #4f9a75; --sum: #cc8b3c; --region: #8d7bb8; --other: #a3a9b2; --gain: #2f7d55; --loss: #b4543f; --group: #f0f5f1;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #17191c; --card: #1f2226; --ink: #e3e4e6; --soft: #98a0ab; --line: #33373d; --grid: #2a2e33; --wash: #262a2f;
-    --primitive: #6f9fd8; --map: #6dbb93; --sum: #dda75d; --other: #b3a8c9; --gain: #6dbb93; --loss: #e08a75; --group: #22302a;
+    --primitive: #6f9fd8; --map: #6dbb93; --sum: #dda75d; --region: #a999d6; --other: #7f8793; --gain: #6dbb93; --loss: #e08a75; --group: #22302a;
   }
 }
 * { box-sizing: border-box; }
