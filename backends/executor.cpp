@@ -3,10 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstring>
 
+#include "backends/memory/poison.h"
 #include "backends/parallel/parallel.h"
 #include "backends/reference/reference.h"
 #include "graph/plan.h"
@@ -35,6 +37,13 @@ class CompiledProgram final : public Program {
       chunks_.push_back(total);
       ends_.push_back(starts_.size());
     }
+    for (std::size_t p = 0; p < plan_.phases.size(); ++p) {
+      const int b = plan_.scratch_buffers[p];
+      const std::int64_t parts = std::min<std::int64_t>(plan_.workers, chunks_[p]);
+      scratch_.push_back(b < 0 ? Scratch{0, 0}
+                               : Scratch{plan_.buffers[static_cast<std::size_t>(b)].offset,
+                                         plan_.buffers[static_cast<std::size_t>(b)].bytes / static_cast<std::size_t>(parts)});
+    }
     for (const Step& step : plan_.steps) {
       first_slot_.push_back(slots_);
       slots_ += step.slots.size();
@@ -42,8 +51,8 @@ class CompiledProgram final : public Program {
     used_result_.resize(plan_.buffers.size());
     updated_in_place_.resize(plan_.buffers.size());
     for (int b : plan_.result_buffers) used_result_[static_cast<std::size_t>(b)] = true;
-    for (const Buffer& b : plan_.buffers)
-      if (b.kind == BufferKind::result) plan_.report.result_bytes += b.bytes;
+    for (std::size_t b = 0; b < plan_.buffers.size(); ++b)
+      if (plan_.buffers[b].kind == BufferKind::result && used_result_[b]) plan_.report.result_bytes += plan_.buffers[b].bytes;
     for (const Update& u : plan_.in_place) updated_in_place_[static_cast<std::size_t>(plan_.result_buffers[static_cast<std::size_t>(u.result)])] = true;
   }
 
@@ -66,7 +75,9 @@ class CompiledProgram final : public Program {
 
     const bool serial = plan_.seconds < worth_a_fork;
     const std::size_t workers = serial ? 1 : static_cast<std::size_t>(parallel::worker_count());
-    const StorageRef scratch = allocate(plan_.scratch_bytes * workers);
+    // The plan has room for the workers that it was made for; others may have set another number since.
+    const bool planned = workers <= static_cast<std::size_t>(plan_.workers);
+    const StorageRef more = planned ? nullptr : allocate(plan_.scratch_bytes * workers);
     auto body = [&](std::int64_t phase, std::int64_t chunk, int worker) {
       // The step whose chunks this one falls among.
       const std::size_t from = phase == 0 ? 0 : ends_[static_cast<std::size_t>(phase) - 1], to = ends_[static_cast<std::size_t>(phase)];
@@ -77,13 +88,17 @@ class CompiledProgram final : public Program {
       const std::int64_t start = observer == nullptr ? 0 : now();
       try {
         step.kernel->run(chunk - starts_[at].chunk, std::span(addresses).subspan(first_slot_[s], step.slots.size()),
-                         static_cast<std::byte*>(scratch->data()) + plan_.scratch_bytes * static_cast<std::size_t>(worker));
+                         planned ? scratch_at(static_cast<std::byte*>(arena->data()), phase, chunk, worker)
+                                 : static_cast<std::byte*>(more->data()) + plan_.scratch_bytes * static_cast<std::size_t>(worker));
       } catch (const CheckFailure& failure) {
         throw CheckFailed{step.nodes[0], step.check, failure};
       }
       if (observer != nullptr) observer->ran({static_cast<int>(s), worker, start, now()});
     };
-    parallel::run_phases(chunks_, body, serial);
+    if (memory::poison())
+      run_poisoning(body, static_cast<std::byte*>(arena->data()), serial);
+    else
+      parallel::run_phases(chunks_, body, serial);
 
     std::vector<StorageRef> results;
     for (int b : plan_.result_buffers) results.push_back(storage[static_cast<std::size_t>(b)]);
@@ -97,6 +112,29 @@ class CompiledProgram final : public Program {
     std::int64_t chunk;
     int step;
   };
+  struct Scratch {
+    std::size_t offset, each;
+  };
+
+  // After each phase, one that fills what ends with it: a step that reads it all the same computes NaNs.
+  template <class Body>
+  void run_poisoning(Body& body, std::byte* arena, bool serial) const {
+    std::vector<std::int64_t> chunks;
+    for (std::int64_t c : chunks_) chunks.insert(chunks.end(), {c, 1});
+    const auto both = [&](std::int64_t phase, std::int64_t chunk, int worker) {
+      if (phase % 2 == 0) return body(phase / 2, chunk, worker);
+      for (const Buffer& b : plan_.buffers)
+        if (in_arena(b.kind) && b.last_phase == phase / 2) memory::fill_with_poison(arena + b.offset, (b.bytes + 7) / 8 * 8);
+    };
+    parallel::run_phases(chunks, both, serial);
+  }
+
+  // Where a chunk works: a phase has room for each of its workers, or for each of its chunks where those are fewer.
+  [[nodiscard]] std::byte* scratch_at(std::byte* arena, std::int64_t phase, std::int64_t chunk, int worker) const {
+    const auto [offset, each] = scratch_[static_cast<std::size_t>(phase)];
+    const std::int64_t part = chunks_[static_cast<std::size_t>(phase)] <= plan_.workers ? chunk : worker;
+    return arena + offset + each * static_cast<std::size_t>(part);
+  }
 
   void bind_inputs(std::span<const InputValue> inputs, std::vector<StorageRef>& storage) const {
     for (std::size_t b = 0; b < plan_.buffers.size(); ++b) {
@@ -136,6 +174,7 @@ class CompiledProgram final : public Program {
   std::vector<Start> starts_;            // steps of all phases, each with its first chunk in the phase
   std::vector<std::size_t> ends_;        // where each phase's steps end in starts_
   std::vector<std::int64_t> chunks_;     // of each phase
+  std::vector<Scratch> scratch_;         // of each phase, in the arena
   std::vector<std::size_t> first_slot_;  // of each step in the addresses
   std::size_t slots_ = 0;
   std::vector<bool> used_result_, updated_in_place_;  // by buffer

@@ -1,16 +1,29 @@
 // What fusion gains on whole training steps: fused against unfused, interleaved, as medians.
 //
 //     training_steps [model,...] [seconds each]
+//     training_steps --serve
 //
 // Prints for each model of training/models.h the median time of a step, the kernels, the bytes they read and write and the peak of intermediates, both ways,
 // and the ratio of the times: the median over pairs of neighbouring steps.
+//
+// --serve is for peers/compare.py: each line of standard input, "MODEL SIDE SECONDS" with the side fused or unfused, is answered by one line of JSON with the
+// median and the least time of a step, its processor time, the number of steps, kernels and bytes, and the peak of memory of one step beside what lives between
+// steps, as the pool of buffers counts it. MODEL is a name of training/models.h; with _sgd behind it, plain gradient descent takes the place of its optimizer.
 #include <cotan/cotan.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
+#include <iostream>
+#include <map>
+#include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
+#include "backends/memory/pool.h"
 #include "training/models.h"
 
 namespace cotan {
@@ -27,6 +40,62 @@ void measure(const training::ModelEntry& entry, double seconds, bool list) {
   std::fflush(stdout);
 }
 
+// The model of that name, or with _sgd behind it.
+training::Model make(std::string name) {
+  const bool sgd = name.ends_with("_sgd");
+  if (sgd) name.resize(name.size() - 4);
+  training::Model model = training::model(name).make();
+  if (sgd) model.optimizer = std::make_shared<optim::SGD>(model.optimizer->parameters(), optim::SGDOptions{.lr = 0.01});
+  return model;
+}
+
+// One slice of steps of one side.
+nlohmann::json answer(const training::Model& model, double seconds) {
+  using Clock = std::chrono::steady_clock;
+  const auto since = [](Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); };
+  model.step();
+  double bytes = 0;
+  for (const auto& kernel : last_report().kernels) bytes += kernel.bytes;
+  const std::size_t kernels = last_report().kernels.size(), temporary = last_report().temporary_bytes;
+
+  memory::pool().reset_peak();
+  const std::size_t before = memory::pool().statistics().live;
+  model.step();
+  const std::size_t peak = memory::pool().statistics().peak - before;
+
+  std::vector<double> times;
+  const std::clock_t busy = std::clock();
+  const auto begin = Clock::now();
+  while (since(begin) < seconds || times.size() < 5) {
+    const auto start = Clock::now();
+    model.step();
+    times.push_back(since(start));
+  }
+  const double cpu = static_cast<double>(std::clock() - busy) / CLOCKS_PER_SEC / static_cast<double>(times.size());
+  std::sort(times.begin(), times.end());
+  return {{"time_us", times[times.size() / 2] * 1e6},
+          {"min_us", times.front() * 1e6},
+          {"cpu_us", cpu * 1e6},
+          {"steps", times.size()},
+          {"kernels", kernels},
+          {"bytes", bytes},
+          {"temporary_bytes", temporary},
+          {"peak_bytes", peak}};
+}
+
+void serve() {
+  std::map<std::string, training::Model> models;
+  std::string name, side;
+  for (double seconds = 0; std::cin >> name >> side >> seconds;) {
+    if (side != "fused" && side != "unfused") fail(fmt::format("no side '{}'", side), "There are fused and unfused");
+    if (!models.contains(name)) models.emplace(name, make(name));
+    ExecutionOptions options;
+    options.passes = side == "fused" ? standard_passes() : without_fusion();
+    set_execution_options(options);
+    std::cout << answer(models.at(name), seconds).dump() << std::endl;
+  }
+}
+
 }  // namespace
 }  // namespace cotan
 
@@ -35,6 +104,10 @@ int main(int argc, char** argv) {
   const std::string names = argc > 1 ? argv[1] : "all";
   const double seconds = argc > 2 ? std::atof(argv[2]) : 2;
   try {
+    if (names == "--serve") {
+      serve();
+      return 0;
+    }
     for (const training::ModelEntry& m : training::models())
       if (names == "all" || ("," + names + ",").find("," + std::string(m.name) + ",") != std::string::npos) measure(m, seconds, argc > 3);
   } catch (const Error& e) {

@@ -30,7 +30,13 @@ class Lowering {
 
   // A tile's function, which has been through the passes.
   Lowering(const Function& function, std::span<const View> parameters, const CompileOptions& options)
-      : options_(options), positions_({}), claims_(options.backends), context_{options, positions_, claims_}, results_(function.results.size()), function_(function), parameters_(parameters) {}
+      : options_(options),
+        positions_({}),
+        claims_(options.backends),
+        context_{options, positions_, claims_},
+        results_(function.results.size()),
+        function_(function),
+        parameters_(parameters) {}
 
   Plan run() {
     Groups groups(function_, context_);
@@ -87,7 +93,7 @@ class Lowering {
         if (seen.insert(next).second)
           stack.emplace_back(next, read_by(next));
         else if (!done.contains(next))
-          throw InternalError(fmt::format("groups of nodes wait for each other:\n{}", groups_->text()));
+          throw InternalError(fmt::format("groups of nodes wait for each other: %{} and what it reads\n{}", groups_->order_of(next), groups_->text()));
       }
     }
     for (Node* n : order) {
@@ -101,7 +107,8 @@ class Lowering {
   void set_position(const Node* n) {
     const auto of = positions_.of(n);
     if (!of.empty()) here_.assign(of.begin(), of.end());
-    places_ = {groups_->order_of(n)};
+    places_.clear();
+    if (const int place = groups_->place_of(n); place >= 0) places_ = {place};
   }
 
   void add_unit(Node* n) {
@@ -121,7 +128,7 @@ class Lowering {
     here_.clear();
     places_.clear();
     for (const Ref& n : group.nodes) {
-      places_.push_back(groups_->order_of(n.node()));
+      if (const int place = groups_->place_of(n.node()); place >= 0) places_.push_back(place);
       const auto of = positions_.of(n.node());
       here_.insert(here_.end(), of.begin(), of.end());
     }
@@ -289,6 +296,7 @@ class Lowering {
       outputs.push_back(fresh_value({out[r].dtype, shape}));
     }
     const int step = add_step(std::move(made.kernel), inputs, outputs, claim.in_place);
+    plan_.steps.back().elementwise = claim.in_place && claim.loop;
     for (Value& v : outputs) v.after = {step};
     for (std::size_t r = 0; r < claim.results.size(); ++r) values_[claim.results[r].edge()] = made.parts[r] > 1 ? added_up(outputs[r]) : outputs[r];
     if (extra) extras_.insert_or_assign(node.node(), std::pair(backend, outputs.back()));

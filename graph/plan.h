@@ -1,8 +1,8 @@
 // The plan of an evaluation: buffers, steps and phases.
 //
-// lower() turns nodes into steps: views cost nothing, claims become kernels, calls that nobody claims are inlined. schedule() orders the steps into phases of
-// independent work, decides which updates happen in place (every reader of the old value comes in an earlier phase, and every check before any write), and
-// lays intermediates out in one arena by their lifetimes. verify_plan() proves all of that on the finished plan.
+// lower() turns nodes into steps: views cost nothing, claims become kernels, calls that nobody claims are inlined. schedule() decides which updates happen in
+// place (every reader of the old value comes in an earlier phase, and every check before any write), orders the steps into phases of independent work, and
+// lays intermediates out in one arena by their lifetimes, results of loops where an operand dies. verify_plan() proves all of that on the finished plan.
 #pragma once
 
 #include <string>
@@ -12,7 +12,9 @@
 
 namespace cotan {
 
-enum class BufferKind : std::uint8_t { parameter, arena, result };
+// `scratch` lies in the arena too: the memory that the kernels of one phase work in.
+enum class BufferKind : std::uint8_t { parameter, arena, result, scratch };
+[[nodiscard]] inline bool in_arena(BufferKind kind) { return kind == BufferKind::arena || kind == BufferKind::scratch; }
 
 struct Buffer {
   BufferKind kind = BufferKind::arena;
@@ -34,9 +36,10 @@ struct Step {
   int inputs = 0;
   std::vector<int> after;  // steps that must have ended before
   int phase = 0;
-  std::vector<int> nodes;   // positions of what it computes, for reports; at least one
-  std::vector<int> places;  // the same in the function after the passes
-  bool in_place = false;    // an output may share an input's memory
+  std::vector<int> nodes;    // positions of what it computes, for reports; at least one
+  std::vector<int> places;   // the same in the function after the passes
+  bool in_place = false;     // an output may share an input's memory
+  bool elementwise = false;  // a loop over maps: any output may share the memory of any input that it reads entry by entry
   bool is_check = false;
   CheckSpec check;
 };
@@ -48,7 +51,12 @@ struct Plan {
   std::vector<int> result_buffers;       // for each result; of kind result, or parameter (returned or updated in place)
   std::vector<LeafRole> parameter_roles;
   std::vector<DType> parameter_types;
-  std::size_t arena_bytes = 0, scratch_bytes = 0;
+  std::size_t arena_bytes = 0;
+  // What a kernel works in: the most that one of them needs, and by phase the buffer that holds it for `workers` at once, or for each chunk where there are
+  // fewer; -1 where nobody needs any.
+  std::size_t scratch_bytes = 0;
+  std::vector<int> scratch_buffers;
+  int workers = 1;
   std::vector<Update> in_place;  // those updates that happen in place
   ProgramReport report;
   double seconds = 0;  // a rough estimate of the whole work on one core
@@ -59,7 +67,9 @@ struct Plan {
 [[nodiscard]] Plan lower_tile(const Function& function, std::span<const View> parameters, const CompileOptions& options);
 // `one_by_one`: every step is a phase of its own, in the plan's order.
 void schedule(Plan& plan, const CompileOptions& options, bool one_by_one = false);
-// Throws InternalError where a buffer is read after it is overwritten or reused, or a phase has steps that depend on each other.
+// Walks the phases with a map of the memory, and throws InternalError where a step reads what is not written yet, is overwritten, is another value than the one
+// it waits for, or is written in the same phase; where two steps of a phase write one place; where a buffer is used outside its lifetime; and where an update
+// in place comes before a check. What lies where it finds out from steps, phases, slots and offsets, not from the lifetimes that the layout was made from.
 void verify_plan(const Plan& plan);
 
 }  // namespace cotan

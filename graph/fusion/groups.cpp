@@ -24,11 +24,22 @@ bool is_view(const Node& node) {
   return view_through(node, View::dense(x.dtype(), x.shape())).has_value();
 }
 
+bool is_opaque(const Node& node) { return node.kind == Kind::check || node.kind == Kind::barrier; }
+
 Groups::Groups(const Function& function, PassContext& context) : function_(function), context_(context) {
   nodes_ = topological(function.results);
-  for (std::size_t i = 0; i < nodes_.size(); ++i) order_.emplace(nodes_[i], static_cast<int>(i));
+  for (std::size_t i = 0; i < nodes_.size(); ++i) places_.emplace(nodes_[i], static_cast<int>(i));
+  order_ = places_;
   for (const Ref& r : function.results) results_.insert(r.node());
-  find_needed(nodes_);
+  // A gradient may be wanted alone, of something that is computed in two parts: the other part is computed then as well, for what it leaves behind.
+  std::vector<Ref> roots(function.results);
+  for (std::vector<Ref> missing = find_needed(); !missing.empty(); missing = find_needed()) {
+    roots.insert(roots.begin(), missing.begin(), missing.end());
+    nodes_ = topological(roots);
+    order_.clear();
+    for (std::size_t i = 0; i < nodes_.size(); ++i) order_.emplace(nodes_[i], static_cast<int>(i));
+    needed_.clear();
+  }
   for (Node* n : nodes_) {
     if (!needed_.contains(n)) continue;
     const bool computed = n->kind != Kind::leaf || n->as<LeafSpec>().role == LeafRole::iota;
@@ -54,10 +65,11 @@ Groups::Groups(const Function& function, PassContext& context) : function_(funct
 }
 
 // Backwards from the results, since a claim may read less than its node's operands. Checks stay.
-void Groups::find_needed(std::span<Node* const> order) {
+std::vector<Ref> Groups::find_needed() {
+  std::vector<Ref> missing;
   for (const Ref& r : function_.results) needed_.insert(r.node());
-  for (std::size_t i = order.size(); i-- > 0;) {
-    Node* const n = order[i];
+  for (std::size_t i = nodes_.size(); i-- > 0;) {
+    Node* const n = nodes_[i];
     if (n->kind == Kind::check) needed_.insert(n);
     if (n->operand_count == 0 || !needed_.contains(n)) continue;
     const Claim* claim = is_view(*n) ? nullptr : context_.claims.first(Ref(n));
@@ -69,8 +81,10 @@ void Groups::find_needed(std::span<Node* const> order) {
     for (const Ref& partner : claim->wants) {
       needed_.insert(partner.node());
       for (const Edge& e : partner->operands()) needed_.insert(e.node);
+      if (!order_.contains(partner.node())) missing.push_back(partner);
     }
   }
+  return missing;
 }
 
 int Groups::of(const Node* node) const {
@@ -81,6 +95,11 @@ int Groups::of(const Node* node) const {
 std::span<Node* const> Groups::readers(const Node* node) const {
   const auto found = readers_.find(node);
   return found == readers_.end() ? std::span<Node* const>() : std::span<Node* const>(found->second);
+}
+
+int Groups::place_of(const Node* node) const {
+  const auto found = places_.find(node);
+  return found == places_.end() ? -1 : found->second;
 }
 
 int Groups::unit_of(const Node* node) const {
@@ -128,7 +147,7 @@ bool Groups::can_merge(std::span<const int> groups, bool with_views) const {
   auto visit = [&](const Node* n, bool by_views) {
     for (Node* reader : readers(n)) {
       const int unit = unit_of(reader);
-      const bool still = by_views && unit < 0 && reader->kind != Kind::check;
+      const bool still = by_views && unit < 0 && !is_opaque(*reader);
       if (!inside.contains(unit) && seen[still ? 1 : 0].insert(unit).second) stack.push_back({unit, still});
     }
   };

@@ -40,8 +40,10 @@ class Groups {
   [[nodiscard]] bool is_result(const Node* node) const { return results_.contains(node); }
   // Whether anything but these groups reads the result (views that only they read do not count).
   [[nodiscard]] bool read_outside(const Ref& result, std::span<const int> groups) const;
-  // Where the node stands in the function's order.
+  // Where the node stands in an order of all that is computed.
   [[nodiscard]] int order_of(const Node* node) const { return order_.at(node); }
+  // Where it stands in topological(results) of the function; -1 for one that is computed only because a claim wants its extra memory.
+  [[nodiscard]] int place_of(const Node* node) const;
 
   // Whether one step could compute them: nothing outside both reads one of them and is read by another. `with_views`: a view may, the step looks itself.
   [[nodiscard]] bool can_merge(std::span<const int> groups, bool with_views = false) const;
@@ -61,14 +63,15 @@ class Groups {
   void add_stretch(int first, int last);
   // The first place from `place` on that no group reaches across: what lies behind it never leads back before it.
   [[nodiscard]] int end_of_stretch(int place) const;
-  void find_needed(std::span<Node* const> order);
+  // Returns those nodes that claims want and that the order lacks.
+  std::vector<Ref> find_needed();
   // What must come right after a unit: a group's number, or ~place of a node in no group.
   [[nodiscard]] int unit_of(const Node* node) const;
 
   const Function& function_;
   PassContext& context_;
   std::vector<Node*> nodes_;
-  std::unordered_map<const Node*, int> order_;
+  std::unordered_map<const Node*, int> order_, places_;
   std::unordered_map<const Node*, int> of_;
   std::unordered_map<const Node*, std::vector<Node*>> readers_;
   std::unordered_set<const Node*> needed_, results_;
@@ -80,5 +83,7 @@ class Groups {
 
 // Whether the node costs nothing where its operand is dense: a view, a stop_gradient, a check.
 [[nodiscard]] bool is_view(const Node& node);
+// Whether no step may look through the view: a check that must have run, a barrier.
+[[nodiscard]] bool is_opaque(const Node& node);
 
 }  // namespace cotan

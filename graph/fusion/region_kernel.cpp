@@ -18,7 +18,11 @@ class RegionKernel final : public Kernel {
     arena_bytes_ = (plan_.arena_bytes + 63) / 64 * 64;
     for (const Step& step : plan_.steps) slots_ += step.slots.size();
     addresses_bytes_ = (slots_ * sizeof(void*) + 63) / 64 * 64;
-    scratch_bytes_ = arena_bytes_ + plan_.scratch_bytes + addresses_bytes_;
+    scratch_bytes_ = arena_bytes_ + addresses_bytes_;
+    for (const Step& step : plan_.steps) {
+      const int scratch = plan_.scratch_buffers[static_cast<std::size_t>(step.phase)];
+      scratch_of_step_.push_back(scratch < 0 ? 0 : plan_.buffers[static_cast<std::size_t>(scratch)].offset);
+    }
     for (const Step& step : plan_.steps) flops_ += step.kernel->flops() * static_cast<double>(tiles);
     bytes_ = bytes;
     output_of_buffer_.assign(plan_.buffers.size(), -1);
@@ -33,14 +37,15 @@ class RegionKernel final : public Kernel {
 
   void run(std::int64_t chunk, std::span<void* const> buffers, void* scratch) const override {
     auto* arena = static_cast<std::byte*>(scratch);
-    std::byte* steps_scratch = arena + arena_bytes_;
-    auto** addresses = reinterpret_cast<void**>(steps_scratch + plan_.scratch_bytes);
+    auto** addresses = reinterpret_cast<void**>(arena + arena_bytes_);
     const std::int64_t last = std::min(tiles_, (chunk + 1) * tiles_per_chunk_);
     for (std::int64_t tile = chunk * tiles_per_chunk_; tile < last; ++tile) {
       void** at = addresses;
-      for (const Step& step : plan_.steps) {
+      for (std::size_t s = 0; s < plan_.steps.size(); ++s) {
+        const Step& step = plan_.steps[s];
         for (std::size_t k = 0; k < step.slots.size(); ++k) at[k] = address(step.slots[k], tile, buffers, arena);
-        for (std::int64_t c = 0; c < step.kernel->chunks(); ++c) step.kernel->run(c, std::span<void* const>(at, step.slots.size()), steps_scratch);
+        for (std::int64_t c = 0; c < step.kernel->chunks(); ++c)
+          step.kernel->run(c, std::span<void* const>(at, step.slots.size()), arena + scratch_of_step_[s]);
         at += step.slots.size();
       }
     }
@@ -52,6 +57,7 @@ class RegionKernel final : public Kernel {
     const Buffer& buffer = plan_.buffers[b];
     const std::size_t inputs = ports_.input_steps.size();
     switch (buffer.kind) {
+      case BufferKind::scratch: break;  // no slot's
       case BufferKind::arena: return arena + buffer.offset + slot.byte_offset;
       case BufferKind::parameter: {
         const auto p = static_cast<std::size_t>(buffer.index);
@@ -70,6 +76,7 @@ class RegionKernel final : public Kernel {
   RegionPorts ports_;
   std::int64_t tiles_ = 1, tiles_per_chunk_ = 1;
   std::size_t arena_bytes_ = 0, addresses_bytes_ = 0, slots_ = 0;
+  std::vector<std::size_t> scratch_of_step_;  // its offset in the arena
   std::vector<int> output_of_buffer_;
 };
 

@@ -54,6 +54,10 @@ class Regions {
     const Group& g = groups_[group];
     if (g.nodes.empty() || !g.claim.wants.empty()) return false;
     if (g.fusion == name) return true;
+    // New values of parameters are written in place by loops of their own.
+    const CompileOptions& options = groups_.context().options;
+    for (const Update& u : options.updates)
+      if (groups_.of(groups_.function().results[static_cast<std::size_t>(u.result)].node()) == group) return false;
     if (!g.claim.loop && g.backend != backends().back()) return false;
     return std::all_of(g.nodes.begin(), g.nodes.end(), [](const Ref& n) { return n->kind != Kind::leaf && n->kind != Kind::call && n->result_count() == 1; });
   }
@@ -124,7 +128,7 @@ class Regions {
     for (;;) {
       const int group = groups_.of(n);
       if (group >= 0) return std::find(inside.begin(), inside.end(), group) != inside.end();
-      if (n->operand_count == 0 || !is_view(*n) || n->kind == Kind::check) return false;
+      if (n->operand_count == 0 || !is_view(*n) || is_opaque(*n)) return false;
       n = n->operands()[0].node;
     }
   }

@@ -202,7 +202,7 @@ class Rewriter {
   std::vector<Node*> order_;
   LiveGraph live_;
   std::vector<char> active_;
-  std::array<std::vector<std::size_t>, static_cast<std::size_t>(Kind::check) + 1> steps_;
+  std::array<std::vector<std::size_t>, static_cast<std::size_t>(Kind::barrier) + 1> steps_;
   std::unordered_map<Edge, Ref, RefHash> settled_;
   std::unordered_map<const Node*, Ref> becomes_;
   std::vector<Ref> operands_, stack_;
