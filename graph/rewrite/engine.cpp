@@ -161,7 +161,7 @@ class Rewriter {
   }
 
   bool apply_step(std::size_t number, const Ref& n) {
-    const Ref made = rules_.rules()[number].step(n, live_);
+    const Ref made = rules_.rules()[number].step(n);
     if (!made) return false;
     std::vector<const Node*> operands;
     for (const Edge& e : n->operands()) operands.push_back(e.node);

@@ -8,16 +8,16 @@
 #include <vector>
 
 #include "graph/rewrite/measure.h"
-#include "graph/rewrite/rule.h"
 
 namespace cotan::rewrite {
 
-class LiveGraph : public Surroundings {
+class LiveGraph {
  public:
   // `expected`: about how many nodes it will know. Whoever asks keeps the nodes that are in use.
   explicit LiveGraph(const Function& function, std::size_t expected = 0);
 
-  [[nodiscard]] int readers(const Node* node) const override;
+  // How many readers the node has; results of the function count.
+  [[nodiscard]] int readers(const Node* node) const;
   [[nodiscard]] const Measure& total() const { return total_; }
   // Readers of `from` read `to` from now on, whose nodes are counted in; what nobody reads any more is counted out.
   void replace(const Ref& from, const Ref& to);

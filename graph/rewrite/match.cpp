@@ -238,8 +238,8 @@ std::optional<std::int64_t> points_an_entry(const Node& sum) {
   return points;
 }
 
-std::optional<AlongAxis> as_total(const Node& sum, bool any_coefficient) {
-  return any_coefficient || sum.kind != Kind::sum || sum.as<SumSpec>().coefficient == 1 ? along_axis(sum, true) : std::nullopt;
+std::optional<AlongAxis> as_total(const Node& sum) {
+  return sum.kind != Kind::sum || sum.as<SumSpec>().coefficient == 1 ? along_axis(sum, true) : std::nullopt;
 }
 std::optional<AlongAxis> as_spread(const Node& sum) {
   return sum.kind != Kind::sum || sum.as<SumSpec>().coefficient == 1 ? along_axis(sum, false) : std::nullopt;

@@ -42,7 +42,7 @@ struct AlongAxis {
   int axis = 0;          // of the larger shape
   bool keepdim = false;  // the smaller shape has the axis, of size 1
 };
-[[nodiscard]] std::optional<AlongAxis> as_total(const Node& sum, bool any_coefficient = false);
+[[nodiscard]] std::optional<AlongAxis> as_total(const Node& sum);
 [[nodiscard]] std::optional<AlongAxis> as_spread(const Node& sum);
 
 // The plain index in each dimension of an access, -1 for a dimension of size 1 that is the constant 0; nothing where an index stands twice, is shorter or

@@ -46,15 +46,8 @@ struct Condition {
 // c stands for a power of two whose reciprocal is a normal number of every floating type.
 [[nodiscard]] Condition power_of_two(std::string variable);
 
-// What a step may ask for.
-class Surroundings {
- public:
-  virtual ~Surroundings() = default;
-  // How many readers the node has; results of the function count.
-  [[nodiscard]] virtual int readers(const Node* node) const = 0;
-};
 // What stands for the node's result, or nothing.
-using Step = std::function<Ref(const Ref& node, const Surroundings& surroundings)>;
+using Step = std::function<Ref(const Ref& node)>;
 
 struct Rule {
   std::string name;

@@ -1,6 +1,4 @@
-// Steps on what moves and adds up entries: casts, fills, broadcasts, sums of sums.
-#include <cmath>
-
+// Steps on casts, fills and broadcasts. What the algebra of sums knows (graph/sums: sums of sums, scales, masks) is left to it.
 #include "graph/builder.h"
 #include "graph/rewrite/measure.h"
 #include "graph/rewrite/replacement.h"
@@ -22,7 +20,7 @@ bool holds_all(DType wide, DType narrow) {
   }
 }
 
-Ref cast_of_cast(const Ref& n, const Surroundings&) {
+Ref cast_of_cast(const Ref& n) {
   const Ref inner = n->operand(0);
   if (inner->kind != Kind::cast || !holds_all(inner.dtype(), inner->operand(0).dtype())) return {};
   return graph::cast(inner->operand(0), n.dtype());
@@ -67,7 +65,7 @@ Ref with_constants(const Ref& n, bool functions) {
 }
 
 // Inside one formula, building has done it.
-Ref double_negation(const Ref& n, const Surroundings&) {
+Ref double_negation(const Ref& n) {
   const auto& nodes = n->formula().nodes;
   for (std::size_t i = nodes.size(); i-- > 0;) {
     if (nodes[i].atom != Atom::neg) continue;
@@ -91,64 +89,8 @@ Ref sum_of_fill(const Ref& n, bool reduced) {
   return graph::fill(round_to(n.dtype(), *number * s.coefficient * static_cast<double>(*points)), n.dtype(), n.shape());
 }
 
-// sum(-x) and sum(k * x), where the sum adds up: the factor goes into the coefficient.
-Ref factor_of_sum(const Ref& n, const Surroundings& around, bool negated) {
-  const auto& s = n->as<SumSpec>();
-  if (!is_floating(n.dtype()) || s.factors.size() != 1 || n->operands()[0].node->kind != Kind::map) return {};
-  const auto points = points_an_entry(*n.node());
-  const Node& map = *n->operands()[0].node;
-  if (!points || *points == 1 || around.readers(&map) != 1) return {};
-  const FormulaNode& root = map.formula().nodes.back();
-  SumSpec scaled = s;
-  int rest = -1;
-  if (negated && root.atom == Atom::neg) {
-    scaled.coefficient = -s.coefficient;
-    rest = root.a;
-  } else if (!negated && root.atom == Atom::mul) {
-    for (const auto& [number, other] : {std::pair(root.a, root.b), std::pair(root.b, root.a)}) {
-      const FormulaNode& k = map.formula().nodes[static_cast<std::size_t>(number)];
-      if (k.atom != Atom::constant || !(std::abs(k.literal) > 1e-30 && std::abs(k.literal) < 1e30)) continue;
-      scaled.coefficient = s.coefficient * k.literal;
-      rest = other;
-      break;
-    }
-  }
-  if (rest < 0) return {};
-  const Ref factors[] = {extracted(map, rest)};
-  return graph::sum(std::move(scaled), n.shape(), factors);
-}
-
-// sum over i of (sum over j of x[i, j]), both of one factor: one sum over both.
-Ref sum_of_sum(const Ref& n, const Surroundings& around) {
-  const auto& outer = n->as<SumSpec>();
-  if (outer.factors.size() != 1 || n->operand_count != 1 || n->operands()[0].node->kind != Kind::sum) return {};
-  const Node& in = *n->operands()[0].node;
-  const auto outer_points = points_an_entry(*n.node()), points = points_an_entry(in);
-  if (!outer_points || !points || *outer_points == 1 || *points == 1 || around.readers(&in) != 1) return {};
-  const auto& inner = in.as<SumSpec>();
-  const auto dims = *plain_indices(inner.output, in.shape, inner.domain);
-  SumSpec both = outer;
-  both.coefficient *= inner.coefficient;
-  std::vector<IndexExpr> to(inner.domain.size());
-  std::vector<bool> known(inner.domain.size(), false);
-  for (std::size_t d = 0; d < dims.size(); ++d) {
-    if (dims[d] < 0) continue;
-    to[static_cast<std::size_t>(dims[d])] = outer.factors[0][d];
-    known[static_cast<std::size_t>(dims[d])] = true;
-  }
-  for (std::size_t i = 0; i < to.size(); ++i) {
-    if (known[i]) continue;
-    to[i] = index_of(static_cast<int>(both.domain.size()));
-    both.domain.push_back(inner.domain[i]);
-  }
-  both.factors[0] = inner.factors[0];
-  for (IndexExpr& e : both.factors[0]) e = substitute(e, to);
-  const Ref factors[] = {in.operand(0)};
-  return graph::sum(std::move(both), n.shape(), factors);
-}
-
 // What a part of a formula is computed from, where that is broadcasts that are all alike: computed before the broadcast, on the smaller tensors.
-Ref before_broadcast(const Ref& n, const Surroundings&) {
+Ref before_broadcast(const Ref& n) {
   const Formula& f = n->formula();
   if (f.operands.empty()) return {};
   auto broadcast_of = [&](std::size_t operand) -> const Node* {
@@ -197,41 +139,29 @@ Ref before_broadcast(const Ref& n, const Surroundings&) {
 
 void add_movement_steps(RuleSet& rules) {
   rules.add(
-      RuleClass::exact, "stop_gradient(x)", Kind::stop_gradient, [](const Ref& n, const Surroundings&) { return n->operand(0); },
+      RuleClass::exact, "stop_gradient(x)", Kind::stop_gradient, [](const Ref& n) { return n->operand(0); },
       "func f(x: f32[3,4]) { %0: f32[3,4] = stop_gradient(x) %1: f32[3,4] = exp(%0) return %1 }");
   rules.add(RuleClass::exact, "cast(cast(x))", Kind::cast, cast_of_cast, "func f(x: f32[3,4]) { %0: f64[3,4] = cast(x) %1: i32[3,4] = cast(%0) return %1 }");
   rules.add(RuleClass::exact, "-(-x)", Kind::map, double_negation,
             "func f(x: f32[3,4]) { %0: f32[3,4] = neg(x) %1: f32[3,4] = neg(%0) %2: f32[3,4] = exp(%1) return %2 }");
   rules.add(
-      RuleClass::exact, "constants", Kind::map, [](const Ref& n, const Surroundings&) { return with_constants(n, false); },
+      RuleClass::exact, "constants", Kind::map, [](const Ref& n) { return with_constants(n, false); },
       "func f(x: f32[3,4]) { %0: f32[3,4] = { 0.1 } %1: f32[3,4] = { 3 } %2: f32[3,4] = div(%0, %1) %3: f32[3,4] = mul(x, %2) return %3 }");
   rules.add(
-      RuleClass::exact, "broadcast of a fill", Kind::sum, [](const Ref& n, const Surroundings&) { return sum_of_fill(n, false); },
+      RuleClass::exact, "broadcast of a fill", Kind::sum, [](const Ref& n) { return sum_of_fill(n, false); },
       "func f(x: f32[3,4]) { %0: f32[3] = { 0.1 } %1: f32[3,4][i,j] = 0.3 * %0[i] %2: f32[3,4] = mul(x, %1) return %2 }");
-  rules
-      .add(
-          RuleClass::exact, "sum(-x)", Kind::sum, [](const Ref& n, const Surroundings& around) { return factor_of_sum(n, around, true); },
-          "func f(x: f32[3,4]) { %0: f32[3,4] = neg(x) %1: f32[3][i] = %0[i,j] return %1 }")
-      .zero_sign();
   rules.add(RuleClass::exact, "f(broadcast(x))", Kind::map, before_broadcast,
             "func f(x: f32[3,4], b: f32[4], c: f32[4]) { %0: f32[3,4][i,j] = b[j] %1: f32[3,4][i,j] = c[j] %2: f32[3,4] = { x * (%0 / (%1 + 1)) } return %2 }");
   rules
       .add(
-          RuleClass::stable, "functions of constants", Kind::map, [](const Ref& n, const Surroundings&) { return with_constants(n, true); },
+          RuleClass::stable, "functions of constants", Kind::map, [](const Ref& n) { return with_constants(n, true); },
           "func f(x: f32[3,4]) { %0: f32[3,4] = { 0.1 } %1: f32[3,4] = exp(%0) %2: f32[3,4] = mul(x, %1) return %2 }")
       .ulp(1);
   rules
       .add(
-          RuleClass::stable, "sum of a fill", Kind::sum, [](const Ref& n, const Surroundings&) { return sum_of_fill(n, true); },
+          RuleClass::stable, "sum of a fill", Kind::sum, [](const Ref& n) { return sum_of_fill(n, true); },
           "func f(x: f32[3]) { %0: f32[3,4] = { 0.1 } %1: f32[3][i] = 0.25 * %0[i,j] %2: f32[3] = mul(x, %1) return %2 }")
       .ulp(1);
-  rules
-      .add(
-          RuleClass::stable, "sum(k * x)", Kind::sum, [](const Ref& n, const Surroundings& around) { return factor_of_sum(n, around, false); },
-          "func f(x: f32[3,4]) { %0: f32[3,4] = { 0.3 * x } %1: f32[3][i] = %0[i,j] return %1 }")
-      .ulp(4);
-  rules.add(RuleClass::stable, "sum(sum(x))", Kind::sum, sum_of_sum, "func f(x: f32[3,4]) { %0: f32[3][i] = 0.25 * x[i,j] %1: f32[][] = %0[i] return %1 }")
-      .ulp(4);
 }
 
 }  // namespace cotan::rewrite

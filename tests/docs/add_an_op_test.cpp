@@ -79,6 +79,14 @@ TEST_F(ApplyPage, AppendsCreatesAndKeepsWhatIsPrinted) {
   EXPECT_EQ(made("expected.txt"), "42\n");
 }
 
+TEST_F(ApplyPage, InsertsBeforeTheOneLineThatBeginsSo) {
+  const std::string block = "-->\n```cpp\n  new row\n```\n", append = "<!-- append to: a.def -->\n```cpp\nlast row\n```\n";
+  const Outcome outcome = apply("<!-- insert in: a.def before: old " + block + append);
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_EQ(made("a.def"), "  new row\nold row\nlast row\n");
+  EXPECT_NE(apply("<!-- insert in: a.def before: another " + block).status, 0);
+}
+
 TEST_F(ApplyPage, RefusesAPageWithoutMarksOrWithoutTheBlock) {
   EXPECT_NE(apply("# Page\n```cpp\nint a;\n```\n").status, 0);
   EXPECT_NE(apply("<!-- new file: b.cpp -->\ntext in between\n```cpp\nint b;\n```\n").status, 0);

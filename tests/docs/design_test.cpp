@@ -1,28 +1,17 @@
 // docs/design.md shows a graph and its gradient: both texts are what the library prints.
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <string>
 
 #include "autograd/differentiate.h"
 #include "graph/text/text.h"
-#include "tests/project/process.h"
+#include "tests/docs/pages.h"
 
 namespace cotan::project {
 namespace {
 
-// The block after the line <!-- mark -->; empty if there is none.
-std::string block_after(const std::string& page, const std::string& mark) {
-  const std::string opening = "\n<!-- " + mark + " -->\n```text\n";
-  const std::size_t at = page.find(opening);
-  if (at == std::string::npos) return "";
-  const std::size_t begin = at + opening.size(), end = page.find("```\n", begin);
-  return end == std::string::npos ? "" : page.substr(begin, end - begin);
-}
-
 TEST(DesignPage, ShowsTheGradientThatIsGenerated) {
-  const std::string page = content_of(std::filesystem::path(COTAN_SOURCE_DIR) / "docs/design.md");
-  const std::string graph = block_after(page, "graph"), gradient = block_after(page, "gradient");
+  const std::string text = page("design.md"), graph = block_after(text, "graph"), gradient = block_after(text, "gradient");
   ASSERT_NE(graph, "");
   ASSERT_NE(gradient, "");
   Function f = parse_function(graph, "docs/design.md");

@@ -162,7 +162,7 @@ TEST(RuleSet, FaultsAreNamed) {
   EXPECT_THAT(message([&] { (void)rules.with_root(Atom::neg); }), HasSubstr("rule 'c': the left side folds"));
   RuleSet steps;
   steps.add(
-      RuleClass::exact, "d", Kind::map, [](const Ref& n, const rewrite::Surroundings&) { return n->operand(0); }, "");
+      RuleClass::exact, "d", Kind::map, [](const Ref& n) { return n->operand(0); }, "");
   const Function f = parse_function("func f(x: f32[8]) { %0: bool[8] = isnan(x) return %0 }");
   EXPECT_THAT(message([&] { (void)rewrite::rewrite(f, steps); }), HasSubstr("rule 'd' makes f32 (8,) of bool (8,)"));
 }

@@ -93,6 +93,32 @@ TEST(MergeSums, ScalesGoIntoSums) {
 )");
 }
 
+TEST(MergeSums, SumsOfSums) {
+  EXPECT_EQ(after_passes(R"(func f(x: f32[4,6]) {
+  %0: f32[4][i] = x[i,j]
+  %1: f32[][] = 0.25 * %0[i]
+  return %1
+}
+)",
+                         "-all,+merge_sums"),
+            R"(func f(x: f32[4,6]) {
+  %0: f32[][] = 0.25 * x[p,q]
+  return %0
+}
+)");
+}
+
+// One sum over both would have more points than the two: each window's entry is read again.
+TEST(MergeSums, ASumOfWindowsStays) {
+  const std::string text = R"(func f(x: f32[6]) {
+  %0: f32[4][i] = x[i+p]; p<3
+  %1: f32[][] = %0[p]
+  return %1
+}
+)";
+  EXPECT_EQ(after_passes(text, "-all,+merge_sums"), text);
+}
+
 TEST(MergeSums, ZeroTimesSomethingStays) {
   EXPECT_EQ(after_passes(R"(func f(x: f32[3,4]) {
   %0: f32[3,4] = { x * 0 }

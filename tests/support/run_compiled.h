@@ -9,10 +9,8 @@
 
 namespace cotan::testing {
 
-// The results of f, compiled for so many threads. `inputs` are the values of its parameters.
-[[nodiscard]] inline std::vector<reference::Array> run_compiled(const Function& f, std::span<const reference::Array> inputs, int threads = 1) {
-  CompileOptions options;
-  options.threads = threads;
+// The results of f, compiled so. `inputs` are the values of its parameters.
+[[nodiscard]] inline std::vector<reference::Array> run_compiled(const Function& f, std::span<const reference::Array> inputs, const CompileOptions& options) {
   const auto program = compile_program(f, topological(f.results), options);
   std::vector<InputValue> in(inputs.size());
   for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -24,6 +22,12 @@ namespace cotan::testing {
   for (std::size_t r = 0; r < results.size(); ++r)
     out.push_back(reference::from_buffer(results[r]->data(), View::dense(f.results[r].dtype(), f.results[r].shape())));
   return out;
+}
+// The same for so many threads, with the usual options.
+[[nodiscard]] inline std::vector<reference::Array> run_compiled(const Function& f, std::span<const reference::Array> inputs, int threads = 1) {
+  CompileOptions options;
+  options.threads = threads;
+  return run_compiled(f, inputs, options);
 }
 
 }  // namespace cotan::testing

@@ -1,0 +1,173 @@
+// Regions: which kernels run tile by tile as one step, and what keeps them apart. Numbers are places in the function's order, parameters included. Tensors of
+// 256 x 128 are too large for a region without tiles, and a row of them fits any cache.
+#include <gmock/gmock.h>
+
+#include "tests/fusion/fused.h"
+
+namespace cotan::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+// After the fusion of loops, which comes before; regions alone are shown.
+Fused fused(const Function& f) {
+  Fused made = testing::fused(f, {fusion::fuse_kernels, fusion::fuse_regions});
+  std::string regions;
+  for (std::size_t at = 0; at < made.text.size();) {
+    const std::size_t end = made.text.find('\n', at) + 1;
+    const std::string line = made.text.substr(at, end - at);
+    if (line.starts_with("fuse_regions:")) regions += line;
+    at = end;
+  }
+  made.text = regions;
+  return made;
+}
+std::string fused(std::string_view text) {
+  const Function f = parse_function(text);
+  expect_right(f, 1e-4);
+  return fused(f).text;
+}
+// The name of the one kernel that the text is compiled to, as it stands.
+std::string kernel_of(std::string_view text) {
+  const Function f = parse_function(text);
+  CompileOptions options;
+  options.passes = PassSwitches("-simplify");
+  const auto program = compile_program(f, topological(f.results), options);
+  return program->report().kernels.size() == 1 ? program->report().kernels[0].name : fmt::format("{} kernels", program->report().kernels.size());
+}
+
+constexpr const char* softmax = R"(func f(x: f32[256,128]) {
+    %0: f32[256][i] = max x[i,p]
+    %1: f32[256,128][i,j] = %0[i]
+    %2: f32[256,128] = sub(x, %1)
+    %3: f32[256,128] = exp(%2)
+    %4: f32[256][i] = %3[i,p]
+    %5: f32[256,128][i,j] = %4[i]
+    %6: f32[256,128] = div(%3, %5)
+    return %6
+  })";
+
+TEST(Regions, RowsOfASoftmax) {
+  EXPECT_EQ(fused(softmax), "fuse_regions: %1 %3 %4 %5 %7\n");
+  EXPECT_THAT(kernel_of(softmax), AllOf(HasSubstr("region of 5 nodes, "), HasSubstr(" tiles")));
+}
+
+TEST(Regions, ATransposeInsideIsRefused) {
+  EXPECT_EQ(fused(R"(func f(x: f32[256,256]) {
+    %0: f32[256,256] = exp(x)
+    %1: f32[256,256][i,j] = %0[j,i]
+    %2: f32[256,256] = sin(%1)
+    %3: f32[256][i] = %2[i,p]
+    return %3
+  })"),
+            "fuse_regions: %3 %4\n");
+}
+
+TEST(Regions, AReductionOverTheFirstDimensionIsRefused) {
+  EXPECT_EQ(fused(R"(func f(x: f32[256,128]) {
+    %0: f32[256,128] = exp(x)
+    %1: f32[128][j] = %0[p,j]
+    return %1
+  })"),
+            "");
+}
+
+// The sum over all rows first gives one sum for each block of them: those are the tiles.
+TEST(Regions, BlocksOfALongSumAreTiles) {
+  EXPECT_EQ(fused(R"(func f(x: f32[256,128]) {
+    %0: f32[256,128] = exp(x)
+    %1: f32[32,128][b,j] = %0[8*b+p,j]; p<8
+    %2: f32[128][j] = %1[p,j]
+    return %2
+  })"),
+            "fuse_regions: %1 %2\n");
+}
+
+TEST(Regions, RowsThatOverlapAreRefused) {
+  EXPECT_EQ(fused(R"(func f(x: f32[256,128]) {
+    %0: f32[256,128] = exp(x)
+    %1: f32[256,128][i,j] = %0[i+p-1,j]; p<3
+    return %1
+  })"),
+            "");
+}
+
+TEST(Regions, AReaderOutsideGetsTheValue) {
+  EXPECT_EQ(fused(R"(func f(x: f32[256,128], w: f32[128,64]) {
+    %0: f32[256,128] = exp(x)
+    %1: f32[256][i] = %0[i,p]
+    %2: f32[256,128][i,j] = %1[i]
+    %3: f32[256,128] = div(%0, %2)
+    %4: f32[256,64][i,j] = %0[i,p] * w[p,j]
+    return %3, %4
+  })"),
+            "fuse_regions: %1 %2 %4\n");
+}
+
+TEST(Regions, ATableOfPlacesWithinTheRow) {
+  EXPECT_EQ(fused(R"(func f(x: f32[256,128], t: i32[256]) {
+    %0: i32[256] = check(t) {below=128, what="index"}
+    %1: f32[256,128] = exp(x)
+    %2: f32[256][i] = %1[i,%0[i]]
+    %3: f32[256,128][i,j] = %2[i]
+    %4: f32[256,128] = div(%1, %3)
+    return %4
+  })"),
+            "fuse_regions: %1 %4 %6\n");
+}
+
+TEST(Regions, ATableOfRowsIsRefused) {
+  EXPECT_EQ(fused(R"(func f(x: f32[256,128], t: i32[256]) {
+    %0: i32[256] = check(t) {below=256, what="index"}
+    %1: f32[256,128] = exp(x)
+    %2: f32[256,128][i,j] = %1[%0[i],j]
+    return %2
+  })"),
+            "");
+}
+
+TEST(Regions, ACheckBetweenIsRefused) {
+  EXPECT_EQ(fused(R"(func f(x: f32[512,128], n: i32[512]) {
+    %0: i32[512] = { n * 2 }
+    %1: i32[512] = check(%0) {below=128, what="index"}
+    %2: f32[512][i] = x[i,%1[i]]
+    %3: f32[512] = exp(%2)
+    return %3
+  })"),
+            "fuse_regions: %4 %5\n");
+}
+
+TEST(Regions, APathThroughAProductKeepsThemApart) {
+  const Function f = parse_function(R"(func f(x: f32[256,128], w: f32[128,128]) {
+    %0: f32[256,128] = exp(x)
+    %1: f32[256,128][i,j] = %0[i,p] * w[p,j]
+    %2: f32[256][i] = %1[i,p]
+    %3: f32[256,128][i,j] = %2[i]
+    %4: f32[256,128] = add(%0, %3)
+    return %4
+  })");
+  expect_right(f, 1e-4);
+  const Fused made = fused(f);
+  EXPECT_EQ(made.text, "fuse_regions: %4 %6\n");
+  bool between = false;
+  for (const MissReport& m : made.misses) between |= m.what == "fuse_regions" && m.reason.code == ReasonCode::between;
+  EXPECT_TRUE(between);
+}
+
+// Too little work to be cut: everything that touches it is one step, whatever it reads of what.
+TEST(Regions, SmallOnesNeedNoTiles) {
+  constexpr const char* text = R"(func f(x: f32[16,8]) {
+    %0: f32[16,8] = exp(x)
+    %1: f32[8][j] = %0[p,j]
+    %2: f32[16,8][i,j] = %1[j]
+    %3: f32[16,8] = div(%0, %2)
+    %4: f32[][] = %3[p,q]
+    return %3, %4
+  })";
+  EXPECT_EQ(fused(text), "fuse_regions: %1 %2 %4 %5\n");
+  EXPECT_EQ(kernel_of(text), "region of 4 nodes, 4 kernels, 1 tiles");
+}
+
+}  // namespace
+}  // namespace cotan::testing
