@@ -56,7 +56,8 @@ Model mlp() {
 }
 
 Model cnn() {
-  const Variable k1 = weights("conv1.w", {32, 1, 5, 5}, 0.1), b1 = zero("conv1.b", {32}), k2 = weights("conv2.w", {64, 32, 5, 5}, 0.03), b2 = zero("conv2.b", {64});
+  const Variable k1 = weights("conv1.w", {32, 1, 5, 5}, 0.1), b1 = zero("conv1.b", {32}), k2 = weights("conv2.w", {64, 32, 5, 5}, 0.03),
+                 b2 = zero("conv2.b", {64});
   const Linear third("third", 3136, 512), fourth("fourth", 512, 10);
   const Tensor x = images({64, 1, 28, 28}), target = labels(64);
   auto loss = [=] {
@@ -73,8 +74,8 @@ Model transformer() {
   const Linear qkv("qkv", width, 3 * width), out("out", width, width), up("up", width, 4 * width), down("down", 4 * width, width);
   const Tensor x = made(normal({batch, steps, width})), y = made(normal({batch, steps, width}));
   auto loss = [=] {
-    const Tensor split = permute(reshape(qkv(layer_norm(x, g1, b1, {.normalized_shape = {width}})), {.shape = {batch, steps, 3, heads, head}}),
-                                 {.dims = {2, 0, 3, 1, 4}});
+    const Tensor split =
+        permute(reshape(qkv(layer_norm(x, g1, b1, {.normalized_shape = {width}})), {.shape = {batch, steps, 3, heads, head}}), {.dims = {2, 0, 3, 1, 4}});
     auto part = [&](std::int64_t i) { return select(split, {.dim = 0, .index = i}); };
     const Tensor scores = matmul(part(0), transpose(part(1), {.dim0 = 2, .dim1 = 3})) * (1 / std::sqrt(static_cast<double>(head)));
     const Tensor attended = reshape(permute(matmul(softmax(scores, {.dim = -1}), part(2)), {.dims = {0, 2, 1, 3}}), {.shape = {batch, steps, width}});

@@ -1,5 +1,7 @@
 #include "backends/loops/tiles.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -39,7 +41,7 @@ void with_size(std::size_t element_size, F&& f) {
 Tiling::Tiling(std::span<const View> views) {
   const Shape& shape = views[0].shape;
   for (const View& v : views)
-    if (v.shape != shape || v.strides.rank() != shape.rank()) throw InternalError("views of different shapes in one loop");
+    if (v.shape != shape || v.strides.rank() != shape.rank()) throw InternalError(fmt::format("views of {} and {} in one loop", v.shape.text(), shape.text()));
   std::vector<std::size_t> dimensions;
   for (std::size_t d = 0; d < shape.rank(); ++d)
     if (shape[d] != 1) dimensions.push_back(d);

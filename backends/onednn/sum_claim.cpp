@@ -129,7 +129,9 @@ Claim claim_of(const Ref& node, const Ref& result, Product product, std::span<co
 // Whether two values may lie in one memory: views of one tensor do.
 bool may_share_memory(Ref a, Ref b) {
   for (Ref* r : {&a, &b})
-    while ((*r)->kind == Kind::stop_gradient || (*r)->kind == Kind::check || (*r)->kind == Kind::barrier || ((*r)->kind == Kind::sum && (*r)->operand_count == 1)) *r = (*r)->operand(0);
+    while ((*r)->kind == Kind::stop_gradient || (*r)->kind == Kind::check || (*r)->kind == Kind::barrier ||
+           ((*r)->kind == Kind::sum && (*r)->operand_count == 1))
+      *r = (*r)->operand(0);
   return a == b;
 }
 

@@ -121,7 +121,11 @@ Ref tile_of(const Node& node, std::span<const Ref> operands, std::int64_t tiles)
       s.domain[0] /= tiles;
       return graph::reduce(s, operands[0]);
     }
-    default: return graph::rebuild(node, operands)[0];
+    case Kind::cast: return graph::cast(operands[0], node.dtype);
+    case Kind::stop_gradient: return graph::stop_gradient(operands[0]);
+    case Kind::scan: return graph::scan(operands[0], operands[1], node.as<ScanSpec>().axis, node.as<ScanSpec>().reverse);
+    case Kind::order: return graph::order(operands[0], node.as<OrderSpec>().axis, node.as<OrderSpec>().descending);
+    default: throw InternalError(fmt::format("a tile of a {}", name_of(node.kind)));
   }
 }
 

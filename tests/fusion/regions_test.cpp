@@ -53,6 +53,21 @@ TEST(Regions, RowsOfASoftmax) {
   EXPECT_THAT(kernel_of(softmax), AllOf(HasSubstr("region of 5 nodes, "), HasSubstr(" tiles")));
 }
 
+TEST(Regions, CastsScansAndOrdersAreCutToo) {
+  EXPECT_NE(fused(R"(func f(x: f32[256,128]) {
+    %0: f32[256,128] = exp(x)
+    %1: f32[256][i] = max %0[i,p]
+    %2: f32[256,128][i,j] = %1[i]
+    %3: f32[256,128] = sub(%0, %2)
+    %4: f32[256,128] = scan(%3, %0) {axis=1, reverse=false}
+    %5: i32[256,128] = order(%4) {axis=1, descending=false}
+    %6: f32[256,128] = cast(%5)
+    %7: f32[256,128] = add(%6, %2)
+    return %7
+  })"),
+            "");
+}
+
 TEST(Regions, ATransposeInsideIsRefused) {
   EXPECT_EQ(fused(R"(func f(x: f32[256,256]) {
     %0: f32[256,256] = exp(x)
