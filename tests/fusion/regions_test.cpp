@@ -60,9 +60,9 @@ TEST(Regions, CastsScansAndOrdersAreCutToo) {
     %2: f32[256,128][i,j] = %1[i]
     %3: f32[256,128] = sub(%0, %2)
     %4: f32[256,128] = scan(%3, %0) {axis=1, reverse=false}
-    %5: i32[256,128] = order(%4) {axis=1, descending=false}
+    %5: i32[256,128] = order(x) {axis=1, descending=false}
     %6: f32[256,128] = cast(%5)
-    %7: f32[256,128] = add(%6, %2)
+    %7: f32[256,128] = add(%6, %4)
     return %7
   })"),
             "");
