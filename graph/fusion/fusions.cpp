@@ -21,11 +21,11 @@ std::span<const Fusion> fusions() { return all_fusions; }
 void run_fusions(Groups& groups, std::vector<PassRecord>& records) {
   for (const Fusion& f : all_fusions) {
     if (!groups.context().options.passes.enabled(f.name, true)) continue;
-    const std::string before = groups.text();
+    const std::size_t before = groups.changes();
     const auto start = std::chrono::steady_clock::now();
     f.run(groups);
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-    records.push_back({std::string(f.name), groups.text() != before, took.count()});
+    records.push_back({std::string(f.name), groups.changes() != before, took.count()});
   }
 }
 

@@ -24,6 +24,8 @@ bool is_view(const Node& node) {
   return view_through(node, View::dense(x.dtype(), x.shape())).has_value();
 }
 
+bool is_fill(const Node& node) { return node.kind == Kind::map && node.operand_count == 0; }
+
 bool is_opaque(const Node& node) { return node.kind == Kind::check || node.kind == Kind::barrier; }
 
 Groups::Groups(const Function& function, PassContext& context) : function_(function), context_(context) {
@@ -200,6 +202,7 @@ void Groups::merge(std::span<const int> groups, Claim claim, std::string_view fu
 
 void Groups::reclaim(int group, Claim claim, std::string_view fusion, const Backend* backend) {
   Group& g = groups_[static_cast<std::size_t>(group)];
+  ++changes_;
   g.claim = std::move(claim);
   g.fusion = fusion;
   g.backend = backend;

@@ -56,6 +56,8 @@ class Groups {
   void miss(std::string_view what, const Node* node, Reason reason);
   [[nodiscard]] std::vector<MissReport> take_misses() { return std::move(misses_); }
 
+  // How many times groups were merged or got another claim.
+  [[nodiscard]] std::size_t changes() const { return changes_; }
   // As text, one line for each group of several nodes: "fuse_kernels: %3 %4 %7", numbers being places in the function's order. For tests and dumps.
   [[nodiscard]] std::string text() const;
 
@@ -79,10 +81,13 @@ class Groups {
   // Stretches of the order, first place to last, over which groups of several nodes reach; those that overlap are one.
   std::map<int, int> stretches_;
   std::vector<MissReport> misses_;
+  std::size_t changes_ = 0;
 };
 
 // Whether the node costs nothing where its operand is dense: a view, a stop_gradient, a check.
 [[nodiscard]] bool is_view(const Node& node);
+// Whether the node is one value everywhere, which a loop that reads it holds as a constant.
+[[nodiscard]] bool is_fill(const Node& node);
 // Whether no step may look through the view: a check that must have run, a barrier.
 [[nodiscard]] bool is_opaque(const Node& node);
 

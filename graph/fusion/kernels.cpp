@@ -14,7 +14,6 @@ constexpr std::string_view name = "fuse_kernels";
 // Beyond these a loop's values no longer fit registers and the first cache, and compiling it takes too long.
 constexpr std::size_t most_atoms = 160, most_streams = 28;
 
-bool is_fill(const Node& n) { return n.kind == Kind::map && n.operand_count == 0; }
 std::size_t atoms_of(const Group& g) {
   std::size_t atoms = 0;
   for (const Ref& n : g.nodes) atoms += n->kind == Kind::map ? n->formula().nodes.size() : 1;

@@ -32,7 +32,6 @@ double tile_bytes() {
 }
 
 double bytes_of(const Ref& r) { return static_cast<double>(r.shape().elements()) * static_cast<double>(size_of(r.dtype())); }
-bool is_fill(const Node& n) { return n.kind == Kind::map && n.operand_count == 0; }
 
 class Regions {
  public:
