@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "graph/kernel.h"
+#include "graph/layouts/blocking.h"
 #include "graph/node.h"
 
 namespace cotan {
@@ -108,6 +109,11 @@ class Backend {
   [[nodiscard]] virtual Match match_with(const Ref& node, const Epilogue& epilogue, const BackendOptions& options) const {
     static_cast<void>(node), static_cast<void>(epilogue), static_cast<void>(options);
     return Reason{ReasonCode::not_recognised, "kernels that end with their result"};
+  }
+  // The layouts in which the backend would compute this node much faster: of its result, then of its operands. Empty: the plain ones.
+  [[nodiscard]] virtual std::vector<Blocking> blockings(const Ref& node, const BackendOptions& options) const {
+    static_cast<void>(node), static_cast<void>(options);
+    return {};
   }
 };
 

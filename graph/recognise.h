@@ -64,10 +64,12 @@ struct ConvolutionForm {
 };
 
 // A pooling over windows: source[batch, stride * position + dilation * tap - padding] is met by result[batch, position], positions out of range counting for
-// nothing. Both tensors have the batch's dimensions first, then the windows' in the same order; `gradient`: the source's part is computed from the result's.
+// nothing. Both tensors have the batch's dimensions first, then the windows' in the same order, then channels; `gradient`: the source's part is computed from
+// the result's.
 struct PoolingWindows {
   bool gradient = false;
-  std::int64_t batch = 1;           // of all dimensions without a window
+  std::int64_t batch = 1;           // of all dimensions in front of the windows
+  std::int64_t channels = 1;        // of those behind them
   Shape input, kernel, output;      // 1 to 3 windows
   Shape stride, dilation, padding;  // one for each window
   bool operator==(const PoolingWindows&) const = default;

@@ -27,9 +27,8 @@ class Reading {
       const IndexExpr e = without_units(source_[d], domain_);
       if (!e.affine()) return std::nullopt;
       if (is_batch(e, source_shape_[d])) {
-        if (made_.input.rank() > 0) return std::nullopt;  // channels behind the windows
-        made_.batch *= source_shape_[d];
-      } else if (!window(e, source_shape_[d], slides)) {
+        (made_.input.rank() > 0 ? made_.channels : made_.batch) *= source_shape_[d];
+      } else if (made_.channels > 1 || !window(e, source_shape_[d], slides)) {
         return std::nullopt;
       }
     }

@@ -1,10 +1,27 @@
 #include "graph/views.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "graph/recognise.h"
 
 namespace cotan {
+namespace {
+
+// Whether the output's last dimension walks through a part of one of the factor's dimensions, with wide steps: a block of channels. As a view it would be read
+// a few entries of each cache line at a time, by everybody; as memory of its own it is made once.
+bool into_blocks(const SumSpec& s, const IndexSteps& in) {
+  if (s.output.empty()) return false;
+  const int last = s.output.back().plain();
+  if (last < 0 || std::abs(in.of[static_cast<std::size_t>(last)]) <= 1) return false;
+  return std::ranges::any_of(s.factors[0], [&](const IndexExpr& e) {
+    return e.coefficient(last) == 1 &&
+           std::ranges::any_of(e.terms, [&](const IndexTerm& t) { return t.coefficient == s.domain[static_cast<std::size_t>(last)]; });
+  });
+}
+
+}  // namespace
+
 std::optional<View> view_through(const Node& sum, const View& factor) {
   const auto& s = sum.as<SumSpec>();
   if (s.factors.size() != 1 || s.coefficient != 1 || !s.guards.empty() || sum.operand_count != 1) return std::nullopt;
@@ -13,6 +30,7 @@ std::optional<View> view_through(const Node& sum, const View& factor) {
   View view{factor.dtype, sum.shape, Shape(), factor.offset};
   const IndexSteps in = index_steps(s.factors[0], factor.strides, s.domain.size());
   view.offset += in.base;
+  if (into_blocks(s, in)) return std::nullopt;
 
   // Each dimension of the output is a mixed-radix code of its indices (coefficients 1, n0, n0*n1, ...), whose steps in memory must nest alike.
   std::vector<bool> seen(s.domain.size(), false);

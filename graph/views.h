@@ -9,7 +9,8 @@
 namespace cotan {
 
 // The view of the one factor's buffer that a sum node amounts to, given the factor's own view; nothing where it computes, clips, leaves entries of its output
-// out, or splits a dimension that is not contiguous.
+// out, or splits a dimension that is not contiguous; and where it brings parts of a dimension together as blocks
+// (graph/layouts/blocking.h), which are memory of their own.
 [[nodiscard]] std::optional<View> view_through(const Node& sum, const View& factor);
 
 }  // namespace cotan

@@ -25,6 +25,11 @@ class OneDnnBackend final : public Backend {
     if (!onednn::unheld_reason().empty()) return Reason{ReasonCode::primitive_refused, onednn::unheld_reason()};
     return onednn::match_sum_with(node, epilogue, options);
   }
+
+  [[nodiscard]] std::vector<Blocking> blockings(const Ref& node, const BackendOptions& options) const override {
+    if (node->kind != Kind::sum || !onednn::unheld_reason().empty()) return {};
+    return onednn::blockings_of(node, options);
+  }
 };
 
 }  // namespace

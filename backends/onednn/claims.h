@@ -43,6 +43,12 @@ using SumViews = std::array<View, 3>;
 [[nodiscard]] Attempt attempt_convolution(const ConvolutionForm& form, const SumSpec& spec, const SumViews& views, const Tail& tail,
                                           const BackendOptions& options, int threads);
 
+// The blocks in which a convolution of dense tensors had better be computed: of its output and of its factors. Empty where plain layouts are as good, and
+// where the tensors are not those of a plain convolution (batch, channels, positions).
+[[nodiscard]] std::vector<Blocking> convolution_blockings(const ConvolutionForm& form, const SumSpec& spec, const TensorShapes& shapes);
+// Those of a sum; empty for what is no convolution.
+[[nodiscard]] std::vector<Blocking> blockings_of(const Ref& node, const BackendOptions& options);
+
 // What a sum of two factors can be claimed as.
 struct Forms {
   std::optional<MatmulForm> matmul;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "backends/onednn/blocked_layouts.h"
 #include "backends/onednn/post_ops.h"
 
 namespace cotan::onednn {
@@ -45,6 +46,7 @@ Made refuse_form(const ConvolutionProblem& problem) {
   for (std::int64_t channels : {problem.in_channels, problem.out_channels}) {
     if (channels % problem.groups != 0) return refuse(Refusal::malformed, fmt::format("{} channels in {} groups", channels, problem.groups));
   }
+  if (problem.blocks != ConvolutionBlocks{} && problem.groups > 1) return refuse(Refusal::layout, "blocks of channels in groups");
   return {};
 }
 
@@ -168,6 +170,16 @@ ConvolutionProblem without_unread_end(const ConvolutionProblem& problem) {
   return cut;
 }
 
+// The layouts of the caller's tensors; nothing where his blocks are none of the library's.
+std::optional<ConvolutionLayouts> callers_layouts(const Tensors& tensors, const ConvolutionBlocks& blocks) {
+  const auto& [source, weights, result] = tensors;
+  const auto of_source = blocks.source > 1 ? blocked_tensor(source.sizes, source.strides, blocks.source) : source.plain();
+  const auto of_weights = blocks.out > 1 ? blocked_weights(weights.sizes, weights.strides, blocks) : weights.plain();
+  const auto of_result = blocks.result > 1 ? blocked_tensor(result.sizes, result.strides, blocks.result) : result.plain();
+  if (!of_source || !of_weights || !of_result) return std::nullopt;
+  return ConvolutionLayouts{.source = *of_source, .weights = *of_weights, .result = *of_result};
+}
+
 // What is done after a forward convolution.
 struct After {
   std::vector<Reach> reaches;
@@ -197,7 +209,9 @@ bool applies_slowly(const Descriptor& kernel, const After& after) {
 Made make_in(bool blocked, const ConvolutionProblem& problem) {
   return make_held([&]() -> Made {
     const Tensors tensors = tensors_of(problem);
-    const ConvolutionLayouts callers{.source = tensors.source.plain(), .weights = tensors.weights.plain(), .result = tensors.result.plain()};
+    const std::optional<ConvolutionLayouts> given = callers_layouts(tensors, problem.blocks);
+    if (!given) return refuse(Refusal::layout, "blocks of channels that do not lie as the library's");
+    const ConvolutionLayouts& callers = *given;
     const Windows windows = windows_of(problem);
     After after;
     if (Made refused = reaches_of(problem, tensors.result.sizes, after.reaches); refused.refusal != Refusal::none) return refused;
@@ -225,8 +239,10 @@ Made make_in(bool blocked, const ConvolutionProblem& problem) {
     for (std::size_t i = 0, t = 0; i < problem.after.size(); ++i) {
       if (!reads_tensor(problem.after[i].kind)) continue;
       const AttachedPostOps::Tensor& tensor = after.attached.tensors[t++];
-      const Layout callers_own =
-          tensor.full ? Tensor{tensors.result.sizes, Dims(problem.after[i].strides.begin(), problem.after[i].strides.end())}.plain() : tensor.layout;
+      const bool in_blocks = problem.blocks.result > 1 && problem.after[i].strides == problem.result_strides;
+      const Layout callers_own = !tensor.full ? tensor.layout
+                                 : in_blocks  ? callers.result
+                                              : Tensor{tensors.result.sizes, Dims(problem.after[i].strides.begin(), problem.after[i].strides.end())}.plain();
       if (tensor.full && tensor.layout != kernels.result) return refuse(Refusal::library_refused, "the library changes the result's layout");
       assembly.input(tensor.name, "post-operation's tensor", tensor.input, callers_own, tensor.layout);
     }
@@ -275,6 +291,21 @@ bool blocked_wins(const ConvolutionProblem& problem) {
 
 }  // namespace
 
+ConvolutionBlocks preferred_blocks(const ConvolutionProblem& given) {
+  const ConvolutionProblem problem = without_unread_end(given);
+  ConvolutionBlocks blocks;
+  if (problem.groups > 1 || !blocked_wins(problem)) return blocks;
+  static_cast<void>(make_held([&]() -> Made {
+    const Tensors tensors = tensors_of(problem);
+    const Descriptor kernel =
+        describe_convolution(problem.direction, tensors.source.any(), tensors.weights.any(), nullptr, tensors.result.any(), windows_of(problem), {});
+    if (!is_reference(kernel))
+      blocks = blocks_of(layouts_of(kernel, problem.direction), tensors.source.sizes, tensors.weights.sizes, tensors.result.sizes);
+    return {};
+  }));
+  return blocks;
+}
+
 Made Primitive::make(const ConvolutionProblem& given) {
   const Shape counts{given.batch, given.groups, given.in_channels, given.out_channels};
   Made refused = refuse_common(given.dtype, {counts, given.input, given.kernel, given.output, given.stride, given.dilation});
@@ -284,7 +315,7 @@ Made Primitive::make(const ConvolutionProblem& given) {
   const ConvolutionProblem problem = without_unread_end(given);
   if (problem.layout == ConvolutionLayout::plain) return make_in(false, problem);
   if (problem.layout == ConvolutionLayout::blocked) return make_in(true, problem);
-  const bool blocked = blocked_wins(problem);
+  const bool blocked = problem.blocks != ConvolutionBlocks{} || blocked_wins(problem);
   Made preferred = make_in(blocked, problem);
   if (preferred) return preferred;
   if (!problem.after.empty()) {

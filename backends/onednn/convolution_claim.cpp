@@ -5,140 +5,12 @@
 
 #include "backends/onednn/call_list.h"
 #include "backends/onednn/claims.h"
+#include "backends/onednn/convolution_location.h"
 #include "backends/onednn/primitive_cache.h"
 #include "backends/onednn/tiles.h"
 
 namespace cotan::onednn {
 namespace {
-
-enum Tensor : std::size_t { source, weights, result };  // the order of strides and of base offsets here
-
-// A convolution in terms of the library, and where its tensors start.
-struct Located {
-  ConvolutionProblem problem;
-  std::array<std::int64_t, 3> base{};
-};
-
-struct Fault {
-  std::string text;
-};
-
-// One run for the group, or none; a fault for more.
-std::optional<Fault> only_run(const char* name, const std::vector<IndexRun>& runs, IndexRun& run) {
-  if (runs.size() > 1) return Fault{fmt::format("the {} do not lie on one stride", name)};
-  if (!runs.empty()) run = runs[0];
-  return std::nullopt;
-}
-
-class Locating {
- public:
-  Locating(const ConvolutionForm& form, const SumSpec& spec, const SumViews& views) : form_(form), spec_(spec), views_(views) {}
-
-  std::optional<Fault> run(Located& to) {
-    const auto access = [&](int tensor) -> const Access& {
-      return tensor == output_tensor ? spec_.output : spec_.factors[static_cast<std::size_t>(tensor) - 1];
-    };
-    std::vector<int> slid;
-    for (const ConvolutionWindow& w : form_.windows) slid.push_back(w.dimension);
-    const std::size_t indices = spec_.domain.size();
-    steps_ = {index_steps(access(form_.source), view(form_.source).strides, indices, slid),
-              index_steps(access(form_.weights), view(form_.weights).strides, indices), index_steps(access(form_.result), view(form_.result).strides, indices)};
-    to_ = {};
-    for (std::size_t t = 0; t < 3; ++t) to_.base[t] = steps_[t].base;
-    ConvolutionProblem& p = to_.problem;
-    p.direction = form_.output == ConvolutionOutput::result   ? ConvolutionDirection::forward
-                  : form_.output == ConvolutionOutput::source ? ConvolutionDirection::backward_data
-                                                              : ConvolutionDirection::backward_weights;
-    if (auto fault = channels()) return fault;
-    if (auto fault = batches()) return fault;
-    for (const ConvolutionWindow& w : form_.windows)
-      if (auto fault = window(w)) return fault;
-    if (p.input.rank() > 3) return Fault{"batches that do not lie on one stride, beside the windows"};
-    to = to_;
-    return std::nullopt;
-  }
-
- private:
-  [[nodiscard]] const View& view(int tensor) const { return views_[static_cast<std::size_t>(tensor)]; }
-  [[nodiscard]] std::vector<IndexRun> runs(const std::vector<int>& group) const {
-    return runs_of(group, spec_.domain, {&steps_[source], &steps_[weights], &steps_[result]});
-  }
-
-  std::optional<Fault> channels() {
-    IndexRun groups, in, out;
-    if (auto fault = only_run("groups", runs(form_.groups), groups)) return fault;
-    if (auto fault = only_run("input channels", runs(form_.in_channels), in)) return fault;
-    if (auto fault = only_run("output channels", runs(form_.out_channels), out)) return fault;
-    // A group's channels lie side by side, and so do the groups: one stride serves both.
-    const auto channel_stride = [&](Tensor t, const IndexRun& channels) -> std::optional<std::int64_t> {
-      if (groups.size == 1) return channels.size == 1 ? 1 : channels.strides[t];
-      if (channels.size == 1) return groups.strides[t];
-      if (groups.strides[t] != channels.size * channels.strides[t]) return std::nullopt;
-      return channels.strides[t];
-    };
-    const auto of_source = channel_stride(source, in), of_result = channel_stride(result, out);
-    if (!of_source || !of_result) return Fault{"groups and channels do not lie on one stride"};
-    ConvolutionProblem& p = to_.problem;
-    p.groups = groups.size;
-    p.in_channels = groups.size * in.size;
-    p.out_channels = groups.size * out.size;
-    p.source_strides = {0, *of_source};  // the batch's is filled in later
-    p.result_strides = {0, *of_result};
-    p.weights_strides = {groups.strides[weights], out.strides[weights], in.strides[weights]};
-    return std::nullopt;
-  }
-
-  // The largest run of batches is the batch; others are dimensions with a kernel of one.
-  std::optional<Fault> batches() {
-    std::vector<IndexRun> all = runs(form_.batch);
-    std::stable_sort(all.begin(), all.end(), [](const IndexRun& a, const IndexRun& b) { return a.size > b.size; });
-    ConvolutionProblem& p = to_.problem;
-    p.batch = all.empty() ? 1 : all[0].size;
-    p.source_strides[0] = all.empty() ? 1 : all[0].strides[source];
-    p.result_strides[0] = all.empty() ? 1 : all[0].strides[result];
-    if (all.size() > 3) return Fault{"batches that do not lie on one stride"};
-    for (std::size_t i = 1; i < all.size(); ++i) dimension(all[i].size, 1, all[i].size, 1, 1, 0, {all[i].strides[source], 1, all[i].strides[result]});
-    return std::nullopt;
-  }
-
-  std::optional<Fault> window(const ConvolutionWindow& w) {
-    const auto d = static_cast<std::size_t>(w.dimension);
-    const std::int64_t step = view(form_.source).strides[d];
-    std::int64_t input = view(form_.source).shape[d], padding = w.padding;
-    if (padding < 0) {
-      if (form_.output == ConvolutionOutput::source) return Fault{"first entries of the source that no window meets"};
-      to_.base[source] -= padding * step;
-      input += padding;
-      padding = 0;
-      if (input < 1) return Fault{"windows that never meet the source"};
-    }
-    const auto size = [&](int index) { return index < 0 ? std::int64_t{1} : spec_.domain[static_cast<std::size_t>(index)]; };
-    const auto stride = [&](Tensor t, int index) { return index < 0 ? std::int64_t{1} : steps_[t].of[static_cast<std::size_t>(index)]; };
-    if (to_.problem.input.rank() == 3) return Fault{"more than three dimensions with windows"};
-    dimension(input, size(w.tap), size(w.position), w.stride, w.dilation, padding, {step, stride(weights, w.tap), stride(result, w.position)});
-    return std::nullopt;
-  }
-
-  void dimension(std::int64_t input, std::int64_t kernel, std::int64_t output, std::int64_t stride, std::int64_t dilation, std::int64_t padding,
-                 const std::array<std::int64_t, 3>& strides) {
-    ConvolutionProblem& p = to_.problem;
-    p.input.push_back(input);
-    p.kernel.push_back(kernel);
-    p.output.push_back(output);
-    p.stride.push_back(stride);
-    p.dilation.push_back(dilation);
-    p.padding.push_back(padding);
-    p.source_strides.push_back(strides[source]);
-    p.weights_strides.push_back(strides[weights]);
-    p.result_strides.push_back(strides[result]);
-  }
-
-  const ConvolutionForm& form_;
-  const SumSpec& spec_;
-  const SumViews& views_;
-  std::array<IndexSteps, 3> steps_;
-  Located to_;
-};
 
 bool repeats(const ConvolutionProblem& p) {
   const auto zero = [](std::int64_t size, std::int64_t stride) { return size > 1 && stride == 0; };
@@ -192,21 +64,43 @@ struct Surroundings {
   double work = 0, bytes = 0;
 };
 
+// The tail's steps along the result, whose channels may lie in blocks.
+std::optional<std::vector<PostOp>> tied_in_blocks(const Tail& tail, const Shape& output, const ConvolutionProblem& p, const Shape& sizes) {
+  const std::int64_t block = p.blocks.result;
+  if (block == 1) return tied(tail, output, sizes, p.result_strides);
+  Shape split = sizes, strides = p.result_strides;
+  split[1] /= block;
+  split.insert(2, block);
+  strides.insert(2, 1);
+  std::optional<std::vector<PostOp>> ops = tied(tail, output, split, strides);
+  if (!ops) return std::nullopt;
+  for (PostOp& op : *ops) {
+    if (!reads_tensor(op.kind)) continue;
+    const std::int64_t within = op.strides[2];
+    // Blocks that follow each other are plain channels; others have to lie as the result's do.
+    const bool one = split[1] == 1, plain = one || op.strides[1] == block * within;
+    op.strides.erase(2);
+    if (plain) op.strides[1] = within;
+    if (!one && plain == (op.strides == p.result_strides)) return std::nullopt;
+  }
+  return ops;
+}
+
 Attempt compile_located(const Located& located, const ConvolutionForm& form, const Surroundings& around, int threads) {
   const Tail& tail = around.tail;
   ConvolutionProblem p = located.problem;
   Shape sizes{p.batch, p.out_channels};
   for (std::int64_t size : p.output) sizes.push_back(size);
-  const std::optional<std::vector<PostOp>> ops = tied(tail, around.output, sizes, p.result_strides);
+  std::optional<std::vector<PostOp>> ops = tied_in_blocks(tail, around.output, p, sizes);
   if (!ops) return declined(ReasonCode::layout, "a tensor after the convolution does not lie on the result's strides");
-  p.after = *ops;
+  p.after = *std::move(ops);
   const Cuts cuts = cuts_of(p, around.work, threads);
   const std::int64_t in = p.in_channels / p.groups, out = p.out_channels / p.groups;
   // The primitive's inputs in its own order, each as a tensor here and as a factor of the sum.
-  const std::array<Tensor, 2> reads = p.direction == ConvolutionDirection::forward         ? std::array{source, weights}
+  const std::array<ConvolutionTensor, 2> reads = p.direction == ConvolutionDirection::forward         ? std::array{source, weights}
                                       : p.direction == ConvolutionDirection::backward_data ? std::array{result, weights}
                                                                                            : std::array{source, result};
-  const Tensor writes = p.direction == ConvolutionDirection::forward ? result : p.direction == ConvolutionDirection::backward_data ? source : weights;
+  const ConvolutionTensor writes = p.direction == ConvolutionDirection::forward ? result : p.direction == ConvolutionDirection::backward_data ? source : weights;
   const std::array<int, 3> tensor{form.source, form.weights, form.result};
   std::vector<std::size_t> inputs{static_cast<std::size_t>(tensor[reads[0]] - 1), static_cast<std::size_t>(tensor[reads[1]] - 1)};
   inputs.insert(inputs.end(), tail.reads.begin(), tail.reads.end());
@@ -227,9 +121,10 @@ Attempt compile_located(const Located& located, const ConvolutionForm& form, con
           if (around.options.strict_nan && !made.primitive->exact_at_nonfinite())
             return declined(ReasonCode::nonfinite, "an infinite factor that meets the padding may give NaN");
           std::array<std::int64_t, 3> at = located.base;
-          at[source] += batch.first * p.source_strides[0] + (group.first * in + ins.first) * p.source_strides[1];
-          at[weights] += group.first * p.weights_strides[0] + outs.first * p.weights_strides[1] + ins.first * p.weights_strides[2];
-          at[result] += batch.first * p.result_strides[0] + (group.first * out + outs.first) * p.result_strides[1];
+          at[source] += batch.first * p.source_strides[0] + (group.first * in + ins.first) / p.blocks.source * p.source_strides[1];
+          at[weights] +=
+              group.first * p.weights_strides[0] + outs.first / p.blocks.out * p.weights_strides[1] + ins.first / p.blocks.in * p.weights_strides[2];
+          at[result] += batch.first * p.result_strides[0] + (group.first * out + outs.first) / p.blocks.result * p.result_strides[1];
           std::vector<std::int64_t> offsets{at[reads[0]], at[reads[1]]};
           for (std::size_t read : tail.reads) offsets.push_back(AlongOutput(around.output, tail.tensors[read - 2]).at(at[result]));
           offsets.push_back(at[writes]);
@@ -247,8 +142,9 @@ Attempt compile_located(const Located& located, const ConvolutionForm& form, con
 
 Attempt attempt_convolution(const ConvolutionForm& form, const SumSpec& spec, const SumViews& views, const Tail& tail, const BackendOptions& options,
                             int threads) {
-  Located located;
-  if (const auto fault = Locating(form, spec, views).run(located)) return declined(ReasonCode::layout, fault->text);
+  const auto at = locate(form, spec, views);
+  if (const auto* fault = std::get_if<std::string>(&at)) return declined(ReasonCode::layout, *fault);
+  const auto& located = std::get<Located>(at);
   if (repeats(located.problem)) return declined(ReasonCode::layout, "a tensor repeats its elements (stride 0)");
   Surroundings around{tail, views[0].shape, options, 1, 4 * (elements_of(views[0]) + elements_of(views[1]) + elements_of(views[2]))};
   for (std::int64_t size : spec.domain) around.work *= static_cast<double>(size);
@@ -256,6 +152,63 @@ Attempt attempt_convolution(const ConvolutionForm& form, const SumSpec& spec, co
   const Attempt attempt = compile_located(located, form, around, threads);
   if (attempt.kernel || threads == 1 || attempt.reason.code == ReasonCode::nonfinite) return attempt;
   return compile_located(located, form, around, 1);  // a tile may be refused where the whole is not
+}
+
+namespace {
+
+// The dimension of a tensor that the one index of a group counts, if it is so simple; -1 where the group is empty.
+std::optional<int> dimension_of(const std::vector<int>& group, const Access& access, const Shape& shape, const Domain& domain) {
+  if (group.empty()) return -1;
+  if (group.size() > 1) return std::nullopt;
+  for (std::size_t d = 0; d < access.size(); ++d)
+    if (access[d].plain() == group[0] && domain[static_cast<std::size_t>(group[0])] == shape[d]) return static_cast<int>(d);
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<Blocking> convolution_blockings(const ConvolutionForm& form, const SumSpec& spec, const TensorShapes& shapes) {
+  const SumViews views{View::dense(f32, shapes[0]), View::dense(f32, shapes[1]), View::dense(f32, shapes[2])};
+  const auto at = locate(form, spec, views);
+  const auto* located = std::get_if<Located>(&at);
+  if (located == nullptr || !form.groups.empty()) return {};
+  const auto dimension = [&](const std::vector<int>& group, int tensor) {
+    const auto t = static_cast<std::size_t>(tensor);
+    return dimension_of(group, tensor == output_tensor ? spec.output : spec.factors[t - 1], shapes[t], spec.domain);
+  };
+  const auto source_in = dimension(form.in_channels, form.source), weights_in = dimension(form.in_channels, form.weights);
+  const auto weights_out = dimension(form.out_channels, form.weights), result_out = dimension(form.out_channels, form.result);
+  if (!source_in || !weights_in || !weights_out || !result_out) return {};
+  const ConvolutionBlocks blocks = preferred_blocks(located->problem);
+  if (blocks == ConvolutionBlocks{}) return {};
+  std::vector<Blocking> wishes(3);
+  const auto shape_of = [&](int tensor) -> const Shape& { return shapes[static_cast<std::size_t>(tensor)]; };
+  // Batch and positions keep the order that the library gives them.
+  const auto in_order = [&](int tensor, int channel) { return channel == 1 && shape_of(tensor).rank() == located->problem.input.rank() + 2; };
+  const auto wish = [&](int tensor) -> Blocking& { return wishes[static_cast<std::size_t>(tensor)]; };
+  if (blocks.source > 1) {
+    if (!in_order(form.source, *source_in)) return {};
+    wish(form.source) = blocking_of(shape_of(form.source), *source_in, blocks.source);
+  }
+  if (blocks.result > 1) {
+    if (!in_order(form.result, *result_out)) return {};
+    wish(form.result) = blocking_of(shape_of(form.result), *result_out, blocks.result);
+  }
+  if (blocks.out > 1) {
+    const Shape& shape = shape_of(form.weights);
+    Blocking& digits = wish(form.weights);
+    const int in = *weights_in, out = *weights_out;
+    const auto size = [&](int d) { return shape[static_cast<std::size_t>(d)]; };
+    digits.push_back({out, size(out) / blocks.out, blocks.out});
+    if (in >= 0 && blocks.in > 1) digits.push_back({in, size(in) / blocks.in, blocks.in});
+    for (int d = 0; d < static_cast<int>(shape.rank()); ++d)
+      if (d != in && d != out) digits.push_back({d, size(d), 1});
+    if (in >= 0 && blocks.in == 1) digits.push_back({in, size(in), 1});
+    if (in >= 0 && blocks.in > 1 && blocks.out_innermost) digits.push_back({in, blocks.in, 1});
+    digits.push_back({out, blocks.out, 1});
+    if (in >= 0 && blocks.in > 1 && !blocks.out_innermost) digits.push_back({in, blocks.in, 1});
+  }
+  return wishes;
 }
 
 }  // namespace cotan::onednn

@@ -13,7 +13,8 @@ namespace {
 using Dims = dnnl::memory::dims;
 using Direction = PoolingDirection;
 
-// The library's kernels work on blocks of so many channels. Planes are all alike here, so they are counted as images of one block each where that divides.
+// The library's kernels work on blocks of so many channels. Planes are all alike here, so they are counted as images of one block each where that divides;
+// channels that lie innermost are such blocks already.
 constexpr std::int64_t block = 16;
 
 Made refuse_form(const PoolingProblem& problem) {
@@ -33,12 +34,18 @@ Made refuse_form(const PoolingProblem& problem) {
 Dims dims_of(const PoolingProblem& problem, const Shape& spatial) {
   const bool blocks = problem.planes % block == 0;
   Dims dims{blocks ? problem.planes / block : 1, blocks ? block : problem.planes};
+  if (problem.channels > 1) dims = {problem.planes, problem.channels};
   dims.insert(dims.end(), spatial.begin(), spatial.end());
   return dims;
 }
 
 Layout layout_of(const PoolingProblem& problem, const Shape& spatial) {
-  constexpr std::array tags{dnnl::memory::format_tag::ncw, dnnl::memory::format_tag::nchw, dnnl::memory::format_tag::ncdhw};
+  using Tag = dnnl::memory::format_tag;
+  using Tags = std::array<Tag, 3>;
+  const Tags tags = problem.channels == 1    ? Tags{Tag::ncw, Tag::nchw, Tag::ncdhw}
+                    : problem.channels == 16 ? Tags{Tag::nCw16c, Tag::nChw16c, Tag::nCdhw16c}
+                    : problem.channels == 8  ? Tags{Tag::nCw8c, Tag::nChw8c, Tag::nCdhw8c}
+                                             : Tags{Tag::nwc, Tag::nhwc, Tag::ndhwc};
   return {dims_of(problem, spatial), dnnl::memory::data_type::f32, tags[spatial.rank() - 1]};
 }
 
@@ -59,7 +66,7 @@ Windows windows_of(const PoolingProblem& problem) {
 }  // namespace
 
 Made Primitive::make(const PoolingProblem& problem) {
-  const Shape planes{problem.planes};
+  const Shape planes{problem.planes, problem.channels};
   Made refused = refuse_common(problem.dtype, {planes, problem.input, problem.kernel, problem.output, problem.stride, problem.dilation});
   if (refused.refusal == Refusal::none) refused = refuse_form(problem);
   if (refused.refusal != Refusal::none) return refused;
@@ -87,7 +94,7 @@ Made Primitive::make(const PoolingProblem& problem) {
     const double factor = problem.max ? problem.factor : problem.factor * static_cast<double>(problem.kernel.elements());
     if (std::abs(factor - 1) > 1e-12)
       program->scale_first_output(static_cast<float>(factor),
-                                  static_cast<std::size_t>(problem.planes * (backward ? problem.input : problem.output).elements()));
+                                  static_cast<std::size_t>(problem.planes * problem.channels * (backward ? problem.input : problem.output).elements()));
     program->set_implementation(descriptor.impl_info_str());
     program->set_exact_at_nonfinite(!problem.max);
     return {.primitive = std::make_shared<const Primitive>(std::move(program)), .refusal = Refusal::none, .reason = {}};

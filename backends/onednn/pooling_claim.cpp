@@ -18,7 +18,7 @@ namespace {
 
 // Windows' entries below which a loop is done before the library has begun.
 constexpr double worth_a_pooling = 4e3;
-// A tile is made of so many planes, or of multiples of it: the library's block of channels.
+// A tile is made of so many planes, or of multiples of it, where channels are not innermost: the library's block of channels.
 constexpr std::int64_t grain = 16;
 
 PoolingProblem problem_of(const PoolingWindows& windows, PoolingDirection direction, bool max, double factor) {
@@ -26,6 +26,7 @@ PoolingProblem problem_of(const PoolingWindows& windows, PoolingDirection direct
   p.direction = direction;
   p.max = max;
   p.planes = windows.batch;
+  p.channels = windows.channels;
   p.input = windows.input;
   p.kernel = windows.kernel;
   p.output = windows.output;
@@ -36,7 +37,7 @@ PoolingProblem problem_of(const PoolingWindows& windows, PoolingDirection direct
   return p;
 }
 
-double work_of(const PoolingProblem& p) { return static_cast<double>(p.planes) * static_cast<double>(p.output.elements() * p.kernel.elements()); }
+double work_of(const PoolingProblem& p) { return static_cast<double>(p.planes * p.channels) * static_cast<double>(p.output.elements() * p.kernel.elements()); }
 
 Made tile_of(const PoolingProblem& whole, std::int64_t planes) {
   PoolingProblem tile = whole;
@@ -48,7 +49,7 @@ Made tile_of(const PoolingProblem& whole, std::int64_t planes) {
 Cut tiles_of(const PoolingProblem& p, int threads) {
   const Cut whole{p.planes, p.planes};
   if (threads <= 1 || work_of(p) < worth_a_tile) return whole;
-  const Cut tiles = cut(p.planes, threads, grain);
+  const Cut tiles = cut(p.planes, threads, p.channels > 1 ? 1 : grain);
   for (std::int64_t i : {std::int64_t{0}, tiles.parts() - 1})
     for (PoolingDirection direction : {PoolingDirection::forward, PoolingDirection::training, PoolingDirection::backward}) {
       PoolingProblem some = p;
@@ -65,7 +66,7 @@ Attempt compile_pooling(const PoolingProblem& p, std::size_t workspace_bytes, in
   if (with_workspace && backward) inputs = {0, 1}, outputs = {2};
   if (with_workspace && !backward) outputs = {1, 2};
   auto kernel = std::make_shared<CallList>(inputs, outputs);
-  const std::int64_t in = (backward ? p.output : p.input).elements(), out = (backward ? p.input : p.output).elements();
+  const std::int64_t in = p.channels * (backward ? p.output : p.input).elements(), out = p.channels * (backward ? p.input : p.output).elements();
   std::int64_t workspace = 0;
   for (std::int64_t i = 0; i < tiles.parts(); ++i) {
     const Part part = tiles.part(i);
@@ -82,7 +83,7 @@ Attempt compile_pooling(const PoolingProblem& p, std::size_t workspace_bytes, in
   }
   if (with_workspace && workspace > static_cast<std::int64_t>(workspace_bytes))
     return declined(ReasonCode::primitive_refused, fmt::format("tiles' workspaces of {} bytes where {} were expected", workspace, workspace_bytes));
-  kernel->describe(fmt::format("{} pooling{} {}x{}, window {}", p.max ? "max" : "average", backward ? " backward" : "", p.planes, fmt::join(p.input, "x"),
+  kernel->describe(fmt::format("{} pooling{} {}x{}, window {}", p.max ? "max" : "average", backward ? " backward" : "", p.planes * p.channels, fmt::join(p.input, "x"),
                                fmt::join(p.kernel, "x")),
                    work_of(p), 4 * static_cast<double>(p.planes) * static_cast<double>(in + out));
   return {kernel, {}};

@@ -94,7 +94,7 @@ struct PostOp {
   float alpha = 0, beta = 0;
   // Of the tensor that it reads: one stride for each dimension of the output (a product's batch, m and n; a convolution's batch, channel and spatial ones), 0
   // where the tensor repeats. The tensor is one number; or one for each n or channel, contiguous; or laid out exactly like a product's c, or any full tensor
-  // for a convolution. Anything else is refused.
+  // for a convolution. A full tensor with the strides of a blocked result has its blocks. Anything else is refused.
   Shape strides = {};
   bool operator==(const PostOp&) const = default;
 };
@@ -126,6 +126,15 @@ enum class ConvolutionLayout : std::uint8_t {
   blocked,    // the kernel's choice, reorders where it differs from the caller's layouts
 };
 
+// Blocks of channels, innermost in memory, of a convolution's tensors: nChw16c has `source` 16. 1: none, the tensor has strides.
+struct ConvolutionBlocks {
+  std::int64_t source = 1, result = 1;
+  // Of the weights' two kinds of channel. Both: OIhw16i16o, or OIhw16o16i where not `out_innermost`. Only `out`: Ohwi16o, input channels behind the taps.
+  std::int64_t in = 1, out = 1;
+  bool out_innermost = true;
+  bool operator==(const ConvolutionBlocks&) const = default;
+};
+
 // A convolution of one to three spatial dimensions, with groups, in one of three directions.
 struct ConvolutionProblem {
   ConvolutionDirection direction = ConvolutionDirection::forward;
@@ -139,6 +148,7 @@ struct ConvolutionProblem {
   Shape source_strides;                            // batch, channel, spatial
   Shape weights_strides;                           // group, out channel in the group, in channel in the group, spatial
   Shape result_strides;                            // batch, channel, spatial
+  ConvolutionBlocks blocks;                        // without groups; the strides of a channel are then from block to block
   std::vector<PostOp> after;                       // forward only, without accumulate; the tensors are inputs after the two of the direction
   ConvolutionLayout layout = ConvolutionLayout::automatic;
 
@@ -147,6 +157,9 @@ struct ConvolutionProblem {
     return (output[i] - 1) * stride[i] + (kernel[i] - 1) * dilation[i] + 1 - input[i] - padding[i];
   }
 };
+
+// The blocks that the library's fastest kernel for the problem has, which has none itself, where they are worth reorders; what it has beside is not said.
+[[nodiscard]] ConvolutionBlocks preferred_blocks(const ConvolutionProblem& problem);
 
 enum class SoftmaxDirection : std::uint8_t {
   forward,   // inputs {x}; output: y
@@ -171,12 +184,13 @@ enum class PoolingDirection : std::uint8_t {
 };
 
 // The largest entry of each window, the first of equals getting the gradient; or the sum of each window times a factor. Positions outside the source count
-// for nothing. All tensors are dense: planes, then one to three spatial dimensions.
+// for nothing. All tensors are dense: planes, then one to three spatial dimensions, then channels.
 struct PoolingProblem {
   PoolingDirection direction = PoolingDirection::forward;
   bool max = false;
   DType dtype = f32;
-  std::int64_t planes = 0;          // batch times channels
+  std::int64_t planes = 0;          // batch times channels, but for those of the next line
+  std::int64_t channels = 1;        // that lie innermost, as in blocks
   Shape input, kernel, output;      // spatial sizes, 1 to 3 each
   Shape stride, dilation, padding;  // as in ConvolutionProblem
   double factor = 1;                // what the sums or, backward, the cotangents are multiplied by

@@ -44,7 +44,7 @@ std::vector<std::int64_t> key_of(const MatmulProblem& p) {
 std::vector<std::int64_t> key_of(const ConvolutionProblem& p) {
   return std::move(Key(1) << static_cast<int>(p.direction) << static_cast<int>(p.dtype) << p.batch << p.groups << p.in_channels << p.out_channels << p.input
                           << p.kernel << p.output << p.stride << p.dilation << p.padding << p.source_strides << p.weights_strides << p.result_strides << p.after
-                          << static_cast<int>(p.layout))
+                          << static_cast<int>(p.layout) << p.blocks.source << p.blocks.result << p.blocks.in << p.blocks.out << p.blocks.out_innermost)
       .take();
 }
 
@@ -55,7 +55,7 @@ std::vector<std::int64_t> key_of(const SoftmaxProblem& p) {
 }
 
 std::vector<std::int64_t> key_of(const PoolingProblem& p) {
-  return std::move(Key(3) << static_cast<int>(p.direction) << p.max << static_cast<int>(p.dtype) << p.planes << p.input << p.kernel << p.output << p.stride
+  return std::move(Key(3) << static_cast<int>(p.direction) << p.max << static_cast<int>(p.dtype) << p.planes << p.channels << p.input << p.kernel << p.output << p.stride
                           << p.dilation << p.padding << std::bit_cast<std::int64_t>(p.factor))
       .take();
 }

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "backends/onednn/claims.h"
+#include "graph/builder.h"
 
 namespace cotan::onednn {
 namespace {
@@ -143,6 +144,28 @@ Match match_sum(const Ref& node, const BackendOptions& options) {
   auto product = product_of(node);
   if (auto* why = std::get_if<Reason>(&product)) return std::move(*why);
   return claim_of(node, node, std::get<Product>(std::move(product)), {}, {}, options);
+}
+
+std::vector<Blocking> blockings_of(const Ref& node, const BackendOptions& options) {
+  const auto product = product_of(node);
+  const auto* p = std::get_if<Product>(&product);
+  if (p == nullptr || p->forms.convolutions.empty()) return {};
+  const TensorShapes shapes = tensor_shapes(*node.node());
+  const std::array<Shape, 3> strides{dense_strides(shapes[0]), dense_strides(shapes[1]), dense_strides(shapes[2])};
+  if (!convolution_first(p->forms.convolutions[0], p->forms.matmul, *p->spec, strides)) return {};
+  std::vector<Blocking> blockings = convolution_blockings(p->forms.convolutions[0], *p->spec, shapes);
+  if (blockings.empty()) return {};
+  // Whether the convolution in blocks is found again, and takes them as they are, shows when it is made. The primitive is kept for the real thing.
+  const auto spec = in_blocks(*p->spec, shapes, blockings);
+  if (!spec) return {};
+  std::vector<Ref> factors;
+  for (std::size_t t = 1; t < shapes.size(); ++t)
+    factors.push_back(graph::parameter(t == 1 ? "a" : "b", f32, blockings[t].empty() ? shapes[t] : shape_of(blockings[t])));
+  const Ref blocked = graph::sum(*spec, blockings[0].empty() ? shapes[0] : shape_of(blockings[0]), factors);
+  const TensorShapes in_blocks_of = tensor_shapes(*blocked.node());
+  const Forms forms{std::nullopt, as_convolution(blocked->as<SumSpec>(), in_blocks_of)};
+  const SumViews views{View::dense(f32, in_blocks_of[0]), View::dense(f32, in_blocks_of[1]), View::dense(f32, in_blocks_of[2])};
+  return attempt_forms(forms, blocked->as<SumSpec>(), views, {}, options, 1).kernel ? blockings : std::vector<Blocking>();
 }
 
 Match match_sum_with(const Ref& node, const Epilogue& epilogue, const BackendOptions& options) {

@@ -16,6 +16,8 @@ namespace cotan::passes {
 // Sums that are no product, view or reduction by themselves are taken apart into such, by cost.
 [[nodiscard]] Function regroup(const Function& function, PassContext& context);
 
+// Convolutions become convolutions over blocked tensors where a backend wants them so, and what lies between them stays in blocks.
+[[nodiscard]] Function layouts(const Function& function, PassContext& context);
 // Long sums over a tensor's first dimension become sums of blocks, then a sum over the blocks.
 [[nodiscard]] Function split_sums(const Function& function, PassContext& context);
 // Derivatives that read an activation's operand only to learn what its result says as well read the result.
