@@ -22,6 +22,8 @@ namespace cotan::onednn {
 
 // Sums of one factor that are average poolings, or their gradients; nothing where a sum is none.
 [[nodiscard]] std::optional<Match> match_average(const Ref& node, const BackendOptions& options);
+// Sums of one factor that put a tensor into blocks of channels, or out of them; nothing where a sum is none.
+[[nodiscard]] std::optional<Match> match_reorder(const Ref& node);
 // Reductions that are max poolings.
 [[nodiscard]] Match match_max(const Ref& node, const BackendOptions& options);
 // Sums that are max poolings' gradients; nothing where a sum is none.
@@ -31,6 +33,7 @@ namespace cotan::onednn {
 struct Attempt {
   KernelRef kernel;
   Reason reason;
+  std::int64_t parts = 1;  // of the output, which the compiler adds up (cotan::Made::parts)
 };
 [[nodiscard]] inline Attempt declined(ReasonCode code, std::string detail) { return {nullptr, {code, std::move(detail)}}; }
 // A primitive's refusal as a reason.

@@ -22,13 +22,21 @@ bool repeats(const ConvolutionProblem& p) {
   return any;
 }
 
-// Which ranges are cut: channels are those of a group where there is one, and groups otherwise.
-struct Cuts {
-  Cut batch, groups, in, out;
-};
-
 // The library's blocks of channels have sixteen entries.
 constexpr std::int64_t block = 16;
+
+// Which ranges are cut: channels are those of a group where there is one, and groups otherwise. Weights may be computed for parts of the batch, to be added up.
+struct Cuts {
+  Cut batch, groups, in, out;
+  bool parts = false;
+};
+
+// Whether the weights' gradient had better be made for parts of the batch: parts of channels in blocks would be copied together first, and little is added up.
+bool by_batch(const ConvolutionProblem& p, std::int64_t threads) {
+  const std::int64_t weights = p.out_channels * p.in_channels * p.kernel.elements();
+  const std::int64_t reordered = p.batch * (p.out_channels > block ? p.out_channels * p.output.elements() : p.in_channels * p.input.elements());
+  return p.direction == ConvolutionDirection::backward_weights && p.blocks.result > 1 && p.batch >= threads && threads * weights <= reordered;
+}
 
 Cuts cuts_of(const ConvolutionProblem& p, double work, int threads) {
   const std::int64_t in = p.in_channels / p.groups, out = p.out_channels / p.groups;
@@ -40,7 +48,8 @@ Cuts cuts_of(const ConvolutionProblem& p, double work, int threads) {
     which = cut(which.total, std::min(left, std::max<std::int64_t>(which.total / grain, 1)), grain);
     left = std::max<std::int64_t>(left / which.parts(), 1);
   };
-  if (p.direction != ConvolutionDirection::backward_weights) split(cuts.batch, 1);
+  cuts.parts = by_batch(p, threads);
+  if (p.direction != ConvolutionDirection::backward_weights || cuts.parts) split(cuts.batch, 1);
   if (p.groups > 1) {
     if (left > 1) split(cuts.groups, group_grain);
     return cuts;
@@ -125,6 +134,7 @@ Attempt compile_located(const Located& located, const ConvolutionForm& form, con
           at[weights] +=
               group.first * p.weights_strides[0] + outs.first / p.blocks.out * p.weights_strides[1] + ins.first / p.blocks.in * p.weights_strides[2];
           at[result] += batch.first * p.result_strides[0] + (group.first * out + outs.first) / p.blocks.result * p.result_strides[1];
+          if (cuts.parts) at[weights] += ib * around.output.elements();
           std::vector<std::int64_t> offsets{at[reads[0]], at[reads[1]]};
           for (std::size_t read : tail.reads) offsets.push_back(AlongOutput(around.output, tail.tensors[read - 2]).at(at[result]));
           offsets.push_back(at[writes]);
@@ -135,7 +145,7 @@ Attempt compile_located(const Located& located, const ConvolutionForm& form, con
     }
   }
   kernel->describe(text_of(p) + text_of(tail), 2 * around.work, around.bytes);
-  return {kernel, {}};
+  return {kernel, {}, cuts.parts ? cuts.batch.parts() : 1};
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // oneDNN's primitives as the rest of the backends see them: no type of the library appears here.
 //
-//   a Problem        says what is to be computed: MatmulProblem, ConvolutionProblem, PoolingProblem, SoftmaxProblem, LayerNormProblem, BatchNormProblem. Sizes
-//   and strides are in elements, never in bytes. Primitive::make  gives a Primitive, or a Refusal with its reason. It never throws for a problem that the
+//   a Problem        says what is to be computed: MatmulProblem, ConvolutionProblem, PoolingProblem, SoftmaxProblem, LayerNormProblem, BatchNormProblem,
+//   ReorderProblem. Sizes and strides are in elements, never in bytes. Primitive::make  gives a Primitive, or a Refusal with its reason. It never throws for a problem that the
 //   library cannot or should not do. Primitive::run   computes. It keeps no state between calls: any number of threads may run one primitive at once, each with
 //   its own scratch.
 //
@@ -222,6 +222,12 @@ struct BatchNormProblem {
   bool affine = false;
 };
 
+// A copy of a tensor into other strides, f32. Inputs {from}, outputs {to}.
+struct ReorderProblem {
+  Shape sizes;
+  Shape from, to;  // strides, one for each dimension, all positive
+};
+
 // Why no primitive was made.
 enum class Refusal : std::uint8_t {
   none,             // there is a primitive
@@ -259,6 +265,7 @@ class Primitive {
   [[nodiscard]] static Made make(const PoolingProblem& problem);
   [[nodiscard]] static Made make(const LayerNormProblem& problem);
   [[nodiscard]] static Made make(const BatchNormProblem& problem);
+  [[nodiscard]] static Made make(const ReorderProblem& problem);
 
   // Internal to this folder.
   explicit Primitive(std::unique_ptr<const Program> program);

@@ -72,6 +72,8 @@ std::vector<std::int64_t> key_of(const BatchNormProblem& p) {
       .take();
 }
 
+std::vector<std::int64_t> key_of(const ReorderProblem& p) { return std::move(Key(6) << p.sizes << p.from << p.to).take(); }
+
 class Cache {
  public:
   std::optional<Made> find(const std::vector<std::int64_t>& key) {
@@ -127,5 +129,6 @@ Made shared_primitive(const SoftmaxProblem& problem) { return shared(problem); }
 Made shared_primitive(const PoolingProblem& problem) { return shared(problem); }
 Made shared_primitive(const LayerNormProblem& problem) { return shared(problem); }
 Made shared_primitive(const BatchNormProblem& problem) { return shared(problem); }
+Made shared_primitive(const ReorderProblem& problem) { return shared(problem); }
 
 }  // namespace cotan::onednn

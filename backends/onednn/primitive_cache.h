@@ -13,5 +13,6 @@ namespace cotan::onednn {
 [[nodiscard]] Made shared_primitive(const PoolingProblem& problem);
 [[nodiscard]] Made shared_primitive(const LayerNormProblem& problem);
 [[nodiscard]] Made shared_primitive(const BatchNormProblem& problem);
+[[nodiscard]] Made shared_primitive(const ReorderProblem& problem);
 
 }  // namespace cotan::onednn

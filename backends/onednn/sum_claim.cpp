@@ -56,7 +56,7 @@ Attempt declined(const Made& made) { return declined(code_of(made.refusal), made
 
 cotan::Made with_copies(std::span<const View> inputs, double work, const std::function<Attempt(std::span<const View>)>& attempt) {
   Attempt first = attempt(inputs);
-  if (first.kernel) return {first.kernel, {}, -1};
+  if (first.kernel) return {first.kernel, {}, -1, {first.parts}};
   const std::size_t sets = std::size_t{1} << inputs.size();
   for (std::size_t set = 1; set < sets; ++set) {
     std::vector<View> views(inputs.begin(), inputs.end());
@@ -141,6 +141,7 @@ bool may_share_memory(Ref a, Ref b) {
 Match match_sum(const Ref& node, const BackendOptions& options) {
   if (auto match = match_average(node, options)) return *std::move(match);
   if (auto match = match_max_gradient(node, options)) return *std::move(match);
+  if (auto match = match_reorder(node)) return *std::move(match);
   auto product = product_of(node);
   if (auto* why = std::get_if<Reason>(&product)) return std::move(*why);
   return claim_of(node, node, std::get<Product>(std::move(product)), {}, {}, options);
