@@ -72,9 +72,8 @@ std::optional<Layout> blocked_tensor(const Dims& sizes, const Dims& strides, std
 }
 
 std::optional<Layout> blocked_weights(const Dims& sizes, const Dims& strides, const ConvolutionBlocks& blocks) {
-  const auto* const tags = std::ranges::find_if(weights_tags, [&](const WeightsTags& t) {
-    return t.in == blocks.in && t.out == blocks.out && (t.in == 1 || t.out_innermost == blocks.out_innermost);
-  });
+  const auto* const tags = std::ranges::find_if(
+      weights_tags, [&](const WeightsTags& t) { return t.in == blocks.in && t.out == blocks.out && (t.in == 1 || t.out_innermost == blocks.out_innermost); });
   if (tags == weights_tags.end() || sizes[0] % blocks.out != 0 || sizes[1] % blocks.in != 0) return std::nullopt;
   Dims counts = sizes;
   counts[0] /= blocks.out;

@@ -299,8 +299,7 @@ ConvolutionBlocks preferred_blocks(const ConvolutionProblem& given) {
     const Tensors tensors = tensors_of(problem);
     const Descriptor kernel =
         describe_convolution(problem.direction, tensors.source.any(), tensors.weights.any(), nullptr, tensors.result.any(), windows_of(problem), {});
-    if (!is_reference(kernel))
-      blocks = blocks_of(layouts_of(kernel, problem.direction), tensors.source.sizes, tensors.weights.sizes, tensors.result.sizes);
+    if (!is_reference(kernel)) blocks = blocks_of(layouts_of(kernel, problem.direction), tensors.source.sizes, tensors.weights.sizes, tensors.result.sizes);
     return {};
   }));
   return blocks;

@@ -107,9 +107,11 @@ Attempt compile_located(const Located& located, const ConvolutionForm& form, con
   const std::int64_t in = p.in_channels / p.groups, out = p.out_channels / p.groups;
   // The primitive's inputs in its own order, each as a tensor here and as a factor of the sum.
   const std::array<ConvolutionTensor, 2> reads = p.direction == ConvolutionDirection::forward         ? std::array{source, weights}
-                                      : p.direction == ConvolutionDirection::backward_data ? std::array{result, weights}
-                                                                                           : std::array{source, result};
-  const ConvolutionTensor writes = p.direction == ConvolutionDirection::forward ? result : p.direction == ConvolutionDirection::backward_data ? source : weights;
+                                                 : p.direction == ConvolutionDirection::backward_data ? std::array{result, weights}
+                                                                                                      : std::array{source, result};
+  const ConvolutionTensor writes = p.direction == ConvolutionDirection::forward         ? result
+                                   : p.direction == ConvolutionDirection::backward_data ? source
+                                                                                        : weights;
   const std::array<int, 3> tensor{form.source, form.weights, form.result};
   std::vector<std::size_t> inputs{static_cast<std::size_t>(tensor[reads[0]] - 1), static_cast<std::size_t>(tensor[reads[1]] - 1)};
   inputs.insert(inputs.end(), tail.reads.begin(), tail.reads.end());
@@ -131,8 +133,7 @@ Attempt compile_located(const Located& located, const ConvolutionForm& form, con
             return declined(ReasonCode::nonfinite, "an infinite factor that meets the padding may give NaN");
           std::array<std::int64_t, 3> at = located.base;
           at[source] += batch.first * p.source_strides[0] + (group.first * in + ins.first) / p.blocks.source * p.source_strides[1];
-          at[weights] +=
-              group.first * p.weights_strides[0] + outs.first / p.blocks.out * p.weights_strides[1] + ins.first / p.blocks.in * p.weights_strides[2];
+          at[weights] += group.first * p.weights_strides[0] + outs.first / p.blocks.out * p.weights_strides[1] + ins.first / p.blocks.in * p.weights_strides[2];
           at[result] += batch.first * p.result_strides[0] + (group.first * out + outs.first) / p.blocks.result * p.result_strides[1];
           if (cuts.parts) at[weights] += ib * around.output.elements();
           std::vector<std::int64_t> offsets{at[reads[0]], at[reads[1]]};

@@ -57,8 +57,8 @@ class Locating {
   // Channels of one kind, which may lie in blocks in some tensors. The inner run is that within a block, or all channels where there is one run.
   struct Channels {
     IndexRun inner;
-    std::int64_t blocks = 1;                 // outer steps
-    std::array<std::int64_t, 3> outer{};     // strides from block to block
+    std::int64_t blocks = 1;              // outer steps
+    std::array<std::int64_t, 3> outer{};  // strides from block to block
     [[nodiscard]] std::int64_t size() const { return blocks * inner.size; }
     // Whether the tensor's blocks follow each other, so that one stride serves all channels.
     [[nodiscard]] bool plain(ConvolutionTensor t) const { return blocks == 1 || outer[t] == inner.size * inner.strides[t]; }

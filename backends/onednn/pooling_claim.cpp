@@ -83,8 +83,8 @@ Attempt compile_pooling(const PoolingProblem& p, std::size_t workspace_bytes, in
   }
   if (with_workspace && workspace > static_cast<std::int64_t>(workspace_bytes))
     return declined(ReasonCode::primitive_refused, fmt::format("tiles' workspaces of {} bytes where {} were expected", workspace, workspace_bytes));
-  kernel->describe(fmt::format("{} pooling{} {}x{}, window {}", p.max ? "max" : "average", backward ? " backward" : "", p.planes * p.channels, fmt::join(p.input, "x"),
-                               fmt::join(p.kernel, "x")),
+  kernel->describe(fmt::format("{} pooling{} {}x{}, window {}", p.max ? "max" : "average", backward ? " backward" : "", p.planes * p.channels,
+                               fmt::join(p.input, "x"), fmt::join(p.kernel, "x")),
                    work_of(p), 4 * static_cast<double>(p.planes) * static_cast<double>(in + out));
   return {kernel, {}};
 }

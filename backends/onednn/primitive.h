@@ -1,9 +1,9 @@
 // oneDNN's primitives as the rest of the backends see them: no type of the library appears here.
 //
 //   a Problem        says what is to be computed: MatmulProblem, ConvolutionProblem, PoolingProblem, SoftmaxProblem, LayerNormProblem, BatchNormProblem,
-//   ReorderProblem. Sizes and strides are in elements, never in bytes. Primitive::make  gives a Primitive, or a Refusal with its reason. It never throws for a problem that the
-//   library cannot or should not do. Primitive::run   computes. It keeps no state between calls: any number of threads may run one primitive at once, each with
-//   its own scratch.
+//   ReorderProblem. Sizes and strides are in elements, never in bytes. Primitive::make  gives a Primitive, or a Refusal with its reason. It never throws for a
+//   problem that the library cannot or should not do. Primitive::run   computes. It keeps no state between calls: any number of threads may run one primitive
+//   at once, each with its own scratch.
 //
 // Everything runs on the calling thread alone, whichever thread runtime the library was built for (one_thread.h).
 //

@@ -55,8 +55,8 @@ std::vector<std::int64_t> key_of(const SoftmaxProblem& p) {
 }
 
 std::vector<std::int64_t> key_of(const PoolingProblem& p) {
-  return std::move(Key(3) << static_cast<int>(p.direction) << p.max << static_cast<int>(p.dtype) << p.planes << p.channels << p.input << p.kernel << p.output << p.stride
-                          << p.dilation << p.padding << std::bit_cast<std::int64_t>(p.factor))
+  return std::move(Key(3) << static_cast<int>(p.direction) << p.max << static_cast<int>(p.dtype) << p.planes << p.channels << p.input << p.kernel << p.output
+                          << p.stride << p.dilation << p.padding << std::bit_cast<std::int64_t>(p.factor))
       .take();
 }
 

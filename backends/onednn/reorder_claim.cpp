@@ -83,8 +83,7 @@ Made Primitive::make(const ReorderProblem& problem) {
 std::optional<Match> match_reorder(const Ref& node) {
   const auto spec = node->shared<SumSpec>();
   if (node->operand_count != 1 || node.dtype() != f32 || !is_blocking(*spec, tensor_shapes(*node.node()))) return std::nullopt;
-  if (node.shape().elements() < worth_a_reorder)
-    return Reason{ReasonCode::not_profitable, fmt::format("a copy of {} elements", node.shape().elements())};
+  if (node.shape().elements() < worth_a_reorder) return Reason{ReasonCode::not_profitable, fmt::format("a copy of {} elements", node.shape().elements())};
   Claim claim;
   claim.inputs = {node->operand(0)};
   claim.results = {node};

@@ -80,9 +80,7 @@ class Splitting {
   };
 
   [[nodiscard]] std::size_t tensor_of_table(int table) const { return 1 + spec_.factors.size() + static_cast<std::size_t>(table); }
-  [[nodiscard]] bool is_split(std::size_t tensor, std::size_t dimension) const {
-    return dimension < digits_[tensor].size() && digits_[tensor][dimension] > 1;
-  }
+  [[nodiscard]] bool is_split(std::size_t tensor, std::size_t dimension) const { return dimension < digits_[tensor].size() && digits_[tensor][dimension] > 1; }
 
   bool read_tables(const IndexExpr& e) {
     return std::ranges::all_of(e.terms, [&](const IndexTerm& t) { return t.index >= 0 || read_access(tensor_of_table(t.table), t.at); });

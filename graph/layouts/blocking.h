@@ -6,8 +6,8 @@
 //     %1: f32[8,2,14,14,16][n,c,h,w,b] = x[n,16*c+b,h,w]      into blocks
 //     %2: f32[8,32,14,14][n,16*c+b,h,w] = %1[n,c,h,w,b]       out of blocks
 //
-// so that every reader and writer of blocks is an ordinary node with ordinary index expressions. Neither of the two is a view (graph/views.h): each is computed,
-// once for all who read it.
+// so that every reader and writer of blocks is an ordinary node with ordinary index expressions. Neither of the two is a view (graph/views.h): each is
+// computed, once for all who read it.
 #pragma once
 
 #include <optional>
