@@ -69,7 +69,7 @@ struct ConvolutionForm {
 struct PoolingWindows {
   bool gradient = false;
   std::int64_t batch = 1;           // of all dimensions in front of the windows
-  std::int64_t channels = 1;        // of those behind them
+  std::int64_t channels = 1;        // of those behind them, where there are some in front
   Shape input, kernel, output;      // 1 to 3 windows
   Shape stride, dilation, padding;  // one for each window
   bool operator==(const PoolingWindows&) const = default;

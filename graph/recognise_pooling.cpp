@@ -28,6 +28,7 @@ class Reading {
       if (!e.affine()) return std::nullopt;
       if (is_batch(e, source_shape_[d])) {
         (made_.input.rank() > 0 ? made_.channels : made_.batch) *= source_shape_[d];
+        in_front_ |= made_.input.rank() == 0;
       } else if (made_.channels > 1 || !window(e, source_shape_[d], slides)) {
         return std::nullopt;
       }
@@ -35,6 +36,8 @@ class Reading {
     for (std::size_t i = 0; i < domain_.size(); ++i)
       if (domain_[i] != 1 && !used_[i]) return std::nullopt;
     if (!slides || made_.input.rank() > 3) return std::nullopt;
+    // Windows over the outermost dimension are blocks of rows: a reduction, not a pooling of images.
+    if (made_.channels > 1 && !in_front_) return std::nullopt;
     return made_;
   }
 
@@ -102,6 +105,7 @@ class Reading {
   std::vector<int> dimension_;  // of the result, by index of the domain; -1: a tap
   std::vector<bool> used_;
   int last_ = -1;
+  bool in_front_ = false;  // a dimension before the windows
   PoolingWindows made_;
 };
 

@@ -114,7 +114,7 @@ class Locating {
     // A kind of channel with one block has one run, and is one of a pair of blocks where its stride is that within the pair.
     const std::int64_t in_size = in.inner.size, out_size = out.inner.size;
     const bool both = (in_blocks || in.blocks == 1) && (out_blocks || out.blocks == 1);
-    if (both && ((o == 1 && i == out_size) || (i == 1 && o == in_size)) && in_size > 1) {
+    if (both && in_size == out_size && ((o == 1 && i == out_size) || (i == 1 && o == in_size))) {
       p.blocks.in = in_size;
       p.blocks.out = out_size;
       p.blocks.out_innermost = o == 1;

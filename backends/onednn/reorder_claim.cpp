@@ -20,16 +20,23 @@ constexpr std::int64_t worth_a_part = 16384;
 // The library's compiled copies know so many dimensions.
 constexpr std::size_t most_runs = 6;
 
-bool splits_a_dimension(const Access& access) {
-  return std::ranges::any_of(access, [](const IndexExpr& e) { return e.terms.size() > 1; });
+// Whether the last dimension of one tensor counts within blocks of a dimension of the other that is not its last: what splits a row as it lies is no matter of
+// layouts.
+bool gathers_blocks(const Access& blocked, const Access& plain) {
+  if (blocked.empty() || plain.size() < 2) return false;
+  const int last = blocked.back().plain();
+  return last >= 0 && std::any_of(plain.begin(), plain.end() - 1, [&](const IndexExpr& e) { return e.terms.size() > 1 && e.coefficient(last) == 1; });
 }
 
-// A permutation of the entries of dense tensors, in which some dimension is split.
+// A permutation of the entries of dense tensors into blocks or out of them.
 bool is_blocking(const SumSpec& spec, const TensorShapes& shapes) {
   if (spec.factors.size() != 1 || spec.coefficient != 1 || !spec.guards.empty() || !has_points(spec.domain)) return false;
-  if (!splits_a_dimension(spec.output) && !splits_a_dimension(spec.factors[0])) return false;
-  for (const TensorUse& use : tensor_uses(spec, shapes))
+  if (!gathers_blocks(spec.output, spec.factors[0]) && !gathers_blocks(spec.factors[0], spec.output)) return false;
+  for (const TensorUse& use : tensor_uses(spec, shapes)) {
     if (!use.affine || !use.plain(spec.domain) || !use.covered(spec.domain)) return false;
+    for (std::size_t i = 0; i < spec.domain.size(); ++i)
+      if (!use.uses[i] && spec.domain[i] > 1) return false;
+  }
   return true;
 }
 

@@ -168,6 +168,11 @@ std::optional<SplitDimension> one_split(const Blocking& blocking) {
   return split && split->place >= 0 ? split : std::nullopt;
 }
 
+bool is_reshape(const Blocking& blocking) {
+  return std::ranges::is_sorted(blocking,
+                                [](const Digit& a, const Digit& b) { return a.dimension != b.dimension ? a.dimension < b.dimension : a.weight > b.weight; });
+}
+
 Shape shape_of(const Blocking& blocking) {
   Shape shape;
   for (const Digit& d : blocking) shape.push_back(d.size);

@@ -40,6 +40,9 @@ struct SplitDimension {
 };
 [[nodiscard]] std::optional<SplitDimension> one_split(const Blocking& blocking);
 
+// Whether the digits stand in the order of the plain tensor, so that blocking is a reshape.
+[[nodiscard]] bool is_reshape(const Blocking& blocking);
+
 // The blocked tensor's shape.
 [[nodiscard]] Shape shape_of(const Blocking& blocking);
 

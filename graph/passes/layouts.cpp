@@ -1,8 +1,9 @@
 // Layouts of convolutions and of what lies between them.
 //
-// A backend says in which blocks it would rather have a convolution's tensors. The convolution becomes one over blocked tensors; where its operands come from
-// nodes that have the same blocks already, nothing is moved. Maps, poolings and sums over positions are computed in the blocks of what they read, as long as
-// no more operands have to be brought into blocks than have them. What is left of the plain tensors are permutations in front of other readers.
+// A backend says in which blocks it would rather have a convolution's tensors. A convolution that has such a tensor in common with another one becomes one over
+// blocked tensors; where its operands come from nodes that have the same blocks already, nothing is moved. Maps, poolings and sums over positions are computed
+// in the blocks of what they read, as long as no more operands have to be brought into blocks than have them. What is left of the plain tensors are
+// permutations in front of other readers.
 #include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
@@ -27,13 +28,9 @@ class Layouts {
         break;
       }
     if (wishes_.empty()) return;
-    for (std::size_t i = order.size(); i-- > 0;) {
-      const Node& n = *order[i];
-      const auto wish = wishes_.find(&n);
-      const bool spreads = n.kind == Kind::map || n.kind == Kind::cast || n.kind == Kind::reduce || n.kind == Kind::sum;
-      for (std::size_t k = 0; k < n.operand_count; ++k)
-        if (wish != wishes_.end() ? !wish->second[k + 1].empty() : spreads && wanted_.contains(&n)) wanted_.insert(n.operands()[k].node);
-    }
+    find_wanted(order);
+    drop_lonely(order);
+    find_wanted(order);
   }
 
   [[nodiscard]] bool nothing() const { return wishes_.empty(); }
@@ -50,6 +47,52 @@ class Layouts {
   }
 
  private:
+  // Whether the node may be computed in the blocks of what it reads.
+  static bool keeps_blocks(const Node& n) {
+    return n.kind == Kind::map || n.kind == Kind::cast || n.kind == Kind::reduce || (n.kind == Kind::sum && n.as<SumSpec>().factors.size() == 1);
+  }
+
+  [[nodiscard]] const Blocking& wished(const Node* node, std::size_t tensor) const {
+    static const Blocking none;
+    const auto wish = wishes_.find(node);
+    return wish == wishes_.end() ? none : wish->second[tensor];
+  }
+
+  // Backwards from the convolutions that read blocks.
+  void find_wanted(const std::vector<Node*>& order) {
+    wanted_.clear();
+    for (std::size_t i = order.size(); i-- > 0;) {
+      const Node& n = *order[i];
+      for (std::size_t k = 0; k < n.operand_count; ++k)
+        if (wishes_.contains(&n) ? !wished(&n, k + 1).empty() : keeps_blocks(n) && wanted_.contains(&n)) wanted_.insert(n.operands()[k].node);
+    }
+  }
+
+  // A convolution that shares no tensor in blocks with another one brings its tensors into blocks by itself, and puts its result where it is wanted.
+  void drop_lonely(const std::vector<Node*>& order) {
+    std::unordered_set<const Node*> in_blocks;  // what comes from convolutions whose results are in blocks
+    std::unordered_map<const Node*, std::vector<const Blocking*>> read;
+    for (const Node* n : order) {
+      bool from_blocks = !wished(n, 0).empty();
+      for (std::size_t k = 0; k < n->operand_count; ++k) {
+        from_blocks |= !wishes_.contains(n) && keeps_blocks(*n) && in_blocks.contains(n->operands()[k].node);
+        if (const Blocking& as = wished(n, k + 1); !as.empty()) read[n->operands()[k].node].push_back(&as);
+      }
+      if (from_blocks) in_blocks.insert(n);
+    }
+    std::vector<const Node*> lonely;
+    for (const auto& [node, blockings] : wishes_) {
+      bool shares = !blockings[0].empty() && wanted_.contains(node);
+      for (std::size_t k = 0; k < node->operand_count && !shares; ++k) {
+        if (blockings[k + 1].empty()) continue;
+        const Node* operand = node->operands()[k].node;
+        shares = in_blocks.contains(operand) || std::ranges::count_if(read[operand], [&](const Blocking* b) { return *b == blockings[k + 1]; }) > 1;
+      }
+      if (!shares) lonely.push_back(node);
+    }
+    for (const Node* node : lonely) wishes_.erase(node);
+  }
+
   // A tensor that is computed in blocks.
   struct Blocked {
     Blocking blocking;
@@ -71,7 +114,7 @@ class Layouts {
   std::vector<Ref> remember(const Ref& node, const Ref& tensor, const Blocking& blocking) {
     if (blocking.empty()) return {tensor};
     const Ref plain = out_of_blocks(tensor, blocking, node.shape());
-    if (!is_view(*plain.node())) blocked_.insert_or_assign(plain.edge(), Blocked{blocking, tensor, plain});
+    if (!is_reshape(blocking)) blocked_.insert_or_assign(plain.edge(), Blocked{blocking, tensor, plain});
     return {plain};
   }
 

@@ -89,8 +89,9 @@ TEST(Models, C1) {
 
 TEST(Models, ConvolutionNet) {
   const Steps s = steps_of("cnn");
-  EXPECT_LE(s.fused.kernels.size(), 35U) << names(s.fused);
-  EXPECT_GE(s.unfused.kernels.size(), 2 * s.fused.kernels.size()) << names(s.unfused);
+  EXPECT_LE(s.fused.kernels.size(), 45U) << names(s.fused);
+  // Seven copies into blocks of channels and out of them, and two sums of weights' gradients over parts of the batch, are what both have.
+  EXPECT_GE(s.unfused.kernels.size() - 9, 2 * (s.fused.kernels.size() - 9)) << names(s.unfused);
   EXPECT_EQ(count(s.fused, "convolution 64x1x28x28, kernel 5x5, 32 channels, then add, relu"), 1) << names(s.fused);
   EXPECT_EQ(count(s.fused, "convolution 64x32x14x14, kernel 5x5, 64 channels, then add, relu"), 1) << names(s.fused);
   expect_no_kernel_of_a_bias_or_an_activation_alone(s.fused);

@@ -161,7 +161,7 @@ const Net nets[] = {
      }},
     {"poolings",
      [] {
-       const Ref x = input("x", {2, 32, 9, 8}), w = input("w", {32, 32, 3, 3});
+       const Ref x = input("x", {2, 32, 13, 12}), w = input("w", {32, 32, 3, 3});
        const Ref y = graph::max_pool2d(graph::tanh(graph::convolution2d(x, w, {.padding = 1})), {.kernel_size = 3, .stride = 2, .padding = 1});
        return with_gradients(graph::convolution2d(graph::avg_pool2d(y, {.kernel_size = 2}), w), {x, w});
      }},
