@@ -190,12 +190,17 @@ std::vector<Blocking> convolution_blockings(const ConvolutionForm& form, const S
   const auto source_in = dimension(form.in_channels, form.source), weights_in = dimension(form.in_channels, form.weights);
   const auto weights_out = dimension(form.out_channels, form.weights), result_out = dimension(form.out_channels, form.result);
   if (!source_in || !weights_in || !weights_out || !result_out) return {};
-  const ConvolutionBlocks blocks = preferred_blocks(located->problem);
+  const ConvolutionProblem& problem = located->problem;
+  ConvolutionBlocks blocks = preferred_blocks(problem);
+  // What has one block only would go into it by a transpose, a view, which nobody makes for all; the primitive copies it where it reads it.
+  if (problem.in_channels == blocks.source) blocks.source = 1;
+  if (problem.out_channels == blocks.result) blocks.result = 1;
+  if (blocks.out_innermost ? problem.out_channels == blocks.out : problem.in_channels == blocks.in) blocks.in = blocks.out = 1, blocks.out_innermost = true;
   if (blocks == ConvolutionBlocks{}) return {};
   std::vector<Blocking> wishes(3);
   const auto shape_of = [&](int tensor) -> const Shape& { return shapes[static_cast<std::size_t>(tensor)]; };
   // Batch and positions keep the order that the library gives them.
-  const auto in_order = [&](int tensor, int channel) { return channel == 1 && shape_of(tensor).rank() == located->problem.input.rank() + 2; };
+  const auto in_order = [&](int tensor, int channel) { return channel == 1 && shape_of(tensor).rank() == problem.input.rank() + 2; };
   const auto wish = [&](int tensor) -> Blocking& { return wishes[static_cast<std::size_t>(tensor)]; };
   if (blocks.source > 1) {
     if (!in_order(form.source, *source_in)) return {};

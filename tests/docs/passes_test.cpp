@@ -85,7 +85,9 @@ TEST_P(PassesPage, ShowsWhatItDoes) {
   for (const Fusion& fusion : fusions()) is_fusion |= fusion.name == name;
   if (!is_fusion) {
     // The page shows the blocks of AVX-512.
-    if (name != "layouts" || __builtin_cpu_supports("avx512f") != 0) EXPECT_EQ(to_text(made), after);
+    if (name != "layouts" || __builtin_cpu_supports("avx512f") != 0) {
+      EXPECT_EQ(to_text(made), after);
+    }
     return;
   }
   EXPECT_EQ(to_text(made), before);
