@@ -24,6 +24,11 @@ bool is_view(const Node& node) {
   return view_through(node, View::dense(x.dtype(), x.shape())).has_value();
 }
 
+const Node* memory_of(const Node* node) {
+  while (node->operand_count > 0 && is_view(*node)) node = node->operands()[0].node;
+  return node;
+}
+
 bool is_fill(const Node& node) { return node.kind == Kind::map && node.operand_count == 0; }
 
 bool is_opaque(const Node& node) { return node.kind == Kind::check || node.kind == Kind::barrier; }
