@@ -27,9 +27,16 @@ constexpr double most_waiting = 1 << 20, memory_speed = 2e10, step_cost = 2e-6;
 double waiting_for(const Groups& groups, int loop) {
   double bytes = 0;
   for (const Ref& r : groups[loop].claim.inputs)
-    if (const Node* memory = memory_of(r.node()); groups.of(memory) >= 0)
-      bytes += static_cast<double>(memory->shape.elements()) * static_cast<double>(size_of(memory->dtype));
+    if (const Ref memory = memory_of(r); groups.of(memory.node()) >= 0)
+      bytes += static_cast<double>(memory.shape().elements()) * static_cast<double>(size_of(memory.dtype()));
   return bytes;
+}
+
+// What the value's memory may be a part of. More than is_view() says: what looks at a view in its turn may be one although it would not be one of a dense
+// tensor.
+const Node* source_of(Ref value) {
+  while (is_view(*value.node()) || (value->kind == Kind::sum && value->operand_count == 1)) value = value->operand(0);
+  return value.node();
 }
 
 // A loop as a piece of the kernel: its views by their places among what the kernel reads and writes.
@@ -82,37 +89,38 @@ class Unit {
     // New values are written over old ones while other pieces run.
     const Reason in_use{ReasonCode::operand_in_use, "one of the updates reads the old value that another one writes over"};
     for (const Ref& r : groups_[loop].claim.inputs) {
-      const Node* memory = memory_of(r.node());
-      if (inside_.contains(groups_.of(memory))) return between;
-      if (const auto found = updates_.loop_of.find(memory); found != updates_.loop_of.end() && inside_.contains(found->second)) return in_use;
+      if (inside_.contains(groups_.of(memory_of(r).node()))) return between;
+      if (const auto found = updates_.loop_of.find(source_of(r)); found != updates_.loop_of.end() && inside_.contains(found->second)) return in_use;
     }
     for (const Ref& n : groups_[loop].nodes)
       if (read_.contains(n.node())) return between;
     for (const Node* parameter : updates_.of_loop.at(loop))
-      if (read_.contains(parameter)) return in_use;
+      if (sources_.contains(parameter)) return in_use;
     return std::nullopt;
   }
 
   void add(int loop) {
     members_.push_back(loop);
     inside_.insert(loop);
-    for (const Ref& r : groups_[loop].claim.inputs) read_.insert(memory_of(r.node()));
+    for (const Ref& r : groups_[loop].claim.inputs) {
+      read_.insert(memory_of(r).node());
+      sources_.insert(source_of(r));
+    }
   }
 
  private:
   const Groups& groups_;
   const Updates& updates_;
   std::vector<int> members_;
-  std::unordered_set<int> inside_;        // the members
-  std::unordered_set<const Node*> read_;  // by them
+  std::unordered_set<int> inside_;                  // the members
+  std::unordered_set<const Node*> read_, sources_;  // what they read, and where that may lie
 };
 
 // One kernel for the loops.
 Claim claim_of(const Groups& groups, std::span<const int> loops) {
   Claim claim;
   std::vector<Part> parts;
-  std::vector<int> rev(loops.rbegin(), loops.rend());
-  for (const int g : std::getenv("REV") ? rev : std::vector<int>(loops.begin(), loops.end())) {
+  for (const int g : loops) {
     Part part{groups[g].claim, {}, {}};
     for (const Ref& r : part.claim.inputs) {
       const auto at = std::find(claim.inputs.begin(), claim.inputs.end(), r);

@@ -24,9 +24,9 @@ bool is_view(const Node& node) {
   return view_through(node, View::dense(x.dtype(), x.shape())).has_value();
 }
 
-const Node* memory_of(const Node* node) {
-  while (node->operand_count > 0 && is_view(*node)) node = node->operands()[0].node;
-  return node;
+Ref memory_of(Ref value) {
+  while (value->operand_count > 0 && is_view(*value.node())) value = value->operand(0);
+  return value;
 }
 
 bool is_fill(const Node& node) { return node.kind == Kind::map && node.operand_count == 0; }
