@@ -18,10 +18,11 @@ namespace {
 
 constexpr std::string_view name = "fuse_updates";
 // Into so many kernels at most, the updates' loops one after the other.
-constexpr int most_kernels = 8;
-// A gradient of more bytes does not wait for the others: it would be gone from the second cache, and hold its memory. What both ways cost, roughly, in bytes a
-// second from memory, and in seconds for a step of its own.
-constexpr double most_waiting = 1 << 20, memory_speed = 2e10, step_cost = 2e-6;
+constexpr int most_kernels = 16;
+// A gradient of more bytes does not wait for the others: it would be gone from the second cache, and hold its memory. Nor do more bytes wait for one kernel.
+constexpr double most_waiting = 1 << 20, most_together = 1 << 23;
+// What both ways cost, roughly, in bytes a second from memory, and in seconds for a step of its own.
+constexpr double memory_speed = 2e10, step_cost = 2e-6;
 
 // The bytes of what the step makes for the loop: the gradient.
 double waiting_for(const Groups& groups, int loop) {
@@ -155,7 +156,6 @@ void fuse_updates(Groups& groups) {
   }
   std::sort(left.begin(), left.end());
   left.erase(std::unique(left.begin(), left.end()), left.end());
-
   if (left.size() < 2) return;
   std::erase_if(left, [&](int loop) {
     const double bytes = waiting_for(groups, loop);
@@ -167,20 +167,27 @@ void fuse_updates(Groups& groups) {
     return true;
   });
 
-  // What the first kernel cannot take may be one among itself: where each step of an update is a loop, as the first, the second, ... of all parameters.
+  // What the first kernel cannot take may be one among itself: of a large model the next parameters; where each step of an update is a loop, the first steps,
+  // the second, ... of all parameters.
   for (int kernel = 0; kernel < most_kernels && left.size() > 1; ++kernel) {
     Unit all(groups, updates);
     std::vector<int> loops = std::move(left);
     left.clear();
+    double waiting = 0;
     auto leave = [&](int loop, const Reason& reason) {
       left.push_back(loop);
       if (kernel == 0) groups.miss(name, groups[loop].nodes.front().node(), reason);
     };
     for (const int loop : loops) {
-      if (const auto reason = all.refuses(loop))
+      const double bytes = waiting_for(groups, loop);
+      if (waiting + bytes > most_together) {
+        leave(loop, {ReasonCode::not_profitable, fmt::format("{:.1f} MB of gradients would wait, in one kernel", (waiting + bytes) / 1e6)});
+      } else if (const auto reason = all.refuses(loop)) {
         leave(loop, *reason);
-      else
+      } else {
         all.add(loop);
+        waiting += bytes;
+      }
     }
     std::vector<int> members = all.members();
     if (!groups.can_merge(members)) {

@@ -190,6 +190,25 @@ TEST(UpdateKernel, OfALargeGradientComeRightBehindIt) {
   expect_same_bits(f);
 }
 
+// Of ten gradients of 1 MiB eight wait for one kernel, the others for the next.
+TEST(UpdateKernel, DoesNotHoldMoreThanEightMebibytes) {
+  std::string parameters = "x: f32[8,512], d: f32[8,512]", body, results;
+  for (int i = 0; i < 10; ++i) {
+    parameters += fmt::format(", p{}: f32[512,512]", i);
+    body += fmt::format("%{}: f32[512,512][i,j] = {}.5 * x[p,i] * d[p,j]\n%{}: f32[512,512] = {{ p{} - 0.01 * (%{} * %{}) }}\n", 2 * i, i, 2 * i + 1, i, 2 * i,
+                        2 * i);
+    results += fmt::format("{}p{}=%{}", i == 0 ? "" : ", ", i, 2 * i + 1);
+  }
+  const Function f = parse_function("func f(" + parameters + ") {\n" + body + "return " + results + "}");
+  const Fused made = fused(f);
+  EXPECT_EQ(std::count(made.text.begin(), made.text.end(), '\n'), 2) << made.text;
+  EXPECT_EQ(std::count(made.text.begin(), made.text.end(), '%'), 10) << made.text;
+  EXPECT_EQ(std::count(made.text.begin(), made.text.begin() + static_cast<std::ptrdiff_t>(made.text.find('\n')), '%'), 8) << made.text;
+  ASSERT_THAT(made.misses, SizeIs(2));
+  EXPECT_EQ(made.misses[0].reason.code, ReasonCode::not_profitable);
+  EXPECT_EQ(made.misses[0].reason.detail, "9.4 MB of gradients would wait, in one kernel");
+}
+
 // So many vectors of these lengths, each with its update.
 Function vectors(const std::vector<std::int64_t>& lengths) {
   std::string parameters, body, results;
