@@ -80,8 +80,10 @@ TEST(Models, C1) {
   const Steps s = steps_of("c1");
   EXPECT_LE(s.fused.kernels.size(), 13U) << names(s.fused);
   EXPECT_GE(s.unfused.kernels.size(), 2 * s.fused.kernels.size()) << names(s.unfused);
-  EXPECT_EQ(count(s.fused, "oneDNN matmul"), 5) << names(s.fused);
   EXPECT_EQ(count(s.fused, "2 updates: "), 1) << "those of the biases\n" << names(s.fused);
+  EXPECT_EQ(count(s.fused, "oneDNN matmul"), 3) << "the path from the first layer's output to its gradient, two products with it, is one region\n"
+                                                << names(s.fused);
+  EXPECT_EQ(count(s.fused, "region of 20 nodes"), 1) << names(s.fused);
   EXPECT_EQ(count(s.fused, "accumulate"), 2) << "both updates are written by the products that give the gradients\n" << names(s.fused);
   expect_no_kernel_of_a_bias_or_an_activation_alone(s.fused);
   expect_known_reasons(s.fused);
@@ -98,7 +100,7 @@ std::vector<EvaluationReport::Miss> missed_updates(const EvaluationReport& repor
 
 TEST(Models, Mlp) {
   const Steps s = steps_of("mlp");
-  EXPECT_LE(s.fused.kernels.size(), 22U) << names(s.fused);
+  EXPECT_LE(s.fused.kernels.size(), 21U) << names(s.fused);
   EXPECT_GE(s.unfused.kernels.size(), 2 * s.fused.kernels.size()) << names(s.unfused);
   EXPECT_EQ(count(s.fused, "4 updates: "), 1) << "all but those of the two large matrices\n" << names(s.fused);
   const auto apart = missed_updates(s.fused);
@@ -114,7 +116,7 @@ TEST(Models, Mlp) {
 
 TEST(Models, ConvolutionNet) {
   const Steps s = steps_of("cnn");
-  EXPECT_LE(s.fused.kernels.size(), 29U) << names(s.fused);
+  EXPECT_LE(s.fused.kernels.size(), 28U) << names(s.fused);
   EXPECT_GE(s.unfused.kernels.size(), 2 * s.fused.kernels.size()) << names(s.unfused);
   EXPECT_EQ(count(s.fused, "7 updates: "), 1) << names(s.fused);
   EXPECT_EQ(missed_updates(s.fused).size(), 1U) << "the matrix behind the convolutions";
@@ -127,7 +129,7 @@ TEST(Models, ConvolutionNet) {
 
 TEST(Models, TransformerBlock) {
   const Steps s = steps_of("transformer");
-  EXPECT_LE(s.fused.kernels.size(), 42U) << names(s.fused);
+  EXPECT_LE(s.fused.kernels.size(), 36U) << names(s.fused);
   EXPECT_EQ(count(s.fused, " updates: "), 1) << "of all parameters\n" << names(s.fused);
   EXPECT_EQ(missed_updates(s.fused).size(), 0U);
   EXPECT_GE(count(s.fused, ", then add, add"), 2) << "the residuals are part of the products before them\n" << names(s.fused);
