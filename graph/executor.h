@@ -88,6 +88,7 @@ struct KernelReport {
   std::int64_t phase = 0, chunks = 0;
   double flops = 0, bytes = 0;
   std::vector<int> places = {};
+  std::vector<std::string> parts = {};  // the kernels that it consists of
 };
 
 // Something that was not done, and why.

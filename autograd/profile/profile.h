@@ -65,6 +65,8 @@ struct ProfiledKernel {
   std::vector<int> nodes;
   // The user's lines that it computes, each once.
   std::vector<ProfiledLine> lines;
+  // The kernels that it consists of, tile by tile or one behind the other.
+  std::vector<std::string> parts;
 };
 
 // One chunk of one run, for timelines.

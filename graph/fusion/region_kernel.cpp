@@ -34,6 +34,11 @@ class RegionKernel final : public Kernel {
   }
 
   [[nodiscard]] std::string name() const override { return name_; }
+  [[nodiscard]] std::vector<std::string> parts() const override {
+    std::vector<std::string> names;
+    for (const Step& step : plan_.steps) names.push_back(step.kernel->name());
+    return names;
+  }
 
   void run(std::int64_t chunk, std::span<void* const> buffers, void* scratch) const override {
     auto* arena = static_cast<std::byte*>(scratch);
