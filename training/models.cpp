@@ -45,35 +45,36 @@ std::vector<Variable> parameters_of(std::initializer_list<Linear> layers) {
 template <std::int64_t batch>
 Model c1() {
   const Linear first("first", 784, 128), second("second", 128, 10);
-  const Tensor x = images({batch, 784}), target = labels(batch);
-  return {[=] { return cross_entropy(second(relu(first(x))), target); }, sgd(parameters_of({first, second}))};
+  return {[=](const Inputs& in) { return cross_entropy(second(relu(first(in[0]))), in[1]); },
+          {images({batch, 784}), labels(batch)},
+          sgd(parameters_of({first, second}))};
 }
 
 Model mlp() {
   const Linear first("first", 784, 1024), second("second", 1024, 1024), third("third", 1024, 10);
-  const Tensor x = images({128, 784}), target = labels(128);
-  return {[=] { return cross_entropy(third(relu(second(relu(first(x))))), target); }, adam(parameters_of({first, second, third}))};
+  return {[=](const Inputs& in) { return cross_entropy(third(relu(second(relu(first(in[0]))))), in[1]); },
+          {images({128, 784}), labels(128)},
+          adam(parameters_of({first, second, third}))};
 }
 
 Model cnn() {
   const Variable k1 = weights("conv1.w", {32, 1, 5, 5}, 0.1), b1 = zero("conv1.b", {32}), k2 = weights("conv2.w", {64, 32, 5, 5}, 0.03),
                  b2 = zero("conv2.b", {64});
   const Linear third("third", 3136, 512), fourth("fourth", 512, 10);
-  const Tensor x = images({64, 1, 28, 28}), target = labels(64);
-  auto loss = [=] {
-    Tensor h = max_pool2d(relu(conv2d(x, k1, b1, {.padding = 2})), {.kernel_size = 2});
+  auto loss = [=](const Inputs& in) {
+    Tensor h = max_pool2d(relu(conv2d(in[0], k1, b1, {.padding = 2})), {.kernel_size = 2});
     h = max_pool2d(relu(conv2d(h, k2, b2, {.padding = 2})), {.kernel_size = 2});
-    return cross_entropy(fourth(relu(third(reshape(h, {.shape = {64, 3136}})))), target);
+    return cross_entropy(fourth(relu(third(reshape(h, {.shape = {64, 3136}})))), in[1]);
   };
-  return {loss, adam({k1, b1, k2, b2, third.w, third.b, fourth.w, fourth.b})};
+  return {loss, {images({64, 1, 28, 28}), labels(64)}, adam({k1, b1, k2, b2, third.w, third.b, fourth.w, fourth.b})};
 }
 
 Model transformer() {
   constexpr std::int64_t batch = 8, steps = 128, width = 256, heads = 4, head = width / heads;
   const Variable g1 = one("norm1.weight", {width}), b1 = zero("norm1.bias", {width}), g2 = one("norm2.weight", {width}), b2 = zero("norm2.bias", {width});
   const Linear qkv("qkv", width, 3 * width), out("out", width, width), up("up", width, 4 * width), down("down", 4 * width, width);
-  const Tensor x = made(normal({batch, steps, width})), y = made(normal({batch, steps, width}));
-  auto loss = [=] {
+  auto loss = [=](const Inputs& in) {
+    const Tensor &x = in[0], &y = in[1];
     const Tensor split =
         permute(reshape(qkv(layer_norm(x, g1, b1, {.normalized_shape = {width}})), {.shape = {batch, steps, 3, heads, head}}), {.dims = {2, 0, 3, 1, 4}});
     auto part = [&](std::int64_t i) { return select(split, {.dim = 0, .index = i}); };
@@ -84,19 +85,21 @@ Model transformer() {
   };
   std::vector<Variable> all = parameters_of({qkv, out, up, down});
   all.insert(all.end(), {g1, b1, g2, b2});
-  return {loss, adam(std::move(all))};
+  return {loss, {made(normal({batch, steps, width})), made(normal({batch, steps, width}))}, adam(std::move(all))};
 }
 
 Model elementwise() {
   const Variable p = weights("scale", {1024}, 1), q = weights("shift", {1024}, 1);
-  const Tensor x = made(normal({1024, 1024})), y = made(normal({1024, 1024}));
-  return {[=] { return mean(square(tanh(gelu(x * p + q) * sigmoid(x - q)) - y)); }, sgd({p, q})};
+  return {[=](const Inputs& in) { return mean(square(tanh(gelu(in[0] * p + q) * sigmoid(in[0] - q)) - in[1])); },
+          {made(normal({1024, 1024})), made(normal({1024, 1024}))},
+          sgd({p, q})};
 }
 
 Model norm() {
   const Variable weight = weights("weight", {1024}, 1), bias = weights("bias", {1024}, 1);
-  const Tensor x = made(normal({1024, 1024})), y = made(normal({1024, 1024}));
-  return {[=] { return mean(square(softmax(layer_norm(x, weight, bias, {.normalized_shape = {1024}}), {.dim = -1}) - y)); }, sgd({weight, bias})};
+  return {[=](const Inputs& in) { return mean(square(softmax(layer_norm(in[0], weight, bias, {.normalized_shape = {1024}}), {.dim = -1}) - in[1])); },
+          {made(normal({1024, 1024})), made(normal({1024, 1024}))},
+          sgd({weight, bias})};
 }
 
 constexpr std::array entries = {
@@ -111,8 +114,8 @@ constexpr std::array entries = {
 
 }  // namespace
 
-Tensor Model::step() const {
-  const Tensor value = loss();
+Tensor Model::step(const Inputs& in) const {
+  const Tensor value = loss(in);
   value.backward();
   optimizer->step();
   return value;

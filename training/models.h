@@ -14,19 +14,25 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "autograd/optim/optimizer.h"
 #include "autograd/tensor.h"
 
 namespace cotan::training {
 
-// A model with its inputs and its optimizer.
+// What a model is trained on: the data, then the labels or the values to be met.
+using Inputs = std::vector<Tensor>;
+
+// A model with inputs for it and its optimizer.
 struct Model {
-  std::function<Tensor()> loss;                 // records the loss on the inputs
+  std::function<Tensor(const Inputs&)> loss;    // records the loss on such inputs
+  Inputs inputs;                                // computed
   std::shared_ptr<optim::Optimizer> optimizer;  // of the parameters
 
   // One training step: the loss, its gradient, the update. Returns the loss, which is computed by the step.
-  Tensor step() const;
+  Tensor step(const Inputs& in) const;
+  Tensor step() const { return step(inputs); }
 };
 
 // A model by name.

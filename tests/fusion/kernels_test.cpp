@@ -17,11 +17,11 @@ std::string fused(std::string_view text) {
 }
 
 TEST(Kernels, AChainAndTwoReadersOfOneTensor) {
-  EXPECT_EQ(fused(R"(func f(x: f32[5,7]) {
-    %0: f32[5,7] = exp(x)
-    %1: f32[5,7] = { 1 + %0 }
-    %2: f32[5,7] = log(%1)
-    %3: f32[5,7] = sin(x)
+  EXPECT_EQ(fused(R"(func f(x: f32[10,7]) {
+    %0: f32[10,7] = exp(x)
+    %1: f32[10,7] = { 1 + %0 }
+    %2: f32[10,7] = log(%1)
+    %3: f32[10,7] = sin(x)
     return %2, %3
   })"),
             "fuse_kernels: %1 %2 %3 %4\n");
