@@ -60,8 +60,10 @@ class CompiledProgram final : public Program {
     std::vector<StorageRef> storage(plan_.buffers.size());
     bind_inputs(inputs, storage);
     const StorageRef arena = allocate(plan_.arena_bytes);
-    for (std::size_t b = 0; b < plan_.buffers.size(); ++b)
+    for (std::size_t b = 0; b < plan_.buffers.size(); ++b) {
       if (plan_.buffers[b].kind == BufferKind::result && used_result_[b]) storage[b] = allocate(plan_.buffers[b].bytes);
+      if (plan_.buffers[b].kind == BufferKind::constant) storage[b] = plan_.constants[static_cast<std::size_t>(plan_.buffers[b].index)];
+    }
 
     std::vector<void*> addresses(slots_);
     for (std::size_t s = 0; s < plan_.steps.size(); ++s)

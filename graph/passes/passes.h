@@ -11,6 +11,8 @@ namespace cotan::passes {
 [[nodiscard]] Function fold_views(const Function& function, PassContext& context);
 // Sums of sums become one sum, constants and scales their coefficient: a product's transpose is the product written in another order.
 [[nodiscard]] Function merge_sums(const Function& function, PassContext& context);
+// Constants that are one number everywhere become that number.
+[[nodiscard]] Function fold_constants(const Function& function, PassContext& context);
 // One-hot sums and sums of nothing but conditions that only maps read become maps over positions, or part of the one map that reads them.
 [[nodiscard]] Function masks(const Function& function, PassContext& context);
 // Sums that are no product, view or reduction by themselves are taken apart into such, by cost.
