@@ -57,20 +57,20 @@ std::optional<double> number_of(const Ref& constant, const CompileOptions& given
 }  // namespace
 
 Function fold_constants(const Function& function, PassContext& context) {
-  std::unordered_set<const Node*> constants;
+  std::unordered_set<Ref, RefHash> constants;  // which it keeps, so that no other node gets the address of one
   int computed = 0;
   return transform(function, context, [&](const Ref& node, std::span<const Ref> operands) -> std::vector<Ref> {
     const std::int64_t elements = node.shape().elements();
     if (!is_function_of_operands(*node.node()) || elements == 0 || elements > most_elements) return {};
-    if (!std::all_of(operands.begin(), operands.end(), [&](const Ref& r) { return constants.contains(r.node()); })) return {};
+    if (!std::all_of(operands.begin(), operands.end(), [&](const Ref& r) { return constants.contains(r); })) return {};
     const Ref here = node->operand_count == 0 ? node : graph::rebuild(*node.node(), operands)[0];
-    constants.insert(here.node());
+    constants.insert(here);
     if (here->kind == Kind::leaf || is_fill(*here.node()) || computed == most_computed) return {here};
     ++computed;
     const auto number = number_of(here, context.options);
     if (!number) return {here};
     const Ref fill = graph::fill(*number, here.dtype(), here.shape());
-    constants.insert(fill.node());
+    constants.insert(fill);
     return {fill};
   });
 }

@@ -23,6 +23,8 @@ namespace cotan::passes {
 // Derivatives that read an activation's operand only to learn what its result says as well read the result.
 [[nodiscard]] Function derivatives_in_outputs(const Function& function, PassContext& context);
 
+// The rules of `simplify` about calls alone: what they do must be done before calls become their bodies.
+[[nodiscard]] Function simplify_calls(const Function& function, PassContext& context);
 // The rules of graph/rewrite whose results are the same or more accurate (exact and stable), applied until none applies.
 [[nodiscard]] Function simplify(const Function& function, PassContext& context);
 // The same with the rules that are equal in real arithmetic only.
