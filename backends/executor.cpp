@@ -60,18 +60,17 @@ class CompiledProgram final : public Program {
     std::vector<StorageRef> storage(plan_.buffers.size());
     bind_inputs(inputs, storage);
     const StorageRef arena = allocate(plan_.arena_bytes);
-    for (std::size_t b = 0; b < plan_.buffers.size(); ++b) {
+    for (std::size_t b = 0; b < plan_.buffers.size(); ++b)
       if (plan_.buffers[b].kind == BufferKind::result && used_result_[b]) storage[b] = allocate(plan_.buffers[b].bytes);
-      if (plan_.buffers[b].kind == BufferKind::constant) storage[b] = plan_.constants[static_cast<std::size_t>(plan_.buffers[b].index)];
-    }
 
     std::vector<void*> addresses(slots_);
     for (std::size_t s = 0; s < plan_.steps.size(); ++s)
       for (std::size_t k = 0; k < plan_.steps[s].slots.size(); ++k) {
         const Slot& slot = plan_.steps[s].slots[k];
         const Buffer& b = plan_.buffers[static_cast<std::size_t>(slot.buffer)];
-        std::byte* base = b.kind == BufferKind::arena ? static_cast<std::byte*>(arena->data()) + b.offset
-                                                      : static_cast<std::byte*>(storage[static_cast<std::size_t>(slot.buffer)]->data());
+        std::byte* base = b.kind == BufferKind::arena      ? static_cast<std::byte*>(arena->data()) + b.offset
+                          : b.kind == BufferKind::constant ? plan_.constants[static_cast<std::size_t>(b.index)].get()
+                                                           : static_cast<std::byte*>(storage[static_cast<std::size_t>(slot.buffer)]->data());
         addresses[first_slot_[s] + k] = base + slot.byte_offset;
       }
 

@@ -6,6 +6,8 @@
 // dies. verify_plan() proves all of that on the finished plan.
 #pragma once
 
+#include <cstddef>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -52,7 +54,7 @@ struct Plan {
   std::vector<int> result_buffers;       // for each result; of kind result, or parameter (returned or updated in place)
   std::vector<LeafRole> parameter_roles;
   std::vector<DType> parameter_types;
-  std::vector<StorageRef> constants;  // which nothing writes
+  std::vector<std::shared_ptr<std::byte>> constants;  // which nothing writes
   std::size_t arena_bytes = 0;
   // What a kernel works in: the most that one of them needs, and by phase the buffer that holds it for `workers` at once, or for each chunk where there are
   // fewer; -1 where nobody needs any.
@@ -70,6 +72,8 @@ struct Plan {
 // Runs the steps that read nothing but constants, and takes them out of the plan: an iota, what is computed of it, checks that hold. Results are at most 64 KiB
 // each; what the plan hands out is computed at each run. Before schedule().
 void fold_constants(Plan& plan);
+// The entries of a result that reads no leaf but iotas, row-major, as the unfused program computes them without any pass.
+[[nodiscard]] std::vector<std::byte> bytes_of_constant(const Ref& constant, const BackendOptions& backends);
 // `one_by_one`: every step is a phase of its own, in the plan's order.
 void schedule(Plan& plan, const CompileOptions& options, bool one_by_one = false);
 // Walks the phases with a map of the memory, and throws InternalError where a step reads what is not written yet, is overwritten, is another value than the one

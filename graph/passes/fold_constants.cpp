@@ -9,6 +9,7 @@
 #include "graph/builder.h"
 #include "graph/fusion/groups.h"
 #include "graph/passes/passes.h"
+#include "graph/plan.h"
 
 namespace cotan::passes {
 namespace {
@@ -35,19 +36,14 @@ bool is_function_of_operands(const Node& n) {
   return false;
 }
 
-// The number that every entry of the constant is, as the unfused program computes it.
-std::optional<double> number_of(const Ref& constant, const CompileOptions& given) {
-  CompileOptions options;
-  options.backends = given.backends;
-  options.passes = PassSwitches("-all");
-  const Function f{"constant", {}, {constant}, {}};
-  const StorageRef value = compile_program(f, topological(f.results), options)->run({})[0];
+// The number that every entry of the constant is.
+std::optional<double> number_of(const Ref& constant, const CompileOptions& options) {
+  const std::vector<std::byte> bytes = bytes_of_constant(constant, options.backends);
   const std::size_t size = size_of(constant.dtype());
-  const auto* bytes = static_cast<const std::byte*>(value->data());
-  for (std::int64_t i = 1; i < constant.shape().elements(); ++i)
-    if (std::memcmp(bytes, bytes + static_cast<std::size_t>(i) * size, size) != 0) return std::nullopt;
+  for (std::size_t at = size; at < bytes.size(); at += size)
+    if (std::memcmp(bytes.data(), bytes.data() + at, size) != 0) return std::nullopt;
   const double number = visit_dtype(constant.dtype(), [&](auto zero) {
-    std::memcpy(&zero, bytes, sizeof zero);
+    std::memcpy(&zero, bytes.data(), sizeof zero);
     return static_cast<double>(zero);
   });
   const bool exact = is_floating(constant.dtype()) ? !std::isnan(number) : std::abs(number) <= most_exact;
