@@ -10,13 +10,14 @@ namespace cotan::loops {
 struct PlainSum::Running {
   const SumPlan& plan;
   std::size_t chunk;
+  const PlainSum& sum;
   std::byte* output;
   std::array<const std::byte*, 2> factors{};
   double* scratch;
 
   [[nodiscard]] std::pair<std::int64_t, std::int64_t> range(std::size_t level) const {
-    if (plan.chunk_level == static_cast<int>(level)) return {plan.bounds[chunk], plan.bounds[chunk + 1]};
-    return {0, plan.nest.levels[level].extent};
+    if (sum.chunk_level_ == static_cast<int>(level)) return {plan.bounds[chunk], plan.bounds[chunk + 1]};
+    return {0, sum.extents_[level]};
   }
 };
 
@@ -28,23 +29,43 @@ std::optional<PlainSum> PlainSum::of(const SumPlan& plan, int factors, DType dty
   if (!plain) return std::nullopt;
   PlainSum sum;
   sum.factors_ = factors;
-  sum.levels_ = levels.size();
   sum.split_ = plan.split;
   sum.along_ = plan.along;
   sum.along_step_ = plan.along_step;
   sum.floating_ = is_floating(dtype);
   sum.element_ = static_cast<std::int64_t>(size_of(dtype));
   sum.coefficient_ = coefficient;
-  for (std::size_t l = 0; l < levels.size(); ++l)
-    for (std::size_t t = 0; t < plan.offsets.size(); ++t) sum.steps_[l][t] = plan.offsets[t].steps[l];
+  for (std::size_t l = 0; l < levels.size(); ++l) {
+    Offsets steps{};
+    for (std::size_t t = 0; t < plan.offsets.size(); ++t) steps[t] = plan.offsets[t].steps[l];
+    sum.add_level(levels[l].extent, steps, l > plan.split && !(plan.along && l + 1 == levels.size()));
+  }
+  // Chunks share out an index of the output: a level before those that may have become one, or the one that a block lies along.
+  sum.chunk_level_ = plan.chunk_level < static_cast<int>(plan.split) ? plan.chunk_level : static_cast<int>(sum.levels_) - 1;
   sum.rows_ = sum_rows(dtype);
   sum.columns_ = sum_columns(dtype);
   sum.finish_ = sum_finish(dtype);
   return sum;
 }
 
+// A level that is summed over like the one before it, and goes on where that one steps, is one with it.
+void PlainSum::add_level(std::int64_t extent, const Offsets& steps, bool like_the_last) {
+  if (like_the_last) {
+    Offsets& before = steps_[levels_ - 1];
+    bool goes_on = true;
+    for (std::size_t t = 1; t <= static_cast<std::size_t>(factors_); ++t) goes_on &= before[t] == extent * steps[t];
+    if (goes_on) {
+      before = steps;
+      extents_[levels_ - 1] *= extent;
+      return;
+    }
+  }
+  steps_[levels_] = steps;
+  extents_[levels_++] = extent;
+}
+
 void PlainSum::run(const SumPlan& plan, std::int64_t chunk, std::span<void* const> buffers, void* scratch) const {
-  Running running{plan, static_cast<std::size_t>(chunk), static_cast<std::byte*>(buffers.back()), {}, static_cast<double*>(scratch)};
+  Running running{plan, static_cast<std::size_t>(chunk), *this, static_cast<std::byte*>(buffers.back()), {}, static_cast<double*>(scratch)};
   for (std::size_t k = 0; k < static_cast<std::size_t>(factors_); ++k) running.factors[k] = static_cast<const std::byte*>(buffers[k]);
   Offsets at{};
   for (std::size_t t = 0; t < plan.offsets.size(); ++t) at[t] = plan.offsets[t].constant;

@@ -24,16 +24,19 @@ class PlainSum {
   using Offsets = std::array<std::int64_t, most_tensors>;
 
   struct Running;
+  void add_level(std::int64_t extent, const Offsets& steps, bool like_the_last);
   void walk(const Running& running, std::size_t level, const Offsets& at) const;
   void block(const Running& running, Offsets at) const;
   void accumulate(const Running& running, std::size_t level, const Offsets& at, std::int64_t first, std::int64_t count) const;
 
   int factors_ = 0;
   std::size_t levels_ = 0, split_ = 0;
+  int chunk_level_ = -1;  // as the plan's
   bool along_ = false, floating_ = true;
   std::int64_t along_step_ = 0, element_ = 4;
   double coefficient_ = 1;
   std::array<Offsets, most_levels> steps_{};
+  std::array<std::int64_t, most_levels> extents_{};
   SumRowsFunction rows_ = nullptr;
   SumColumnsFunction columns_ = nullptr;
   SumFinishFunction finish_ = nullptr;

@@ -64,58 +64,54 @@ HWY_INLINE Wide<T> nothing() {
     return 0;
 }
 
-// Sums are formed in 32 parts, point i going to part i % 32, whatever the vectors' length: the bits do not depend on the instruction set, and the parts' chains
-// of additions hide each other's latency.
-constexpr std::int64_t parts = 32;
+// Sums are formed in parts, point i going to part i % parts, whatever the vectors' length: the bits do not depend on the instruction set, and the parts' chains
+// of additions hide each other's latency. How many parts there are depends on the number of points alone.
+constexpr std::int64_t many_parts = 32, few_parts = 8;
 
-template <class T>
+template <class T, std::int64_t parts>
 HWY_INLINE Wide<T> joined(Wide<T>* part) {
   for (std::int64_t half = parts / 2; half >= 1; half /= 2)
     for (std::int64_t j = 0; j < half; ++j) part[j] += part[j + half];
   return part[0];
 }
 
+template <class T, std::int64_t parts, class Point>
+HWY_INLINE Wide<T> sum_in_parts(std::int64_t n, const Point& point) {
+  Wide<T> part[parts];
+  for (std::int64_t j = 0; j < parts; ++j) part[j] = nothing<T>();
+  std::int64_t i = 0;
+  for (; i + parts <= n; i += parts)
+    for (std::int64_t j = 0; j < parts; ++j) part[j] += point(i + j);
+  for (std::int64_t j = 0; i < n; ++i, ++j) part[j] += point(i);
+  return joined<T, parts>(part);
+}
+
+template <class T, class Point>
+HWY_INLINE Wide<T> sum_of_points(std::int64_t n, const Point& point) {
+  if (n >= 2 * many_parts) return sum_in_parts<T, many_parts>(n, point);
+  if (n >= few_parts) return sum_in_parts<T, few_parts>(n, point);
+  Wide<T> sum = point(0);
+  for (std::int64_t i = 1; i < n; ++i) sum += point(i);
+  return sum;
+}
+
+// Of one or more points.
 template <class T>
 Wide<T> sum_of_one(const T* a, std::int64_t step, std::int64_t n) {
-  Wide<T> part[parts];
-  for (int j = 0; j < parts; ++j) part[j] = nothing<T>();
-  std::int64_t i = 0;
-  if (step == 1) {
-    for (; i + parts <= n; i += parts)
-      for (int j = 0; j < parts; ++j) part[j] += widened(a[i + j]);
-  } else {
-    for (; i + parts <= n; i += parts)
-      for (int j = 0; j < parts; ++j) part[j] += widened(a[(i + j) * step]);
-  }
-  for (int j = 0; i < n; ++i, ++j) part[j] += widened(a[i * step]);
-  return joined<T>(part);
+  if (step == 1) return sum_of_points<T>(n, [&](std::int64_t i) { return widened(a[i]); });
+  return sum_of_points<T>(n, [&](std::int64_t i) { return widened(a[i * step]); });
 }
 
 template <class T>
 Wide<T> sum_of_two(const T* a, std::int64_t step_a, const T* b, std::int64_t step_b, std::int64_t n) {
-  Wide<T> part[parts];
-  for (int j = 0; j < parts; ++j) part[j] = nothing<T>();
-  std::int64_t i = 0;
-  if (step_a == 1 && step_b == 1) {
-    for (; i + parts <= n; i += parts)
-      for (int j = 0; j < parts; ++j) part[j] += widened(a[i + j]) * widened(b[i + j]);
-  } else {
-    for (; i + parts <= n; i += parts)
-      for (int j = 0; j < parts; ++j) part[j] += widened(a[(i + j) * step_a]) * widened(b[(i + j) * step_b]);
-  }
-  for (int j = 0; i < n; ++i, ++j) part[j] += widened(a[i * step_a]) * widened(b[i * step_b]);
-  return joined<T>(part);
+  if (step_a == 1 && step_b == 1) return sum_of_points<T>(n, [&](std::int64_t i) { return widened(a[i]) * widened(b[i]); });
+  return sum_of_points<T>(n, [&](std::int64_t i) { return widened(a[i * step_a]) * widened(b[i * step_b]); });
 }
 
 // The sum of a run's products; there is at least one point.
 template <class T>
 Wide<T> sum_of(const SumRun& r) {
   const Factors<T> f(r);
-  if (r.points < 2 * parts && r.count > 0) {  // too short for parts
-    Wide<T> sum = f.product(0);
-    for (std::int64_t i = 1; i < r.points; ++i) sum += r.count == 1 ? widened(f.a[i * r.steps[0]]) : f.product(i);
-    return sum;
-  }
   switch (r.count) {
     case 0: return static_cast<Wide<T>>(r.points);
     case 1: return sum_of_one(f.a, r.steps[0], r.points);
@@ -219,13 +215,7 @@ SumRunFunction run_of(RunForm form) {
 // The sum of the products of one row of at most two factors; there is at least one point.
 template <class T>
 HWY_INLINE Wide<T> sum_of_row(int count, const T* a, std::int64_t step_a, const T* b, std::int64_t step_b, std::int64_t n) {
-  if (n >= parts) return count == 1 ? sum_of_one(a, step_a, n) : sum_of_two(a, step_a, b, step_b, n);
-  Wide<T> sum = count == 1 ? widened(a[0]) : widened(a[0]) * widened(b[0]);
-  if (count == 1)
-    for (std::int64_t i = 1; i < n; ++i) sum += widened(a[i * step_a]);
-  else
-    for (std::int64_t i = 1; i < n; ++i) sum += widened(a[i * step_a]) * widened(b[i * step_b]);
-  return sum;
+  return count == 1 ? sum_of_one(a, step_a, n) : sum_of_two(a, step_a, b, step_b, n);
 }
 
 // Calls visit(row, row of the first factor, row of the second one or null).

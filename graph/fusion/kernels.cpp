@@ -33,7 +33,9 @@ class Merging {
       for (const Ref& n : nodes)
         for (const Edge& e : n->operands()) {
           try_merge(e.node, here, true);
-          // Others that read the same tensor.
+          // Others that read the same tensor. A number that all elements read is read once whatever the loop: it joins nothing, or a parameter's update would
+          // be torn apart by the streams of another one's (an optimizer's numbers).
+          if (memory_of(Ref(e)).shape().elements() == 1 && n.shape().elements() > 1) continue;
           const auto readers = groups_.readers(e.node);
           if (readers.size() > most_siblings || n.shape().elements() < least_shared) continue;
           for (const Node* sibling : readers)

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "graph/builder.h"
 #include "graph/fusion/fusion.h"
@@ -51,6 +52,8 @@ class Regions {
   explicit Regions(Groups& groups) : groups_(groups) {}
 
   void run() {
+    for (const Group& g : groups_.all())
+      for (const Ref& r : g.claim.results) stored_.insert(r.node());
     grow(false);
     grow(true);
     for (std::size_t g = 0; g < groups_.all().size(); ++g)
@@ -130,11 +133,13 @@ class Regions {
     here = other;
   }
 
-  [[nodiscard]] static double touched(std::span<const Ref> nodes) {
+  // What lies in memory of what the nodes compute and read; what one loop hands on in registers does not.
+  [[nodiscard]] double touched(std::span<const Ref> nodes) const {
     double bytes = 0;
     for (const Ref& n : nodes) {
-      bytes += bytes_of(n);
-      for (const Edge& e : n->operands()) bytes += bytes_of(Ref(e)) / 2;
+      if (stored_.contains(n.node())) bytes += bytes_of(n);
+      for (const Edge& e : n->operands())
+        if (groups_.of(e.node) < 0 || stored_.contains(e.node)) bytes += bytes_of(Ref(e)) / 2;
     }
     return bytes;
   }
@@ -188,7 +193,7 @@ class Regions {
   }
 
   // How many tiles: enough for the workers, and small enough for the cache; a divisor of all first dimensions.
-  [[nodiscard]] static std::int64_t tiles_for(std::span<const Ref> nodes) {
+  [[nodiscard]] std::int64_t tiles_for(std::span<const Ref> nodes) const {
     std::int64_t rows = 0;
     double elements = 0;
     for (const Ref& n : nodes) {
@@ -321,6 +326,7 @@ class Regions {
 
   Groups& groups_;
   bool small_ = false;
+  std::unordered_set<const Node*> stored_;  // values that a step writes before there are regions
   std::unordered_map<const Node*, std::vector<TileAccess>> accesses_;
 };
 

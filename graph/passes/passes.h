@@ -22,6 +22,8 @@ namespace cotan::passes {
 [[nodiscard]] Function split_sums(const Function& function, PassContext& context);
 // Derivatives that read an activation's operand only to learn what its result says as well read the result.
 [[nodiscard]] Function derivatives_in_outputs(const Function& function, PassContext& context);
+// relu before a maximum over windows goes behind it, where there are fewer entries.
+[[nodiscard]] Function max_before_relu(const Function& function, PassContext& context);
 
 // The rules of `simplify` about calls alone: what they do must be done before calls become their bodies.
 [[nodiscard]] Function simplify_calls(const Function& function, PassContext& context);

@@ -72,6 +72,21 @@ TEST(Kernels, ABroadcastBetweenKeepsShapesApart) {
             "fuse_kernels: %1 %2\nfuse_kernels: %4 %5\n");
 }
 
+// A number is read once by any loop; two that read one vector read it once together.
+TEST(Kernels, ANumberThatBothReadJoinsNothing) {
+  const auto text = [](std::string_view shared, std::string_view access) {
+    return fmt::format(R"(func f(x: f32[8,16], y: f32[8,16], s: f32[{}]) {{
+    %0: f32[8,16][i,j] = s[{}]
+    %1: f32[8,16] = mul(x, %0)
+    %2: f32[8,16] = sub(y, %0)
+    return %1, %2
+  }})",
+                       shared, access);
+  };
+  EXPECT_EQ(fused(text("", "")), "");
+  EXPECT_EQ(fused(text("16", "j")), "fuse_kernels: %3 %5\n");
+}
+
 TEST(Kernels, APathThroughSomethingElseKeepsThemApart) {
   const Function f = parse_function(R"(func f(x: f32[6,6], w: f32[6,6]) {
     %0: f32[6,6] = exp(x)
