@@ -14,6 +14,7 @@ namespace {
 Plan lowered(const Function& f, int threads) {
   CompileOptions options;
   options.threads = threads;
+  options.passes = without_fusion();  // many steps: small graphs are one step otherwise
   Plan plan = lower(f, topological(f.results), options);
   schedule(plan, options);
   return plan;
