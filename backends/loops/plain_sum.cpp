@@ -23,8 +23,9 @@ struct PlainSum::Running {
 
 std::optional<PlainSum> PlainSum::of(const SumPlan& plan, int factors, DType dtype, double coefficient) {
   const auto& levels = plan.nest.levels;
-  const bool plain = plan.form == SumForm::block && plan.covers && plan.always_reached && !plan.nest.empty && plan.nest.entries.empty() &&
-                     plan.along_conditions.empty() && factors >= 1 && factors <= 2 && levels.size() <= most_levels && plan.split < levels.size() &&
+  // What covers the output lies in it: its own conditions hold.
+  const bool plain = plan.form == SumForm::block && plan.covers && plan.always_reached && !plan.nest.empty && plan.nest.entries.empty() && factors >= 1 &&
+                     factors <= 2 && levels.size() <= most_levels && plan.split < levels.size() &&
                      std::all_of(levels.begin(), levels.end(), [](const Level& l) { return l.conditions.empty() && l.entries.empty(); });
   if (!plain) return std::nullopt;
   PlainSum sum;
