@@ -403,7 +403,11 @@ class Lowering {
 
 }  // namespace
 
-Plan lower(const Function& function, std::span<Node* const> order, const CompileOptions& options) { return Lowering(function, order, options).run(); }
+Plan lower(const Function& function, std::span<Node* const> order, const CompileOptions& options) {
+  Plan plan = Lowering(function, order, options).run();
+  if (options.passes.enabled("fold_constants", true)) fold_constants(plan);
+  return plan;
+}
 
 Plan lower_tile(const Function& function, std::span<const View> parameters, const CompileOptions& options) {
   Plan plan = Lowering(function, parameters, options).run();

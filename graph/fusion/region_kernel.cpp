@@ -62,7 +62,8 @@ class RegionKernel final : public Kernel {
     const Buffer& buffer = plan_.buffers[b];
     const std::size_t inputs = ports_.input_steps.size();
     switch (buffer.kind) {
-      case BufferKind::scratch: break;  // no slot's
+      case BufferKind::scratch: break;   // no slot's
+      case BufferKind::constant: break;  // none in a tile's plan
       case BufferKind::arena: return arena + buffer.offset + slot.byte_offset;
       case BufferKind::parameter: {
         const auto p = static_cast<std::size_t>(buffer.index);

@@ -19,6 +19,7 @@ constexpr std::array all_passes = {
     Pass{"fast_rules", "rewrite rules that hold in real arithmetic only", passes::fast_rules, false},
     Pass{"fold_views", "transposes, slices, pads, broadcasts and gathers go into the sums that read them", passes::fold_views},
     Pass{"merge_sums", "sums of sums become one; constants and scales go into the coefficient", passes::merge_sums},
+    Pass{"fold_constants", "constants are computed once, when the program is made", passes::fold_constants},
     Pass{"masks", "one-hot sums and conditions that maps read become maps over positions", passes::masks},
     Pass{"regroup", "sums become products, views and reductions again, by cost", passes::regroup},
     Pass{"derivatives_in_outputs", "derivatives read what an activation gave in place of what it was given", passes::derivatives_in_outputs},
