@@ -8,9 +8,9 @@
 #include <mutex>
 
 #include "autograd/cells.h"
-#include "autograd/dependence.h"
 #include "autograd/execution.h"
 #include "autograd/recording.h"
+#include "autograd/trace.h"
 #include "ops/error.h"
 
 namespace cotan {
@@ -31,17 +31,6 @@ std::vector<Tensor> functions::tensors_of(const std::vector<Operand>& operands) 
 }
 
 namespace {
-
-// Whether a gradient could be asked by something behind the tensor: then its history must not be lost.
-bool leads_to_gradients(Tape& tape, const Tensor& t) {
-  const TensorState& s = *t.state();
-  if (s.requires_grad) return true;
-  if (s.detached || s.tape.get() != &tape || !is_floating(s.dtype)) return false;
-  if (s.value) return true;
-  if (s.storage()) return false;
-  const Ref roots[] = {s.ref};
-  return Dependence(tape, topological(roots)).has_history(s.ref.node());
-}
 
 // Tensors that the program holds, that are not computed and that read a cell about to be written: computed before it is.
 void compute_held(Tape& tape, const std::vector<Cell*>& written, const SourceLine& where) {
@@ -68,7 +57,7 @@ class Call {
 
   std::vector<Tensor> run() {
     const CallSite site("compiled function", where_);
-    require_no_outer_gradients();
+    require_no_outer_gradients(recording_.stepped);
     for (const Write& w : recording_.writes) written_.push_back(w.cell.get());
     if (!written_.empty()) compute_held(tape_, written_, where_);
     const std::vector<RandomState> drawn = draw();
@@ -86,13 +75,6 @@ class Call {
   }
 
  private:
-  void require_no_outer_gradients() {
-    for (const auto& cell : recording_.stepped)
-      if (tape_.gradient_of(*cell) != nullptr)
-        fail(fmt::format("variable '{}' has a gradient from outside, which the step inside the function would leave out", cell->name),
-             "Call backward() inside the function too, or zero_grad() before it");
-  }
-
   std::vector<RandomState> draw() {
     std::vector<RandomState> drawn;
     if (first_) return drawn;
@@ -190,8 +172,10 @@ struct CompiledFunction::State {
   SourceLine where;
   bool checking = false;  // records again at each call
   static constexpr std::size_t most = 64;
-  std::mutex mutex;
+  std::mutex mutex;                                          // of the recordings, and held by calls that run a step
   std::vector<std::shared_ptr<const Recording>> recordings;  // the one made last at the end
+  std::mutex traces_mutex;                                   // never held while a function runs, which may call itself
+  std::vector<std::shared_ptr<const Trace>> traces;          // likewise
 
   static std::uint64_t next() {
     static std::atomic<std::uint64_t> count{1};
@@ -206,10 +190,33 @@ struct CompiledFunction::State {
         recordings.erase(recordings.begin() + static_cast<std::ptrdiff_t>(i));
         continue;
       }
-      if (recordings[i]->signature == signature && recordings[i]->is_current() && reuse(*program)) return recordings[i];
+      if (recordings[i]->signature == signature && unchanged(recordings[i]->watches) && reuse(*program)) return recordings[i];
     }
     program = nullptr;
     return nullptr;
+  }
+
+  // What the body records for these arguments, here. It is called only where it was not for such arguments before.
+  std::vector<Tensor> record(const std::vector<Tensor>& arguments, const TensorFunction& body, const SourceLine& line) {
+    std::shared_ptr<const Trace> trace = checking ? nullptr : find_trace(arguments);
+    const bool first = !trace;
+    if (first) {
+      trace = std::make_shared<const Trace>(arguments, body, where);
+      const std::lock_guard lock(traces_mutex);
+      traces.push_back(trace);
+      if (traces.size() > most) traces.erase(traces.begin());
+    }
+    std::unique_lock lock(mutex, std::defer_lock);
+    if (trace->has_effects() && Tape::current()->recorder == nullptr) lock.lock();  // else two calls would count one step
+    return trace->replay(arguments, first, line);
+  }
+
+ private:
+  std::shared_ptr<const Trace> find_trace(const std::vector<Tensor>& arguments) {
+    const std::lock_guard lock(traces_mutex);
+    std::erase_if(traces, [](const auto& t) { return t->is_orphan(); });
+    const auto found = std::find_if(traces.rbegin(), traces.rend(), [&](const auto& t) { return t->fits(arguments); });
+    return found != traces.rend() ? *found : nullptr;
   }
 };
 
@@ -240,10 +247,10 @@ std::vector<Tensor> CompiledFunction::call(const std::vector<Operand>& operands,
     inlined = tape.recorder != nullptr || tape.differentiating > 0;
     for (const Tensor& t : arguments) {
       static_cast<void>(use(t.state()));  // this thread's, or computed
-      inlined = inlined || (!recording_without_gradients() && leads_to_gradients(tape, t));
+      inlined = inlined || (!recording_without_gradients() && leads_to_gradients(t));
     }
   }
-  if (inlined) return body(arguments);  // under no call site: its operations name their own lines
+  if (inlined) return state.record(arguments, body, where);
   {
     const CallSite site("compiled function", where);
     EvaluationRequest open;
@@ -264,7 +271,8 @@ std::vector<Tensor> CompiledFunction::call(const std::vector<Operand>& operands,
   bool first = !recording;
   if (first || state.checking) {
     const auto before = recording;
-    recording = record_function(signature, arguments, body, state.where, state.number, program);
+    const TensorFunction traced = [&](const std::vector<Tensor>& x) { return state.record(x, body, where); };
+    recording = record_function(signature, arguments, traced, state.where, state.number, program);
     if (first) {
       state.recordings.push_back(recording);
       if (state.recordings.size() > State::most) state.recordings.erase(state.recordings.begin());

@@ -57,16 +57,13 @@ struct Recording {
   std::vector<Recorder::Draw> draws;
   std::vector<Recorder::Watch> watches;
   std::vector<std::function<void()>> effects;
-  std::vector<std::shared_ptr<Cell>> stepped;
+  std::vector<Recorder::Step> stepped;
   StructureKey key;
   std::vector<std::size_t> begins;  // of the nodes in the key
   std::vector<SourceLine> lines;    // of the nodes
   std::vector<int> numbers;         // of the nodes in the text form; -1 for inputs
   std::shared_ptr<const EvaluationReport> report;
   std::weak_ptr<const Program> program;  // the cache owns it
-
-  // Whether all that decided the recording is as it was.
-  [[nodiscard]] bool is_current() const;
 };
 
 // Records the function for arguments like these, and compiles it unless the cache has its program; `program` receives it. Throws Error for what the function
