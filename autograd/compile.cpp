@@ -9,6 +9,7 @@
 
 #include "autograd/cells.h"
 #include "autograd/execution.h"
+#include "autograd/profile/observer.h"
 #include "autograd/recording.h"
 #include "autograd/trace.h"
 #include "ops/error.h"
@@ -67,8 +68,11 @@ class Call {
     if (!read.empty() || !written_.empty()) cells_.take(read, written_);
     const std::vector<InputValue> inputs = bind(drawn);
     if (!read.empty() || !written_.empty()) cells_.release();
+    RunObserver* observer = nullptr;
+    if (const RecordedGraph* graph = recording_.graph.get(); graph != nullptr && tape_.options.observer != nullptr)
+      observer = tape_.options.observer->begins({program_, graph->structure, graph->roots, inputs, graph->options});
     std::vector<StorageRef> results = run_program(
-        program_, inputs, [&](int node) { return recording_.lines[static_cast<std::size_t>(node)]; }, CallSite::current_line());
+        program_, inputs, [&](int node) { return recording_.lines[static_cast<std::size_t>(node)]; }, CallSite::current_line(), observer);
     report();
     write(results);
     return outputs(results);
@@ -190,10 +194,16 @@ struct CompiledFunction::State {
         recordings.erase(recordings.begin() + static_cast<std::ptrdiff_t>(i));
         continue;
       }
-      if (recordings[i]->signature == signature && unchanged(recordings[i]->watches) && reuse(*program)) return recordings[i];
+      if (fits(*recordings[i], signature) && can_be_observed(*recordings[i]) && reuse(*program)) return recordings[i];
     }
     program = nullptr;
     return nullptr;
+  }
+
+  void keep(const std::shared_ptr<const Recording>& recording) {
+    std::erase_if(recordings, [&](const auto& r) { return fits(*r, recording->signature); });
+    recordings.push_back(recording);
+    if (recordings.size() > most) recordings.erase(recordings.begin());
   }
 
   // What the body records for these arguments, here. It is called only where it was not for such arguments before.
@@ -212,6 +222,13 @@ struct CompiledFunction::State {
   }
 
  private:
+  [[nodiscard]] static bool fits(const Recording& r, const Signature& signature) { return r.signature == signature && unchanged(r.watches); }
+  // An observer is shown the graph, which has to be this thread's.
+  [[nodiscard]] static bool can_be_observed(const Recording& r) {
+    const Tape& tape = *Tape::current();
+    return tape.options.observer == nullptr || (r.graph && r.graph->tape.lock().get() == &tape);
+  }
+
   std::shared_ptr<const Trace> find_trace(const std::vector<Tensor>& arguments) {
     const std::lock_guard lock(traces_mutex);
     std::erase_if(traces, [](const auto& t) { return t->is_orphan(); });
@@ -274,8 +291,7 @@ std::vector<Tensor> CompiledFunction::call(const std::vector<Operand>& operands,
     const TensorFunction traced = [&](const std::vector<Tensor>& x) { return state.record(x, body, where); };
     recording = record_function(signature, arguments, traced, state.where, state.number, program);
     if (first) {
-      state.recordings.push_back(recording);
-      if (state.recordings.size() > State::most) state.recordings.erase(state.recordings.begin());
+      state.keep(recording);
     } else if (const std::string what = difference(*before, *recording); !what.empty()) {
       const CallSite site("compiled function", where);
       fail("recorded again, it is another function than the one compiled: " + what,

@@ -143,6 +143,7 @@ class Recorded {
     bool hit = false;
     program = program_for(structure_, roots_, options, place, hit);
     made_->program = program;
+    if (tape_.options.observer != nullptr) made_->graph = std::make_shared<const RecordedGraph>(tape_.weak_from_this(), structure_, roots_, options);
     auto report = std::make_shared<EvaluationReport>();
     report->ran = true;
     report->cache_hit = hit;

@@ -48,6 +48,14 @@ struct Write {
   SourceLine line;  // of the assignment
 };
 
+// The graph of a recording. Nodes belong to a thread.
+struct RecordedGraph {
+  std::weak_ptr<Tape> tape;  // of the thread that recorded
+  Structure structure;
+  std::vector<Ref> roots;
+  CompileOptions options;  // that it was compiled with
+};
+
 struct Recording {
   Signature signature;
   std::vector<std::uint64_t> stand_ins;  // identities of the leaves that stood for the arguments
@@ -63,7 +71,8 @@ struct Recording {
   std::vector<SourceLine> lines;    // of the nodes
   std::vector<int> numbers;         // of the nodes in the text form; -1 for inputs
   std::shared_ptr<const EvaluationReport> report;
-  std::weak_ptr<const Program> program;  // the cache owns it
+  std::weak_ptr<const Program> program;        // the cache owns it
+  std::shared_ptr<const RecordedGraph> graph;  // kept where an observer looks on; else null
 };
 
 // Records the function for arguments like these, and compiles it unless the cache has its program; `program` receives it. Throws Error for what the function
