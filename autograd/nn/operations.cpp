@@ -5,6 +5,7 @@
 
 #include "autograd/nn/detail_text.h"
 #include "autograd/nn/parameters.h"
+#include "autograd/recorder.h"
 #include "ops/error.h"
 
 namespace cotan::nn {
@@ -45,12 +46,25 @@ Flatten::Flatten(const FlattenOptions& options) : Layer("Flatten"), options_(opt
 
 Tensor Flatten::forward(const Tensor& x) const { return flatten(x, options_); }
 
-Dropout::Dropout(const DropoutOptions& options, std::source_location where) : Layer("Dropout"), options_(options) {
+Dropout::Dropout(const DropoutOptions& options, std::source_location where)
+    : Layer("Dropout"), p_(std::make_shared<std::atomic<double>>(options.p)), generator_(options.generator) {
   const CallSite site("Dropout", where);
   require_probability("p", options.p);
   set_detail(fmt::format("p={}", options.p));
 }
 
-Tensor Dropout::forward(const Tensor& x) const { return dropout(x, {.p = options_.p, .training = is_training()}, options_.generator); }
+void Dropout::set_p(double p, std::source_location where) const {
+  const CallSite site("set_p", where);
+  require_not_recording("a change of dropout's p", "Change it before the call");
+  require_probability("p", p);
+  *p_ = p;
+  set_detail(fmt::format("p={}", p));
+}
+
+Tensor Dropout::forward(const Tensor& x) const {
+  if (!is_training()) return dropout(x, {.training = false});
+  return dropout_by(
+      x, [p = p_] { return p->load(); }, generator_);
+}
 
 }  // namespace cotan::nn
