@@ -208,16 +208,17 @@ struct CompiledFunction::State {
 
   // What the body records for these arguments, here. It is called only where it was not for such arguments before.
   std::vector<Tensor> record(const std::vector<Tensor>& arguments, const TensorFunction& body, const SourceLine& line) {
+    // Two calls must not count one step. Where something records, its own lock is held, which may be this one.
+    std::unique_lock lock(mutex, std::defer_lock);
+    if (Tape::current()->recorder == nullptr) lock.lock();
     std::shared_ptr<const Trace> trace = checking ? nullptr : find_trace(arguments);
     const bool first = !trace;
     if (first) {
       trace = std::make_shared<const Trace>(arguments, body, where);
-      const std::lock_guard lock(traces_mutex);
+      const std::lock_guard traces_lock(traces_mutex);
       traces.push_back(trace);
       if (traces.size() > most) traces.erase(traces.begin());
     }
-    std::unique_lock lock(mutex, std::defer_lock);
-    if (trace->has_effects() && Tape::current()->recorder == nullptr) lock.lock();  // else two calls would count one step
     return trace->replay(arguments, first, line);
   }
 

@@ -160,7 +160,7 @@ std::vector<Tensor> Trace::replay(const std::vector<Tensor>& arguments, bool fir
     recorder->effects.insert(recorder->effects.end(), effects_.begin(), effects_.end());
     for (const Recorder::Step& s : stepped_) recorder->step(s);
     recorder->backward = recorder->backward || backward_;
-  } else if (has_effects()) {
+  } else if (!effects_.empty()) {
     run_evaluation(tape, {{}, History::drop, true}, where);
     for (const auto& effect : effects_) effect();
   }

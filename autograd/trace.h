@@ -25,11 +25,9 @@ class Trace {
   [[nodiscard]] bool fits(const std::vector<Tensor>& arguments) const;
   // Whether its thread is gone, so that it fits nothing any more.
   [[nodiscard]] bool is_orphan() const { return tape_.expired(); }
-  // Whether an optimizer steps in it: where nothing records, a replay runs the step.
-  [[nodiscard]] bool has_effects() const { return !effects_.empty(); }
 
-  // Does again what the body did. `first`: the trace was made for this, and its draws are this one's. Throws Error for a gradient that a step inside would
-  // leave out.
+  // Does again what the body did; where nothing records, a step of an optimizer runs. `first`: the trace was made for this, and its draws are this one's.
+  // Throws Error for a gradient that a step inside would leave out.
   [[nodiscard]] std::vector<Tensor> replay(const std::vector<Tensor>& arguments, bool first, const SourceLine& where) const;
 
  private:

@@ -5,7 +5,6 @@
 
 #include "autograd/nn/detail_text.h"
 #include "autograd/nn/parameters.h"
-#include "autograd/recorder.h"
 #include "ops/error.h"
 
 namespace cotan::nn {
@@ -46,25 +45,25 @@ Flatten::Flatten(const FlattenOptions& options) : Layer("Flatten"), options_(opt
 
 Tensor Flatten::forward(const Tensor& x) const { return flatten(x, options_); }
 
-Dropout::Dropout(const DropoutOptions& options, std::source_location where)
-    : Layer("Dropout"), p_(std::make_shared<std::atomic<double>>(options.p)), generator_(options.generator) {
+namespace {
+
+DropRate rate_of(const DropoutOptions& options, std::source_location where) {
   const CallSite site("Dropout", where);
-  require_probability("p", options.p);
+  return {"p", options.p, options.generator};
+}
+
+}  // namespace
+
+Dropout::Dropout(const DropoutOptions& options, std::source_location where) : Layer("Dropout"), rate_(rate_of(options, where)) {
   set_detail(fmt::format("p={}", options.p));
 }
 
 void Dropout::set_p(double p, std::source_location where) const {
   const CallSite site("set_p", where);
-  require_not_recording("a change of dropout's p", "Change it before the call");
-  require_probability("p", p);
-  *p_ = p;
+  rate_.set("p", p);
   set_detail(fmt::format("p={}", p));
 }
 
-Tensor Dropout::forward(const Tensor& x) const {
-  if (!is_training()) return dropout(x, {.training = false});
-  return dropout_by(
-      x, [p = p_] { return p->load(); }, generator_);
-}
+Tensor Dropout::forward(const Tensor& x) const { return is_training() ? rate_(x) : dropout(x, {.training = false}); }
 
 }  // namespace cotan::nn

@@ -1,4 +1,5 @@
 // Compiled functions inside others, and differentiated: their code runs once for a kind of arguments, and all else is as if it ran each time.
+#include <array>
 #include <thread>
 
 #include "tests/autograd/helpers.h"
@@ -312,6 +313,38 @@ TEST_P(Nested, EachThreadRecordsItsOwn) {
   }).join();
   EXPECT_EQ(slope(4), 48);
   EXPECT_EQ(calls, 2);
+}
+
+TEST_P(Nested, FourThreadsDifferentiateOneFunction) {
+  const Variable w("w", tensor({1, 2, 3})), count("count", tensor({0}));
+  optim::SGD sgd({count}, {.lr = 1});
+  const auto f = compile([&](const Tensor& x) { return sum(exp(x) * w); });
+  const auto step = compile([&](const Tensor& x) {
+    const Tensor loss = sum(count * x);
+    loss.backward();
+    sgd.step();
+    return loss;
+  });
+  const ExecutionOptions options = set_execution_options({});
+  set_execution_options(options);
+  std::array<std::vector<float>, 4> found;
+  std::vector<std::thread> all;
+  for (std::size_t t = 0; t < 4; ++t)
+    all.emplace_back([&, t] {
+      set_execution_options(options);
+      const auto slope = compile(grad(f));
+      for (int i = 0; i < 10; ++i) {
+        Tensor x = full({3}, static_cast<double>(t));
+        found[t] = slope(x).to_vector();
+        EXPECT_EQ(grad(f)(x).to_vector(), found[t]);
+        Tensor marked = tensor({-1});
+        marked.requires_grad_();
+        static_cast<void>(step(marked));
+      }
+    });
+  for (std::thread& t : all) t.join();
+  for (std::size_t t = 0; t < 4; ++t) EXPECT_NEAR(found[t].at(2), 3 * std::exp(static_cast<float>(t)), 1e-4);
+  EXPECT_EQ(count.value().item(), 40) << "no step is lost";
 }
 
 }  // namespace

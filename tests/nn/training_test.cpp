@@ -202,6 +202,40 @@ TEST(Training, DropoutBetweenRecurrentLayersAndOnAttentionIsDrawn) {
 }
 
 // The mean over many masks is what evaluation mode gives: attention is linear in its weights.
+TEST(Training, RatesInsideRecurrentLayersAndAttentionAreReadAtEachCall) {
+  const nn::LSTM lstm(3, 4, {.num_layers = 2, .dropout = 0.5});
+  const nn::TransformerEncoderLayer encoder(4, 2, {.dim_feedforward = 8, .dropout = 0.5});
+  const Tensor x = uniform({6, 2, 3}), q = uniform({6, 2, 4});
+  evaluate({x, q});
+  const auto both = compile([&](const Tensor& a, const Tensor& b) { return std::pair(lstm(a).output, encoder(b)); });
+  const auto set = [&](double p) {
+    lstm.set_dropout(p);
+    encoder.self_attn.set_dropout(p);
+    for (const nn::Dropout* d : {&encoder.dropout, &encoder.dropout1, &encoder.dropout2}) d->set_p(p);
+  };
+  const auto values = [&] {
+    const auto [a, b] = both(x, q);
+    return std::pair(a.to_vector(), b.to_vector());
+  };
+  static_cast<void>(values());
+  set(0);
+  const auto none = must_not_recompile(values);
+  EXPECT_EQ(must_not_recompile(values), none);
+  set(1);
+  const auto all = must_not_recompile(values);
+  EXPECT_EQ(must_not_recompile(values), all);
+  EXPECT_NE(all, none);
+  set(0.5);
+  EXPECT_NE(must_not_recompile(values), must_not_recompile(values));
+  lstm.eval();
+  encoder.eval();
+  const auto [lstm_off, encoder_off] = values();
+  for (std::size_t i = 0; i < lstm_off.size(); ++i) EXPECT_NEAR(lstm_off[i], none.first[i], 1e-6);
+  for (std::size_t i = 0; i < encoder_off.size(); ++i) EXPECT_NEAR(encoder_off[i], none.second[i], 1e-5);
+  EXPECT_THROW(lstm.set_dropout(2), Error);
+  EXPECT_THROW(nn::LSTM(3, 4).set_dropout(0.5), Error);
+}
+
 TEST(Training, DropoutOnAttentionKeepsTheMean) {
   manual_seed(4);
   const nn::MultiheadAttention attention(4, 2, {.dropout = 0.3, .dtype = f64});
