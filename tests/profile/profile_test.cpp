@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-constexpr ProfileOptions quick{.repetitions = 4, .warm_up = 1};
+const ProfileOptions quick{.repetitions = 4, .warm_up = 1};
 
 Tensor numbers(const Shape& shape) {
   Tensor x = uniform(shape, {.low = -1});
