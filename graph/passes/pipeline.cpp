@@ -21,6 +21,7 @@ constexpr std::array all_passes = {
     Pass{"merge_sums", "sums of sums become one; constants and scales go into the coefficient", passes::merge_sums},
     Pass{"masks", "one-hot sums and conditions that maps read become maps over positions", passes::masks},
     Pass{"regroup", "sums become products, views and reductions again, by cost", passes::regroup},
+    Pass{"place_casts", "casts to narrow types go before movements of entries, casts to wide ones behind them", passes::place_casts},
     Pass{"derivatives_in_outputs", "derivatives read what an activation gave in place of what it was given", passes::derivatives_in_outputs},
     Pass{"split_sums", "long sums become sums of blocks, then a sum over the blocks", passes::split_sums},
 };
