@@ -28,15 +28,7 @@ class CompiledProgram final : public Program {
       : kept_(function), plan_(lower(function, order, options)) {
     schedule(plan_, options);
     verify_plan(plan_);
-    for (const auto& phase : plan_.phases) {
-      std::int64_t total = 0;
-      for (int s : phase) {
-        starts_.push_back({total, s});
-        total += plan_.steps[static_cast<std::size_t>(s)].kernel->chunks();
-      }
-      chunks_.push_back(total);
-      ends_.push_back(starts_.size());
-    }
+    for (const auto& phase : plan_.phases) add_chunks(phase);
     for (std::size_t p = 0; p < plan_.phases.size(); ++p) {
       const int b = plan_.scratch_buffers[p];
       const std::int64_t parts = std::min<std::int64_t>(plan_.workers, chunks_[p]);
@@ -79,15 +71,12 @@ class CompiledProgram final : public Program {
     const bool planned = workers <= static_cast<std::size_t>(plan_.workers);
     const StorageRef more = planned ? nullptr : allocate(plan_.scratch_bytes * workers);
     auto body = [&](std::int64_t phase, std::int64_t chunk, int worker) {
-      // The step whose chunks this one falls among.
-      const std::size_t from = phase == 0 ? 0 : ends_[static_cast<std::size_t>(phase) - 1], to = ends_[static_cast<std::size_t>(phase)];
-      std::size_t at = from;
-      while (at + 1 < to && starts_[at + 1].chunk <= chunk) ++at;
-      const auto s = static_cast<std::size_t>(starts_[at].step);
+      const Chunk& here = work_[first_work_[static_cast<std::size_t>(phase)] + static_cast<std::size_t>(chunk)];
+      const auto s = static_cast<std::size_t>(here.step);
       const Step& step = plan_.steps[s];
       const std::int64_t start = observer == nullptr ? 0 : now();
       try {
-        step.kernel->run(chunk - starts_[at].chunk, std::span(addresses).subspan(first_slot_[s], step.slots.size()),
+        step.kernel->run(here.chunk, std::span(addresses).subspan(first_slot_[s], step.slots.size()),
                          planned ? scratch_at(static_cast<std::byte*>(arena->data()), phase, chunk, worker)
                                  : static_cast<std::byte*>(more->data()) + plan_.scratch_bytes * static_cast<std::size_t>(worker));
       } catch (const CheckFailure& failure) {
@@ -108,13 +97,26 @@ class CompiledProgram final : public Program {
   [[nodiscard]] const ProgramReport& report() const override { return plan_.report; }
 
  private:
-  struct Start {
-    std::int64_t chunk;
+  struct Chunk {
     int step;
+    std::int64_t chunk;
   };
   struct Scratch {
     std::size_t offset, each;
   };
+
+  // The phase's chunks, so that the workers' shares of them, which lie one behind the other, are also their shares of each step: kernels that are cut alike
+  // then find their parts of a tensor in the caches of the worker that wrote them, whatever else runs beside them.
+  void add_chunks(const std::vector<int>& phase) {
+    first_work_.push_back(work_.size());
+    for (std::int64_t owner = 0; owner < plan_.workers; ++owner)
+      for (int s : phase) {
+        const std::int64_t chunks = plan_.steps[static_cast<std::size_t>(s)].kernel->chunks();
+        const auto share = [&](std::int64_t of) { return (of * chunks + plan_.workers - 1) / plan_.workers; };
+        for (std::int64_t c = share(owner); c < share(owner + 1); ++c) work_.push_back({s, c});
+      }
+    chunks_.push_back(static_cast<std::int64_t>(work_.size() - first_work_.back()));
+  }
 
   // After each phase, one that fills what ends with it: a step that reads it all the same computes NaNs.
   template <class Body>
@@ -171,8 +173,8 @@ class CompiledProgram final : public Program {
 
   Function kept_;  // its nodes hold the specifications that the cache's keys point to
   Plan plan_;
-  std::vector<Start> starts_;            // steps of all phases, each with its first chunk in the phase
-  std::vector<std::size_t> ends_;        // where each phase's steps end in starts_
+  std::vector<Chunk> work_;              // all phases' chunks, in the order in which they are handed out
+  std::vector<std::size_t> first_work_;  // where each phase's begin
   std::vector<std::int64_t> chunks_;     // of each phase
   std::vector<Scratch> scratch_;         // of each phase, in the arena
   std::vector<std::size_t> first_slot_;  // of each step in the addresses

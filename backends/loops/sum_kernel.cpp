@@ -7,6 +7,7 @@
 
 #include "backends/loops/loops.h"
 #include "backends/loops/measure.h"
+#include "backends/loops/plain_sum.h"
 #include "backends/loops/sum_plan.h"
 #include "backends/loops/sum_runs.h"
 #include "ops/formula.h"
@@ -29,6 +30,7 @@ class SumKernel final : public Kernel {
     finish_ = sum_finish(output.dtype);
     to_bytes_ = wide ? wide_bytes : static_cast<std::int64_t>(size_of(output.dtype));
     prepare_steps();
+    if (tables_.empty()) plain_ = PlainSum::of(plan_, factors_, output.dtype, coefficient_);
     chunks_ = plan_.chunks();
     if (plan_.form == SumForm::block) scratch_bytes_ = static_cast<std::size_t>(block_elements * wide_bytes);
     if (plan_.form == SumForm::scatter) scratch_bytes_ = static_cast<std::size_t>(std::max<std::int64_t>(1, plan_.accumulators.elements()) * wide_bytes);
@@ -44,7 +46,13 @@ class SumKernel final : public Kernel {
 
   [[nodiscard]] std::string name() const override { return name_; }
 
-  void run(std::int64_t chunk, std::span<void* const> buffers, void* scratch) const override { Walk(*this, chunk, buffers, scratch).run(); }
+  void run(std::int64_t chunk, std::span<void* const> buffers, void* scratch) const override {
+    if (output_.shape.elements() == 0) return;
+    if (plain_)
+      plain_->run(plan_, chunk, buffers, scratch);
+    else
+      Walk(*this, chunk, buffers, scratch).run();
+  }
 
  private:
   // For each level: how far each tensor moves with it, and what its entries move.
@@ -81,7 +89,6 @@ class SumKernel final : public Kernel {
     }
 
     void run() {
-      if (kernel_.output_.shape.elements() == 0) return;
       switch (plan_.form) {
         case SumForm::assign:
         case SumForm::block:
@@ -263,6 +270,7 @@ class SumKernel final : public Kernel {
   int factors_;
   double coefficient_;
   std::vector<TableReader> tables_;
+  std::optional<PlainSum> plain_;
   SumRunFunction run_ = nullptr;
   SumFinishFunction finish_ = nullptr;
   std::int64_t to_bytes_ = 1;

@@ -64,57 +64,54 @@ HWY_INLINE Wide<T> nothing() {
     return 0;
 }
 
-// Sums are formed in sixteen parts, point i going to part i % 16, whatever the vectors' length: the bits do not depend on the instruction set.
-constexpr std::int64_t parts = 16;
+// Sums are formed in parts, point i going to part i % parts, whatever the vectors' length: the bits do not depend on the instruction set, and the parts' chains
+// of additions hide each other's latency. How many parts there are depends on the number of points alone.
+constexpr std::int64_t many_parts = 32, few_parts = 8;
 
-template <class T>
-HWY_INLINE Wide<T> joined(const Wide<T>* part) {
-  Wide<T> half[parts / 2];
-  for (int j = 0; j < parts / 2; ++j) half[j] = part[j] + part[j + parts / 2];
-  return ((half[0] + half[4]) + (half[1] + half[5])) + ((half[2] + half[6]) + (half[3] + half[7]));
+template <class T, std::int64_t parts>
+HWY_INLINE Wide<T> joined(Wide<T>* part) {
+  for (std::int64_t half = parts / 2; half >= 1; half /= 2)
+    for (std::int64_t j = 0; j < half; ++j) part[j] += part[j + half];
+  return part[0];
 }
 
+template <class T, std::int64_t parts, class Point>
+HWY_INLINE Wide<T> sum_in_parts(std::int64_t n, const Point& point) {
+  Wide<T> part[parts];
+  for (std::int64_t j = 0; j < parts; ++j) part[j] = nothing<T>();
+  std::int64_t i = 0;
+  for (; i + parts <= n; i += parts)
+    for (std::int64_t j = 0; j < parts; ++j) part[j] += point(i + j);
+  for (std::int64_t j = 0; i < n; ++i, ++j) part[j] += point(i);
+  return joined<T, parts>(part);
+}
+
+template <class T, class Point>
+HWY_INLINE Wide<T> sum_of_points(std::int64_t n, const Point& point) {
+  if (n >= 2 * many_parts) return sum_in_parts<T, many_parts>(n, point);
+  if (n >= few_parts) return sum_in_parts<T, few_parts>(n, point);
+  Wide<T> sum = point(0);
+  for (std::int64_t i = 1; i < n; ++i) sum += point(i);
+  return sum;
+}
+
+// Of one or more points.
 template <class T>
 Wide<T> sum_of_one(const T* a, std::int64_t step, std::int64_t n) {
-  Wide<T> part[parts];
-  for (int j = 0; j < parts; ++j) part[j] = nothing<T>();
-  std::int64_t i = 0;
-  if (step == 1) {
-    for (; i + parts <= n; i += parts)
-      for (int j = 0; j < parts; ++j) part[j] += widened(a[i + j]);
-  } else {
-    for (; i + parts <= n; i += parts)
-      for (int j = 0; j < parts; ++j) part[j] += widened(a[(i + j) * step]);
-  }
-  for (int j = 0; i < n; ++i, ++j) part[j] += widened(a[i * step]);
-  return joined<T>(part);
+  if (step == 1) return sum_of_points<T>(n, [&](std::int64_t i) { return widened(a[i]); });
+  return sum_of_points<T>(n, [&](std::int64_t i) { return widened(a[i * step]); });
 }
 
 template <class T>
 Wide<T> sum_of_two(const T* a, std::int64_t step_a, const T* b, std::int64_t step_b, std::int64_t n) {
-  Wide<T> part[parts];
-  for (int j = 0; j < parts; ++j) part[j] = nothing<T>();
-  std::int64_t i = 0;
-  if (step_a == 1 && step_b == 1) {
-    for (; i + parts <= n; i += parts)
-      for (int j = 0; j < parts; ++j) part[j] += widened(a[i + j]) * widened(b[i + j]);
-  } else {
-    for (; i + parts <= n; i += parts)
-      for (int j = 0; j < parts; ++j) part[j] += widened(a[(i + j) * step_a]) * widened(b[(i + j) * step_b]);
-  }
-  for (int j = 0; i < n; ++i, ++j) part[j] += widened(a[i * step_a]) * widened(b[i * step_b]);
-  return joined<T>(part);
+  if (step_a == 1 && step_b == 1) return sum_of_points<T>(n, [&](std::int64_t i) { return widened(a[i]) * widened(b[i]); });
+  return sum_of_points<T>(n, [&](std::int64_t i) { return widened(a[i * step_a]) * widened(b[i * step_b]); });
 }
 
 // The sum of a run's products; there is at least one point.
 template <class T>
 Wide<T> sum_of(const SumRun& r) {
   const Factors<T> f(r);
-  if (r.points < 2 * parts && r.count > 0) {  // too short for parts
-    Wide<T> sum = f.product(0);
-    for (std::int64_t i = 1; i < r.points; ++i) sum += r.count == 1 ? widened(f.a[i * r.steps[0]]) : f.product(i);
-    return sum;
-  }
   switch (r.count) {
     case 0: return static_cast<Wide<T>>(r.points);
     case 1: return sum_of_one(f.a, r.steps[0], r.points);
@@ -215,6 +212,59 @@ SumRunFunction run_of(RunForm form) {
   return nullptr;
 }
 
+// The sum of the products of one row of at most two factors; there is at least one point.
+template <class T>
+HWY_INLINE Wide<T> sum_of_row(int count, const T* a, std::int64_t step_a, const T* b, std::int64_t step_b, std::int64_t n) {
+  return count == 1 ? sum_of_one(a, step_a, n) : sum_of_two(a, step_a, b, step_b, n);
+}
+
+// Calls visit(row, row of the first factor, row of the second one or null).
+template <class T, class Rows, class Visit>
+HWY_INLINE void for_each_row(const Rows& r, const Visit& visit) {
+  const auto *a = static_cast<const T*>(r.factors[0]), *b = static_cast<const T*>(r.factors[1]);
+  for (std::int64_t row = 0; row < r.rows; ++row) visit(row, a + row * r.row_steps[0], r.count > 1 ? b + row * r.row_steps[1] : nullptr);
+}
+
+template <class T>
+void rows(const SumRows& r) {
+  auto* to = static_cast<T*>(r.to);
+  for_each_row<T>(r, [&](std::int64_t row, const T* a, const T* b) {
+    to[row * r.to_step] = narrowed<T>(sum_of_row(r.count, a, r.steps[0], b, r.steps[1], r.points), r.coefficient);
+  });
+}
+
+// to[i] += point(0, i), then point(1, i), ...: four rows for each time that the accumulators are read and written.
+template <class T, class Point>
+HWY_INLINE void add_rows(Wide<T>* HWY_RESTRICT to, std::int64_t rows, std::int64_t points, const Point& point) {
+  std::int64_t r = 0;
+  for (; r + 4 <= rows; r += 4)
+    for (std::int64_t i = 0; i < points; ++i) to[i] = (((to[i] + point(r, i)) + point(r + 1, i)) + point(r + 2, i)) + point(r + 3, i);
+  for (; r < rows; ++r)
+    for (std::int64_t i = 0; i < points; ++i) to[i] += point(r, i);
+}
+
+template <class T>
+void columns(const SumColumns& c) {
+  auto* to = static_cast<Wide<T>*>(c.to);
+  const auto *a = static_cast<const T*>(c.factors[0]), *b = static_cast<const T*>(c.factors[1]);
+  const std::int64_t row_a = c.row_steps[0], row_b = c.row_steps[1], step_a = c.steps[0], step_b = c.steps[1];
+  if (!c.along) {
+    for_each_row<T>(c, [&](std::int64_t, const T* x, const T* y) { *to += sum_of_row(c.count, x, step_a, y, step_b, c.points); });
+  } else if (c.count == 1 && step_a == 1) {
+    add_rows<T>(to, c.rows, c.points, [&](std::int64_t r, std::int64_t i) { return widened(a[r * row_a + i]); });
+  } else if (c.count == 1) {
+    add_rows<T>(to, c.rows, c.points, [&](std::int64_t r, std::int64_t i) { return widened(a[r * row_a + i * step_a]); });
+  } else if (step_a == 1 && step_b == 1) {
+    add_rows<T>(to, c.rows, c.points, [&](std::int64_t r, std::int64_t i) { return widened(a[r * row_a + i]) * widened(b[r * row_b + i]); });
+  } else if (step_a == 0 && step_b == 1) {
+    add_rows<T>(to, c.rows, c.points, [&](std::int64_t r, std::int64_t i) { return widened(a[r * row_a]) * widened(b[r * row_b + i]); });
+  } else if (step_a == 1 && step_b == 0) {
+    add_rows<T>(to, c.rows, c.points, [&](std::int64_t r, std::int64_t i) { return widened(a[r * row_a + i]) * widened(b[r * row_b]); });
+  } else {
+    add_rows<T>(to, c.rows, c.points, [&](std::int64_t r, std::int64_t i) { return widened(a[r * row_a + i * step_a]) * widened(b[r * row_b + i * step_b]); });
+  }
+}
+
 // What is for storage only is moved as the bits that it is.
 template <>
 SumRunFunction run_of<bfloat16>(RunForm form) {
@@ -225,6 +275,30 @@ SumRunFunction find_run(DType dtype, RunForm form) {
   switch (dtype) {
 #define DTYPE(name, type, kind) \
   case DType::name: return run_of<type>(form);
+    COTAN_DTYPES(DTYPE)
+#undef DTYPE
+  }
+  return nullptr;
+}
+
+SumRowsFunction find_rows(DType dtype) {
+  switch (dtype) {
+#define DTYPE(name, type, kind)                                \
+  case DType::name:                                            \
+    if constexpr (is_computed(DType::name)) return rows<type>; \
+    break;
+    COTAN_DTYPES(DTYPE)
+#undef DTYPE
+  }
+  return nullptr;
+}
+
+SumColumnsFunction find_columns(DType dtype) {
+  switch (dtype) {
+#define DTYPE(name, type, kind)                                   \
+  case DType::name:                                               \
+    if constexpr (is_computed(DType::name)) return columns<type>; \
+    break;
     COTAN_DTYPES(DTYPE)
 #undef DTYPE
   }
@@ -250,9 +324,13 @@ HWY_AFTER_NAMESPACE();
 namespace cotan::loops {
 
 HWY_EXPORT(find_run);
+HWY_EXPORT(find_rows);
+HWY_EXPORT(find_columns);
 HWY_EXPORT(find_finish);
 
 SumRunFunction sum_run(DType dtype, RunForm form) { return HWY_DYNAMIC_DISPATCH(find_run)(dtype, form); }
+SumRowsFunction sum_rows(DType dtype) { return HWY_DYNAMIC_DISPATCH(find_rows)(dtype); }
+SumColumnsFunction sum_columns(DType dtype) { return HWY_DYNAMIC_DISPATCH(find_columns)(dtype); }
 SumFinishFunction sum_finish(DType dtype) { return HWY_DYNAMIC_DISPATCH(find_finish)(dtype); }
 
 }  // namespace cotan::loops

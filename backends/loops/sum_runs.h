@@ -4,6 +4,7 @@
 // float64, integers and booleans in 64 bits that wrap.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -32,6 +33,33 @@ enum class RunForm : std::uint8_t {
 
 // The function for elements of that type. direct is for floating types.
 [[nodiscard]] SumRunFunction sum_run(DType dtype, RunForm form);
+
+// Rows of at most two factors: row r reads factor k at factors[k] + r * row_steps[k], its point i `steps[k]` further each time. Steps are in elements.
+struct SumRows {
+  void* to = nullptr;
+  std::int64_t to_step = 0;
+  std::array<const void*, 2> factors{};
+  std::array<std::int64_t, 2> row_steps{}, steps{};
+  int count = 1;  // of factors
+  std::int64_t rows = 0, points = 0;
+  double coefficient = 1;
+};
+// Stores coefficient * the sum of each row's products, rounded, at to + r * to_step: one or more points.
+using SumRowsFunction = void (*)(const SumRows& rows);
+[[nodiscard]] SumRowsFunction sum_rows(DType dtype);
+
+// The same rows, added to wide accumulators.
+struct SumColumns {
+  void* to = nullptr;
+  bool along = true;  // point i of every row belongs to accumulator i; otherwise all points to the one
+  std::array<const void*, 2> factors{};
+  std::array<std::int64_t, 2> row_steps{}, steps{};
+  int count = 1;
+  std::int64_t rows = 0, points = 0;
+};
+// Each accumulator gets its points in the order of the rows.
+using SumColumnsFunction = void (*)(const SumColumns& columns);
+[[nodiscard]] SumColumnsFunction sum_columns(DType dtype);
 
 // Stores n finished accumulators as elements: to[i * step] = coefficient * wide[i], rounded.
 struct SumFinish {

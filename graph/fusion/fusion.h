@@ -41,6 +41,8 @@ void place_copies(Groups& groups);
 void fuse_kernels(Groups& groups);
 // Loops that share their outer rows run tile by tile as one step.
 void fuse_regions(Groups& groups);
+// The loops that update parameters become one kernel.
+void fuse_updates(Groups& groups);
 
 }  // namespace fusion
 }  // namespace cotan

@@ -12,6 +12,7 @@ constexpr std::array all_fusions = {
     Fusion{"place_copies", "placed copies that are added up write each entry of the sum once", fusion::place_copies, false},
     Fusion{"fuse_kernels", "maps of one shape become one loop with several outputs", fusion::fuse_kernels},
     Fusion{"fuse_regions", "loops that share their outer rows run tile by tile", fusion::fuse_regions},
+    Fusion{"fuse_updates", "the updates of all parameters become one kernel", fusion::fuse_updates},
 };
 
 }  // namespace

@@ -24,6 +24,11 @@ bool is_view(const Node& node) {
   return view_through(node, View::dense(x.dtype(), x.shape())).has_value();
 }
 
+Ref memory_of(Ref value) {
+  while (value->operand_count > 0 && is_view(*value.node())) value = value->operand(0);
+  return value;
+}
+
 bool is_fill(const Node& node) { return node.kind == Kind::map && node.operand_count == 0; }
 
 bool is_opaque(const Node& node) { return node.kind == Kind::check || node.kind == Kind::barrier; }

@@ -90,6 +90,8 @@ class Groups {
 
 // Whether the node costs nothing where its operand is dense: a view, a stop_gradient, a check.
 [[nodiscard]] bool is_view(const Node& node);
+// The value in whose memory this one lies: itself, unless it is a view.
+[[nodiscard]] Ref memory_of(Ref value);
 // Whether the node is one value everywhere, which a loop that reads it holds as a constant.
 [[nodiscard]] bool is_fill(const Node& node);
 // Whether no step may look through the view: a check that must have run, a barrier.

@@ -33,9 +33,11 @@ class Merging {
       for (const Ref& n : nodes)
         for (const Edge& e : n->operands()) {
           try_merge(e.node, here, true);
-          // Others that read the same tensor.
+          // Others that read the same tensor. A number that all elements read is read once whatever the loop: it joins nothing, or a parameter's update would
+          // be torn apart by the streams of another one's (an optimizer's numbers).
+          if (memory_of(Ref(e)).shape().elements() == 1 && n.shape().elements() > 1) continue;
           const auto readers = groups_.readers(e.node);
-          if (readers.size() > most_siblings) continue;
+          if (readers.size() > most_siblings || n.shape().elements() < least_shared) continue;
           for (const Node* sibling : readers)
             if (groups_.order_of(sibling) < groups_.order_of(n.node())) try_merge(sibling, here, false);
         }
@@ -48,6 +50,8 @@ class Merging {
 
  private:
   static constexpr std::size_t most_siblings = 32;
+  // Elements below which two loops gain nothing by reading their operands once, but would wait for each other's.
+  static constexpr std::int64_t least_shared = 64;
 
   // Merges the group of `other` with `here`, whose number becomes the other's. That a producer cannot is worth a word.
   void try_merge(const Node* other, int& here, bool producer) {

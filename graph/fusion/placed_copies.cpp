@@ -10,6 +10,7 @@
 
 #include "graph/cluster.h"
 #include "graph/fusion/fusion.h"
+#include "graph/fusion/piecewise_kernel.h"
 #include "graph/sums/placed.h"
 
 namespace cotan::fusion {
@@ -78,41 +79,6 @@ Cluster addition(DType dtype, std::size_t rank, std::span<const double> coeffici
 }
 
 // One loop for each piece of the result, which they fill without meeting.
-class PiecewiseKernel final : public Kernel {
- public:
-  struct Piece {
-    KernelRef kernel;
-    std::vector<std::size_t> buffers;   // the step's, inputs before the output
-    std::vector<std::int64_t> offsets;  // of the piece's view in each, in bytes
-  };
-
-  PiecewiseKernel(std::vector<Piece> pieces, std::size_t terms) : pieces_(std::move(pieces)), terms_(terms) {
-    chunks_ = 0;
-    for (const Piece& p : pieces_) {
-      chunks_ += p.kernel->chunks();
-      last_.push_back(chunks_);
-      scratch_bytes_ = std::max(scratch_bytes_, p.kernel->scratch_bytes());
-      flops_ += p.kernel->flops();
-      bytes_ += p.kernel->bytes();
-    }
-  }
-
-  [[nodiscard]] std::string name() const override { return fmt::format("loops {} terms in {} places", terms_, pieces_.size()); }
-
-  void run(std::int64_t chunk, std::span<void* const> buffers, void* scratch) const override {
-    const auto at = static_cast<std::size_t>(std::upper_bound(last_.begin(), last_.end(), chunk) - last_.begin());
-    const Piece& piece = pieces_[at];
-    std::vector<void*> own;
-    for (std::size_t k = 0; k < piece.buffers.size(); ++k) own.push_back(static_cast<std::byte*>(buffers[piece.buffers[k]]) + piece.offsets[k]);
-    piece.kernel->run(chunk - (at == 0 ? 0 : last_[at - 1]), own, scratch);
-  }
-
- private:
-  std::vector<Piece> pieces_;
-  std::vector<std::int64_t> last_;  // one more than each piece's last chunk
-  std::size_t terms_;
-};
-
 struct Pieces {
   std::vector<Term> terms;
   std::vector<std::size_t> inputs;  // of each term
@@ -120,10 +86,10 @@ struct Pieces {
   std::vector<std::int64_t> cuts;  // where pieces begin, and the end
 
   Made compile(std::span<const View> in, const View& out) const {
-    std::vector<PiecewiseKernel::Piece> made;
+    std::vector<KernelPiece> made;
     for (std::size_t p = 0; p + 1 < cuts.size(); ++p) {
       const sums::Placed here{dimension, cuts[p], cuts[p + 1]};
-      PiecewiseKernel::Piece piece;
+      KernelPiece piece;
       std::vector<View> views;
       std::vector<double> coefficients;
       auto add = [&](std::size_t buffer, const View& whole, const View& part) {
@@ -145,7 +111,8 @@ struct Pieces {
       piece.kernel = compile_loop(addition(out.dtype, out.shape.rank(), coefficients), all.first(all.size() - 1), all.last(1));
       made.push_back(std::move(piece));
     }
-    return {std::make_shared<const PiecewiseKernel>(std::move(made), terms.size()), {}};
+    const std::string called = fmt::format("loops {} terms in {} places", terms.size(), made.size());
+    return {make_piecewise_kernel(called, std::move(made)), {}};
   }
 };
 

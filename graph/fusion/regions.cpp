@@ -6,19 +6,24 @@
 #include <cmath>
 #include <numeric>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "graph/builder.h"
 #include "graph/fusion/fusion.h"
 #include "graph/fusion/region_kernel.h"
 #include "graph/fusion/tiles.h"
 #include "graph/plan.h"
+#include "graph/recognise.h"
 
 namespace cotan::fusion {
 namespace {
 
 constexpr std::string_view name = "fuse_regions";
 constexpr std::size_t most_nodes = 192;       // of one region
-constexpr double worth_a_chunk = 32768;       // elements that a worker should get at least
+constexpr double worth_a_chunk = 32768;       // elements computed that a worker should get at least
+constexpr double products_an_element = 8;     // multiply-adds that take as long as an element of a loop
+constexpr double small_product = 1e5;         // multiply-adds that no backend cuts
+constexpr double light_weights = 16384;       // elements that each tile of a product may read again
 constexpr std::int64_t most_tiles = 1 << 16;  // beyond these the tiles are too thin
 constexpr double small_bytes = 98304;         // all that a region without tiles touches
 
@@ -31,13 +36,24 @@ double tile_bytes() {
   return bytes;
 }
 
-double bytes_of(const Ref& r) { return static_cast<double>(r.shape().elements()) * static_cast<double>(size_of(r.dtype())); }
+double elements_of(const Ref& r) { return static_cast<double>(r.shape().elements()); }
+double bytes_of(const Ref& r) { return elements_of(r) * static_cast<double>(size_of(r.dtype())); }
+
+// The multiply-adds of a product of tensors; 0 for every other node.
+double products_of(const Node& n) {
+  if (n.kind != Kind::sum || n.as<SumSpec>().factors.size() < 2) return 0;
+  double points = 1;
+  for (const std::int64_t extent : n.as<SumSpec>().domain) points *= static_cast<double>(extent);
+  return points;
+}
 
 class Regions {
  public:
   explicit Regions(Groups& groups) : groups_(groups) {}
 
   void run() {
+    for (const Group& g : groups_.all())
+      for (const Ref& r : g.claim.results) stored_.insert(r.node());
     grow(false);
     grow(true);
     for (std::size_t g = 0; g < groups_.all().size(); ++g)
@@ -47,18 +63,30 @@ class Regions {
  private:
   // ---- which groups
 
-  // Loops alone: primitives bring their own tiles.
-  [[nodiscard]] bool joins(int group) const {
+  // Loops, and primitives that lose nothing when they are called tile by tile.
+  [[nodiscard]] bool joins(int group) {
     if (group < 0) return false;
     const Group& g = groups_[group];
-    if (g.nodes.empty() || !g.claim.wants.empty()) return false;
+    if (g.nodes.empty() || !g.claim.wants.empty() || g.claim.extra) return false;
     if (g.fusion == name) return true;
     // New values of parameters are written in place by loops of their own.
     const CompileOptions& options = groups_.context().options;
     for (const Update& u : options.updates)
       if (groups_.of(groups_.function().results[static_cast<std::size_t>(u.result)].node()) == group) return false;
-    if (!g.claim.loop && g.backend != backends().back()) return false;
-    return std::all_of(g.nodes.begin(), g.nodes.end(), [](const Ref& n) { return n->kind != Kind::leaf && n->kind != Kind::call && n->result_count() == 1; });
+    const bool loops = g.claim.loop || g.backend == backends().back();
+    return std::all_of(g.nodes.begin(), g.nodes.end(), [&](const Ref& n) { return n->kind != Kind::leaf && (loops || may_be_cut(*n.node())); });
+  }
+
+  // Whether a primitive does no more in all when it is called for a tile at a time: a composite, or a product of matrices that packs no large operand for each
+  // tile. Convolutions would reorder their weights again and again.
+  [[nodiscard]] bool may_be_cut(const Node& n) {
+    const double products = products_of(n);
+    if (products == 0) return true;
+    if (!std::holds_alternative<MatmulForm>(recognise(n))) return false;
+    if (small_) return products <= small_product;
+    for (std::size_t k = 0; k < n.operand_count; ++k)
+      if (accesses(&n)[k] != TileAccess::tile && elements_of(n.operand(k)) > light_weights) return false;
+    return true;
   }
 
   // `small`: groups that together are too little work to be cut.
@@ -105,11 +133,13 @@ class Regions {
     here = other;
   }
 
-  [[nodiscard]] static double touched(std::span<const Ref> nodes) {
+  // What lies in memory of what the nodes compute and read; what one loop hands on in registers does not.
+  [[nodiscard]] double touched(std::span<const Ref> nodes) const {
     double bytes = 0;
     for (const Ref& n : nodes) {
-      bytes += bytes_of(n);
-      for (const Edge& e : n->operands()) bytes += bytes_of(Ref(e)) / 2;
+      if (stored_.contains(n.node())) bytes += bytes_of(n);
+      for (const Edge& e : n->operands())
+        if (groups_.of(e.node) < 0 || stored_.contains(e.node)) bytes += bytes_of(Ref(e)) / 2;
     }
     return bytes;
   }
@@ -132,9 +162,17 @@ class Regions {
     }
   }
 
+  // Whether the node's kernel reads its operand k: a primitive may do without some of a call's.
+  [[nodiscard]] bool reads(const Node* n, std::size_t k) const {
+    if (n->kind != Kind::call) return true;
+    const Claim* claim = groups_.context().claims.first(Ref(const_cast<Node*>(n)));
+    return claim == nullptr || std::find(claim->inputs.begin(), claim->inputs.end(), n->operand(k)) != claim->inputs.end();
+  }
+
   // Whether the node reads what is inside by its own tile only, and the rest by tiles or as a whole.
   [[nodiscard]] bool reads_by_tiles(const Node* n, std::span<const int> inside) {
     for (std::size_t k = 0; k < n->operand_count; ++k) {
+      if (!reads(n, k)) continue;
       const TileAccess access = accesses(n)[k];
       const Node* operand = n->operands()[k].node;
       if (access == TileAccess::other) return false;
@@ -148,20 +186,19 @@ class Regions {
   [[nodiscard]] bool can_tile(std::span<const Ref> nodes, std::span<const int> inside) {
     std::int64_t rows = 0;
     for (const Ref& n : nodes) {
-      if (n.shape().rank() == 0) return false;
-      rows = std::gcd(rows, n.shape()[0]);
+      rows = common_rows(*n.node(), rows);
       if (rows < 2 || !reads_by_tiles(n.node(), inside)) return false;
     }
-    return touched(nodes) / static_cast<double>(rows) <= 2 * tile_bytes();
+    return touched(nodes) / static_cast<double>(rows) <= 4 * tile_bytes();
   }
 
   // How many tiles: enough for the workers, and small enough for the cache; a divisor of all first dimensions.
-  [[nodiscard]] static std::int64_t tiles_for(std::span<const Ref> nodes) {
+  [[nodiscard]] std::int64_t tiles_for(std::span<const Ref> nodes) const {
     std::int64_t rows = 0;
     double elements = 0;
     for (const Ref& n : nodes) {
-      rows = std::gcd(rows, n.shape()[0]);
-      elements = std::max(elements, static_cast<double>(n.shape().elements()));
+      rows = common_rows(*n.node(), rows);
+      elements += elements_of(n) + products_of(*n.node()) / products_an_element;
     }
     const double wanted = std::max(touched(nodes) / tile_bytes(), std::min(64.0, elements / worth_a_chunk));
     for (std::int64_t t = std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(wanted))); t < rows; ++t)
@@ -181,12 +218,13 @@ class Regions {
   class TileFunction {
    public:
     TileFunction(const Regions& regions, int group, std::int64_t tiles) : regions_(regions), inside_{group}, tiles_(tiles) {
-      for (const Ref& n : regions.groups_[group].nodes) made_[n.edge()] = tile(n);
+      for (const Ref& n : regions.groups_[group].nodes) make(n);
       for (const Ref& n : regions.groups_[group].nodes)
-        if (regions.groups_.read_outside(n, inside_)) {
-          results.push_back(n);
-          function.results.push_back(made_.at(n.edge()));
-        }
+        for (std::uint32_t r = 0; r < n->result_count(); ++r)
+          if (const Ref result(n.node(), r); regions.groups_.read_outside(result, inside_)) {
+            results.push_back(result);
+            function.results.push_back(made_.at(result.edge()));
+          }
       function.name = "tile";
       for (const Port& p : ports) function.parameters.push_back(p.inside);
     }
@@ -196,18 +234,31 @@ class Regions {
     std::vector<Ref> results;
 
    private:
-    Ref tile(const Ref& n) {
+    void make(const Ref& n) {
       std::vector<Ref> operands;
       const std::vector<TileAccess> access = tiles_ > 1 ? tile_accesses(*n.node()) : std::vector<TileAccess>(n->operand_count, TileAccess::whole);
-      for (std::size_t k = 0; k < n->operand_count; ++k) operands.push_back(operand(n->operand(k), access[k]));
-      return tiles_ > 1 ? tile_of(*n.node(), operands, tiles_) : graph::rebuild(*n.node(), operands)[0];
+      for (std::size_t k = 0; k < n->operand_count; ++k)
+        operands.push_back(regions_.reads(n.node(), k) ? operand(n->operand(k), access[k]) : unread(n->operand(k), access[k]));
+      const std::vector<Ref> tile = tiles_ > 1 ? tile_of(*n.node(), operands, tiles_) : graph::rebuild(*n.node(), operands);
+      for (std::uint32_t r = 0; r < tile.size(); ++r) made_[Edge{n.node(), r}] = tile[r];
     }
+
+    [[nodiscard]] Shape shape_of(const Ref& r, TileAccess access) const {
+      Shape shape = r.shape();
+      if (access == TileAccess::tile) shape[0] /= tiles_;
+      return shape;
+    }
+
+    // Stands for an operand that the primitive does not read.
+    [[nodiscard]] Ref unread(const Ref& r, TileAccess access) const { return graph::fill(0, r.dtype(), shape_of(r, access)); }
 
     Ref operand(const Ref& r, TileAccess access) {
       if (auto found = made_.find(r.edge()); found != made_.end()) return found->second;
-      if (regions_.leads_inside(r.node(), inside_)) return made_[r.edge()] = tile(r);  // a view
-      Shape shape = r.shape();
-      if (access == TileAccess::tile) shape[0] /= tiles_;
+      if (regions_.leads_inside(r.node(), inside_)) {  // a view
+        make(r);
+        return made_.at(r.edge());
+      }
+      const Shape shape = shape_of(r, access);
       if (is_fill(*r.node())) return graph::map(r->shared<Formula>(), {}, shape);
       for (const Port& p : ports)
         if (p.outside == r && p.access == access) return p.inside;
@@ -220,6 +271,14 @@ class Regions {
     std::int64_t tiles_;
     std::unordered_map<Edge, Ref, RefHash> made_;
   };
+
+  // A call that no backend claims at the size of a tile.
+  [[nodiscard]] static const Node* unclaimed(const Function& tile, const CompileOptions& options) {
+    Claims claims(options.backends);
+    for (Node* n : topological(tile.results))
+      if (n->kind == Kind::call && claims.first(Ref(n)) == nullptr) return n;
+    return nullptr;
+  }
 
   void finish(int group) {
     const std::vector<Ref> nodes = groups_[group].nodes;
@@ -237,6 +296,8 @@ class Regions {
       inner.threads = 1;
       inner.updates.clear();
       inner.passes = inner.passes.with(name, false);
+      if (const Node* call = unclaimed(function, inner))
+        return Made{nullptr, {ReasonCode::primitive_refused, fmt::format("no primitive for a tile of {}", call->as<CallSpec>().name)}};
       std::vector<View> views;
       RegionPorts steps;
       double bytes = 0;
@@ -265,6 +326,7 @@ class Regions {
 
   Groups& groups_;
   bool small_ = false;
+  std::unordered_set<const Node*> stored_;  // values that a step writes before there are regions
   std::unordered_map<const Node*, std::vector<TileAccess>> accesses_;
 };
 

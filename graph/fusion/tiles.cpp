@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
+#include <unordered_map>
 
 #include "graph/builder.h"
 #include "ops/error.h"
@@ -85,10 +87,77 @@ std::vector<TileAccess> sum_accesses(const Node& node) {
   return out;
 }
 
+// The nodes of a call's body that are computed, those first that are the same for all tiles: what reads no parameter.
+struct Body {
+  explicit Body(const Function& body) {
+    for (Node* n : topological(body.results)) {
+      if (n->kind == Kind::leaf) continue;
+      const bool constant = std::all_of(n->operands().begin(), n->operands().end(), [&](const Edge& e) { return constants.contains(e.node); });
+      if (constant)
+        constants.emplace(n, true);
+      else
+        cut.push_back(n);
+    }
+  }
+  std::unordered_map<const Node*, bool> constants;
+  std::vector<Node*> cut;
+};
+
+std::vector<TileAccess> call_accesses(const Node& node) {
+  const Function& function = *node.as<CallSpec>().body;
+  const std::vector<TileAccess> none(node.operand_count, TileAccess::other);
+  const Body body(function);
+  std::unordered_map<const Node*, std::optional<TileAccess>> parameters;
+  for (const Ref& p : function.parameters) parameters[p.node()];
+  for (const Ref& r : function.results)
+    if (r->kind == Kind::leaf || body.constants.contains(r.node())) return none;
+  for (const Node* n : body.cut) {
+    const std::vector<TileAccess> accesses = tile_accesses(*n);
+    for (std::size_t k = 0; k < n->operand_count; ++k) {
+      const Node* operand = n->operands()[k].node;
+      const TileAccess access = accesses[k];
+      if (access == TileAccess::other) return none;
+      if (operand->kind != Kind::leaf) {
+        if ((access == TileAccess::whole) != body.constants.contains(operand)) return none;
+        continue;
+      }
+      const auto parameter = parameters.find(operand);
+      if (parameter == parameters.end() || parameter->second.value_or(access) != access) return none;
+      parameter->second = access;
+    }
+  }
+  std::vector<TileAccess> out;
+  for (const Ref& p : function.parameters) out.push_back(parameters[p.node()].value_or(TileAccess::whole));
+  return out;
+}
+
+std::vector<Ref> call_tile(const Node& node, std::span<const Ref> operands, std::int64_t tiles) {
+  const auto& spec = node.as<CallSpec>();
+  const Function& function = *spec.body;
+  const auto body = graph::make_function(function.name, operands, [&](std::span<const Ref> parameters) {
+    std::unordered_map<Edge, Ref, RefHash> made;
+    for (std::size_t k = 0; k < parameters.size(); ++k) made.emplace(function.parameters[k].edge(), parameters[k]);
+    for (Node* n : Body(function).cut) {
+      std::vector<Ref> inner;
+      for (const Edge& e : n->operands()) {
+        const auto found = made.find(e);
+        inner.push_back(found == made.end() ? Ref(e) : found->second);  // a constant is itself
+      }
+      const std::vector<Ref> results = tile_of(*n, inner, tiles);
+      for (std::uint32_t r = 0; r < results.size(); ++r) made.emplace(Edge{n, r}, results[r]);
+    }
+    std::vector<Ref> results;
+    for (const Ref& r : function.results) results.push_back(made.at(r.edge()));
+    return results;
+  });
+  return graph::call(spec.name, spec.attributes, operands, body);
+}
+
 }  // namespace
 
 std::vector<TileAccess> tile_accesses(const Node& node) {
   const std::vector<TileAccess> none(node.operand_count, TileAccess::other);
+  if (node.kind == Kind::call) return call_accesses(node);
   if (node.shape.rank() == 0 || node.result_count() != 1) return none;
   switch (node.kind) {
     case Kind::map:
@@ -106,25 +175,36 @@ std::vector<TileAccess> tile_accesses(const Node& node) {
   }
 }
 
-Ref tile_of(const Node& node, std::span<const Ref> operands, std::int64_t tiles) {
+std::int64_t common_rows(const Node& node, std::int64_t rows) {
+  for (std::uint32_t r = 0; r < node.result_count(); ++r) {
+    if (node.shape_of(r).rank() == 0) return 0;
+    rows = std::gcd(rows, node.shape_of(r)[0]);
+  }
+  if (node.kind == Kind::call)
+    for (const Node* n : Body(*node.as<CallSpec>().body).cut) rows = common_rows(*n, rows);
+  return rows;
+}
+
+std::vector<Ref> tile_of(const Node& node, std::span<const Ref> operands, std::int64_t tiles) {
+  if (node.kind == Kind::call) return call_tile(node, operands, tiles);
   Shape shape = node.shape;
   shape[0] /= tiles;
   switch (node.kind) {
-    case Kind::map: return graph::map(node.shared<Formula>(), operands, shape);
+    case Kind::map: return {graph::map(node.shared<Formula>(), operands, shape)};
     case Kind::sum: {
       SumSpec s = node.as<SumSpec>();
       s.domain[static_cast<std::size_t>(s.output[0].plain())] /= tiles;
-      return graph::sum(s, shape, operands.first(s.factors.size()), operands.subspan(s.factors.size()), node.dtype);
+      return {graph::sum(s, shape, operands.first(s.factors.size()), operands.subspan(s.factors.size()), node.dtype)};
     }
     case Kind::reduce: {
       ReduceSpec s = node.as<ReduceSpec>();
       s.domain[0] /= tiles;
-      return graph::reduce(s, operands[0]);
+      return {graph::reduce(s, operands[0])};
     }
-    case Kind::cast: return graph::cast(operands[0], node.dtype);
-    case Kind::stop_gradient: return graph::stop_gradient(operands[0]);
-    case Kind::scan: return graph::scan(operands[0], operands[1], node.as<ScanSpec>().axis, node.as<ScanSpec>().reverse);
-    case Kind::order: return graph::order(operands[0], node.as<OrderSpec>().axis, node.as<OrderSpec>().descending);
+    case Kind::cast: return {graph::cast(operands[0], node.dtype)};
+    case Kind::stop_gradient: return {graph::stop_gradient(operands[0])};
+    case Kind::scan: return {graph::scan(operands[0], operands[1], node.as<ScanSpec>().axis, node.as<ScanSpec>().reverse)};
+    case Kind::order: return {graph::order(operands[0], node.as<OrderSpec>().axis, node.as<OrderSpec>().descending)};
     default: throw InternalError(fmt::format("a tile of a {}", name_of(node.kind)));
   }
 }

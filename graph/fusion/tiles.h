@@ -4,6 +4,8 @@
 // is e. That is legal where every node reads, of what is in the set, only its own tile: where its first index is i, the first dimension of such an operand is
 // accessed by r * i + (0 .. r-1), r being how many rows of the operand a row of the node stands for, and no other dimension by i at all. What the set reads
 // from outside is either read so, tile by tile, or not by i at all, as a whole.
+//
+// A call is cut where its body can be: the tile is the same call with a body for a tile.
 #pragma once
 
 #include <optional>
@@ -24,7 +26,10 @@ enum class TileAccess : std::uint8_t {
 // For each operand of a node.
 [[nodiscard]] std::vector<TileAccess> tile_accesses(const Node& node);
 
-// The node whose first dimension is a tile's: `operands` are those of a tile, or whole. The node can be cut (no access is `other`).
-[[nodiscard]] Ref tile_of(const Node& node, std::span<const Ref> operands, std::int64_t tiles);
+// The greatest common divisor of `rows` and the first dimensions of all that the node computes: each divisor of it is a number of tiles. 0 for a scalar.
+[[nodiscard]] std::int64_t common_rows(const Node& node, std::int64_t rows);
+
+// The results of the node whose first dimension is a tile's: `operands` are those of a tile, or whole. The node can be cut (no access is `other`).
+[[nodiscard]] std::vector<Ref> tile_of(const Node& node, std::span<const Ref> operands, std::int64_t tiles);
 
 }  // namespace cotan

@@ -24,6 +24,8 @@ namespace cotan::passes {
 [[nodiscard]] Function split_sums(const Function& function, PassContext& context);
 // Derivatives that read an activation's operand only to learn what its result says as well read the result.
 [[nodiscard]] Function derivatives_in_outputs(const Function& function, PassContext& context);
+// relu before a maximum over windows goes behind it, where there are fewer entries.
+[[nodiscard]] Function max_before_relu(const Function& function, PassContext& context);
 
 // The rules of graph/rewrite whose results are the same or more accurate (exact and stable), applied until none applies.
 [[nodiscard]] Function simplify(const Function& function, PassContext& context);

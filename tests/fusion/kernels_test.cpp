@@ -17,11 +17,11 @@ std::string fused(std::string_view text) {
 }
 
 TEST(Kernels, AChainAndTwoReadersOfOneTensor) {
-  EXPECT_EQ(fused(R"(func f(x: f32[5,7]) {
-    %0: f32[5,7] = exp(x)
-    %1: f32[5,7] = { 1 + %0 }
-    %2: f32[5,7] = log(%1)
-    %3: f32[5,7] = sin(x)
+  EXPECT_EQ(fused(R"(func f(x: f32[10,7]) {
+    %0: f32[10,7] = exp(x)
+    %1: f32[10,7] = { 1 + %0 }
+    %2: f32[10,7] = log(%1)
+    %3: f32[10,7] = sin(x)
     return %2, %3
   })"),
             "fuse_kernels: %1 %2 %3 %4\n");
@@ -70,6 +70,21 @@ TEST(Kernels, ABroadcastBetweenKeepsShapesApart) {
     return %4
   })"),
             "fuse_kernels: %1 %2\nfuse_kernels: %4 %5\n");
+}
+
+// A number is read once by any loop; two that read one vector read it once together.
+TEST(Kernels, ANumberThatBothReadJoinsNothing) {
+  const auto text = [](std::string_view shared, std::string_view access) {
+    return fmt::format(R"(func f(x: f32[8,16], y: f32[8,16], s: f32[{}]) {{
+    %0: f32[8,16][i,j] = s[{}]
+    %1: f32[8,16] = mul(x, %0)
+    %2: f32[8,16] = sub(y, %0)
+    return %1, %2
+  }})",
+                       shared, access);
+  };
+  EXPECT_EQ(fused(text("", "")), "");
+  EXPECT_EQ(fused(text("16", "j")), "fuse_kernels: %3 %5\n");
 }
 
 TEST(Kernels, APathThroughSomethingElseKeepsThemApart) {

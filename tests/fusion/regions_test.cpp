@@ -109,12 +109,12 @@ TEST(Regions, RowsThatOverlapAreRefused) {
 }
 
 TEST(Regions, AReaderOutsideGetsTheValue) {
-  EXPECT_EQ(fused(R"(func f(x: f32[256,128], w: f32[128,64]) {
+  EXPECT_EQ(fused(R"(func f(x: f32[256,128], w: f32[256,64]) {
     %0: f32[256,128] = exp(x)
     %1: f32[256][i] = %0[i,p]
     %2: f32[256,128][i,j] = %1[i]
     %3: f32[256,128] = div(%0, %2)
-    %4: f32[256,64][i,j] = %0[i,p] * w[p,j]
+    %4: f32[64,128][i,j] = w[p,i] * %0[p,j]
     return %3, %4
   })"),
             "fuse_regions: %1 %2 %4\n");
@@ -154,20 +154,67 @@ TEST(Regions, ACheckBetweenIsRefused) {
 }
 
 TEST(Regions, APathThroughAProductKeepsThemApart) {
-  const Function f = parse_function(R"(func f(x: f32[256,128], w: f32[128,128]) {
-    %0: f32[256,128] = exp(x)
-    %1: f32[256,128][i,j] = %0[i,p] * w[p,j]
+  const Function f = parse_function(R"(func f(x: f32[256,256], w: f32[256,256]) {
+    %0: f32[256,256] = exp(x)
+    %1: f32[256,256][i,j] = %0[i,p] * w[p,j]
     %2: f32[256][i] = %1[i,p]
-    %3: f32[256,128][i,j] = %2[i]
-    %4: f32[256,128] = add(%0, %3)
+    %3: f32[256,256][i,j] = %2[i]
+    %4: f32[256,256] = add(%0, %3)
     return %4
   })");
-  expect_right(f, 1e-4);
+  expect_right(f, 2e-4);
   const Fused made = fused(f);
   EXPECT_EQ(made.text, "fuse_regions: %4 %6\n");
   bool between = false;
   for (const MissReport& m : made.misses) between |= m.what == "fuse_regions" && m.reason.code == ReasonCode::between;
   EXPECT_TRUE(between);
+}
+
+// A product with light weights costs no more when it is cut: its rows are the tiles'.
+TEST(Regions, ProductsWithLightWeightsAreCut) {
+  constexpr const char* text = R"(func f(x: f32[256,128], w: f32[128,16], v: f32[128,16]) {
+    %0: f32[256,128] = exp(x)
+    %1: f32[256,16][i,j] = %0[i,p] * w[p,j]
+    %2: f32[256,16] = tanh(%1)
+    %3: f32[256,128][i,j] = %2[i,p] * v[j,p]
+    %4: f32[256,128] = mul(%0, %3)
+    return %4
+  })";
+  EXPECT_EQ(fused(text), "fuse_regions: %1 %4 %5 %6 %7\n");
+  expect_right(parse_function(text), 1e-5);
+}
+
+// A batch of products reads each operand by the batch.
+TEST(Regions, AttentionByHeads) {
+  const Function f = parse_function(R"(func f(q: f32[16,64,32], k: f32[16,64,32], v: f32[16,64,32]) {
+    %0: f32[16,64,64][b,s,t] = q[b,s,d] * k[b,t,d]
+    %1: f32[16,64,64] = { %0 * 0.125 }
+    %2: f32[16,64,64] = call softmax(%1) {dim=-1}
+    %3: f32[16,64,32][b,s,d] = %2[b,s,t] * v[b,t,d]
+    return %3
+  })");
+  EXPECT_EQ(fused(f).text, "fuse_regions: %2 %3 %4 %6\n");
+  expect_right(f, 1e-5);
+}
+
+// A composite is cut where its body can be: rows for a softmax along the last dimension, nothing for one along the first.
+TEST(Regions, CompositesThatPrimitivesCompute) {
+  constexpr const char* rows = R"(func f(x: f32[256,128], w: f32[128], b: f32[128]) {
+    %0, %1, %2: f32[256,128], f32[256,1], f32[256,1] = call layer_norm(x, w, b) {normalized_shape=[128], eps=1e-05}
+    %3: f32[256,128] = call softmax(%0) {dim=-1}
+    %4: f32[256,128] = square(%3)
+    return %4
+  })";
+  EXPECT_EQ(fused(rows), "fuse_regions: %3 %4 %5\n");
+  expect_right(parse_function(rows), 1e-5);
+  constexpr const char* columns = R"(func f(x: f32[256,128]) {
+    %0: f32[256,128] = exp(x)
+    %1: f32[256,128] = call softmax(%0) {dim=0}
+    %2: f32[256,128] = square(%1)
+    return %2
+  })";
+  EXPECT_EQ(fused(columns), "");
+  expect_right(parse_function(columns), 1e-5);
 }
 
 // Too little work to be cut: everything that touches it is one step, whatever it reads of what.
