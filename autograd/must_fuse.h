@@ -31,6 +31,7 @@ struct MustFuseOptions {
 // The mark of a piece on what is recorded while it lives. Made by must_fuse().
 class MustFuse {
  public:
+  // A piece that is asked for at `where`.
   MustFuse(const MustFuseOptions& options, const SourceLine& where);
 
  private:

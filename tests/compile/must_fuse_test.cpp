@@ -150,6 +150,14 @@ TEST_F(MustFuse, WithTheGradientBesideIt) {
               AllOf(HasSubstr("the piece 'gelu' is 2 kernels"), HasSubstr("needed by the gradient, 1 of 2 readers")));
 }
 
+TEST_F(MustFuse, APromiseIsAReasonToCompileAgain) {
+  const Tensor x = ramp({8});
+  for (const bool piece : {false, true, true}) static_cast<void>((piece ? must_fuse([&] { return exp(x); }) : exp(x)).to_vector());
+  const std::vector<Recompile> all = explain_recompiles();
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_EQ(all[0].reason, "other pieces of the graph must_fuse()");
+}
+
 // What the program holds and computes again and again does not remember each piece that it was in.
 TEST_F(MustFuse, LongLoopsOfAHeldNode) {
   const Tensor x = ramp({4});
