@@ -19,7 +19,7 @@ constexpr std::array known = {
     Figures{"layer_norm", 0.66, 2.6, 0, 0},
     Figures{"layer_norm.vjp", 2.0, 11, 0, 0},
 };
-// A loop beside it, alone and in the region: it reads and writes one tensor less there. Cycles an element, and to start it.
+// A loop beside it, on its own and as part of the body's loops: it reads and writes one tensor less there. Cycles an element, and to start it.
 constexpr double loop_alone = 0.33, loop_inside = 0.2, loop_start = 300;
 
 }  // namespace

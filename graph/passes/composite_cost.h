@@ -9,8 +9,8 @@ namespace cotan::passes {
 
 // Cycles of one worker.
 struct CompositeCost {
-  double primitive = 0;  // the primitive, and the loops beside it by themselves
-  double inlined = 0;    // one region, of which those loops are a part
+  double primitive = 0;  // the primitive, and the loops beside it as loops of their own, in its region or not
+  double inlined = 0;    // the body, with those loops part of its loops
 };
 
 // The cost of a call that a backend would claim; nothing where no figures are known. `neighbours`: loops of the call's shape right before and behind it.

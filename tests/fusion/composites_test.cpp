@@ -31,7 +31,9 @@ std::vector<MissReport> about_calls(const ProgramReport& report) {
 TEST(Composites, BothFiguresAreInTheReport) {
   const Function f = softmax("mul(x, z)", "mul(%1, z)");
   const std::vector<Node*> order = topological(f.results);
-  const auto program = compile_program(f, order, {});
+  CompileOptions options;
+  options.passes = PassSwitches("-fuse_regions");  // in which the primitive would be
+  const auto program = compile_program(f, order, options);
   const std::vector<MissReport> misses = about_calls(program->report());
   ASSERT_EQ(misses.size(), 1U);
   EXPECT_EQ(order[static_cast<std::size_t>(misses[0].node)]->kind, Kind::call);
