@@ -18,6 +18,10 @@ namespace cotan::passes {
 // Sums that are no product, view or reduction by themselves are taken apart into such, by cost.
 [[nodiscard]] Function regroup(const Function& function, PassContext& context);
 
+// Casts to narrower types go up before movements of entries, casts to wider ones down behind them, so that what is moved and stored is narrow. Casts of casts
+// become one. The bits stay.
+[[nodiscard]] Function place_casts(const Function& function, PassContext& context);
+
 // Long sums over a tensor's first dimension become sums of blocks, then a sum over the blocks.
 [[nodiscard]] Function split_sums(const Function& function, PassContext& context);
 // Derivatives that read an activation's operand only to learn what its result says as well read the result.
