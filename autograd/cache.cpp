@@ -4,6 +4,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "autograd/promised.h"
 #include "ops/error.h"
 #include "ops/hash.h"
 
@@ -111,8 +112,10 @@ Cache& cache() {
 
 }  // namespace
 
-std::shared_ptr<const Program> program_for(const Structure& structure, std::span<const Ref> roots, const CompileOptions& options, const Place& place,
-                                           bool& hit) {
+std::shared_ptr<const Program> program_for(const Structure& structure, std::span<const Ref> roots, const CompileOptions& given, const Place& place, bool& hit) {
+  const Promised promised = promised_by(structure);
+  CompileOptions options = given;
+  options.promises = promised.promises;
   Key key{structure.key, options, mix(structure.key.hash(), static_cast<std::uint64_t>(options.threads) * 64 + options.updates.size())};
   std::shared_ptr<const Program> program = cache().find(key);
   hit = program != nullptr;
@@ -120,7 +123,10 @@ std::shared_ptr<const Program> program_for(const Structure& structure, std::span
   note_compilation(structure, options, place);
   std::vector<Node*> images;
   const Function closed = close(structure, roots, images);
-  return cache().insert(std::move(key), compile_program(closed, images, options));
+  options.in_gradient = made_by_differentiation(structure);
+  program = compile_program(closed, images, options);
+  require_kept(program->report(), promised, structure);  // a program that breaks a promise is not kept, so the next evaluation fails too
+  return cache().insert(std::move(key), std::move(program));
 }
 
 bool reuse(const Program& program) { return cache().reuse(program); }

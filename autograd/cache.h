@@ -19,7 +19,8 @@ struct Place {
 };
 
 // The program for a structure, compiled if it is not there. `roots` are the structure's. Sets `hit`. Safe from any thread; two threads that miss at the same
-// time both compile, and one result is kept. Throws Error instead of compiling under must_not_recompile().
+// time both compile, and one result is kept. Throws Error instead of compiling under must_not_recompile(), and for a program that breaks what must_fuse()
+// promises.
 [[nodiscard]] std::shared_ptr<const Program> program_for(const Structure& structure, std::span<const Ref> roots, const CompileOptions& options,
                                                          const Place& place, bool& hit);
 

@@ -8,9 +8,10 @@
 #include <mutex>
 
 #include "autograd/cells.h"
-#include "autograd/dependence.h"
 #include "autograd/execution.h"
+#include "autograd/profile/observer.h"
 #include "autograd/recording.h"
+#include "autograd/trace.h"
 #include "ops/error.h"
 
 namespace cotan {
@@ -31,17 +32,6 @@ std::vector<Tensor> functions::tensors_of(const std::vector<Operand>& operands) 
 }
 
 namespace {
-
-// Whether a gradient could be asked by something behind the tensor: then its history must not be lost.
-bool leads_to_gradients(Tape& tape, const Tensor& t) {
-  const TensorState& s = *t.state();
-  if (s.requires_grad) return true;
-  if (s.detached || s.tape.get() != &tape || !is_floating(s.dtype)) return false;
-  if (s.value) return true;
-  if (s.storage()) return false;
-  const Ref roots[] = {s.ref};
-  return Dependence(tape, topological(roots)).has_history(s.ref.node());
-}
 
 // Tensors that the program holds, that are not computed and that read a cell about to be written: computed before it is.
 void compute_held(Tape& tape, const std::vector<Cell*>& written, const SourceLine& where) {
@@ -68,7 +58,7 @@ class Call {
 
   std::vector<Tensor> run() {
     const CallSite site("compiled function", where_);
-    require_no_outer_gradients();
+    require_no_outer_gradients(recording_.stepped);
     for (const Write& w : recording_.writes) written_.push_back(w.cell.get());
     if (!written_.empty()) compute_held(tape_, written_, where_);
     const std::vector<RandomState> drawn = draw();
@@ -78,21 +68,17 @@ class Call {
     if (!read.empty() || !written_.empty()) cells_.take(read, written_);
     const std::vector<InputValue> inputs = bind(drawn);
     if (!read.empty() || !written_.empty()) cells_.release();
+    RunObserver* observer = nullptr;
+    if (const RecordedGraph* graph = recording_.graph.get(); graph != nullptr && tape_.options.observer != nullptr)
+      observer = tape_.options.observer->begins({program_, graph->structure, graph->roots, inputs, graph->options});
     std::vector<StorageRef> results = run_program(
-        program_, inputs, [&](int node) { return recording_.lines[static_cast<std::size_t>(node)]; }, CallSite::current_line());
+        program_, inputs, [&](int node) { return recording_.lines[static_cast<std::size_t>(node)]; }, CallSite::current_line(), observer);
     report();
     write(results);
     return outputs(results);
   }
 
  private:
-  void require_no_outer_gradients() {
-    for (const auto& cell : recording_.stepped)
-      if (tape_.gradient_of(*cell) != nullptr)
-        fail(fmt::format("variable '{}' has a gradient from outside, which the step inside the function would leave out", cell->name),
-             "Call backward() inside the function too, or zero_grad() before it");
-  }
-
   std::vector<RandomState> draw() {
     std::vector<RandomState> drawn;
     if (first_) return drawn;
@@ -190,8 +176,10 @@ struct CompiledFunction::State {
   SourceLine where;
   bool checking = false;  // records again at each call
   static constexpr std::size_t most = 64;
-  std::mutex mutex;
+  std::mutex mutex;                                          // of the recordings, and held by calls that run a step
   std::vector<std::shared_ptr<const Recording>> recordings;  // the one made last at the end
+  std::mutex traces_mutex;                                   // never held while a function runs, which may call itself
+  std::vector<std::shared_ptr<const Trace>> traces;          // likewise
 
   static std::uint64_t next() {
     static std::atomic<std::uint64_t> count{1};
@@ -206,10 +194,47 @@ struct CompiledFunction::State {
         recordings.erase(recordings.begin() + static_cast<std::ptrdiff_t>(i));
         continue;
       }
-      if (recordings[i]->signature == signature && recordings[i]->is_current() && reuse(*program)) return recordings[i];
+      if (fits(*recordings[i], signature) && can_be_observed(*recordings[i]) && reuse(*program)) return recordings[i];
     }
     program = nullptr;
     return nullptr;
+  }
+
+  void keep(const std::shared_ptr<const Recording>& recording) {
+    std::erase_if(recordings, [&](const auto& r) { return fits(*r, recording->signature); });
+    recordings.push_back(recording);
+    if (recordings.size() > most) recordings.erase(recordings.begin());
+  }
+
+  // What the body records for these arguments, here. It is called only where it was not for such arguments before.
+  std::vector<Tensor> record(const std::vector<Tensor>& arguments, const TensorFunction& body, const SourceLine& line) {
+    // Two calls must not count one step. Where something records, its own lock is held, which may be this one.
+    std::unique_lock lock(mutex, std::defer_lock);
+    if (Tape::current()->recorder == nullptr) lock.lock();
+    std::shared_ptr<const Trace> trace = checking ? nullptr : find_trace(arguments);
+    const bool first = !trace;
+    if (first) {
+      trace = std::make_shared<const Trace>(arguments, body, where);
+      const std::lock_guard traces_lock(traces_mutex);
+      traces.push_back(trace);
+      if (traces.size() > most) traces.erase(traces.begin());
+    }
+    return trace->replay(arguments, first, line);
+  }
+
+ private:
+  [[nodiscard]] static bool fits(const Recording& r, const Signature& signature) { return r.signature == signature && unchanged(r.watches); }
+  // An observer is shown the graph, which has to be this thread's.
+  [[nodiscard]] static bool can_be_observed(const Recording& r) {
+    const Tape& tape = *Tape::current();
+    return tape.options.observer == nullptr || (r.graph && r.graph->tape.lock().get() == &tape);
+  }
+
+  std::shared_ptr<const Trace> find_trace(const std::vector<Tensor>& arguments) {
+    const std::lock_guard lock(traces_mutex);
+    std::erase_if(traces, [](const auto& t) { return t->is_orphan(); });
+    const auto found = std::find_if(traces.rbegin(), traces.rend(), [&](const auto& t) { return t->fits(arguments); });
+    return found != traces.rend() ? *found : nullptr;
   }
 };
 
@@ -240,10 +265,10 @@ std::vector<Tensor> CompiledFunction::call(const std::vector<Operand>& operands,
     inlined = tape.recorder != nullptr || tape.differentiating > 0;
     for (const Tensor& t : arguments) {
       static_cast<void>(use(t.state()));  // this thread's, or computed
-      inlined = inlined || (!recording_without_gradients() && leads_to_gradients(tape, t));
+      inlined = inlined || (!recording_without_gradients() && leads_to_gradients(t));
     }
   }
-  if (inlined) return body(arguments);  // under no call site: its operations name their own lines
+  if (inlined) return state.record(arguments, body, where);
   {
     const CallSite site("compiled function", where);
     EvaluationRequest open;
@@ -264,10 +289,10 @@ std::vector<Tensor> CompiledFunction::call(const std::vector<Operand>& operands,
   bool first = !recording;
   if (first || state.checking) {
     const auto before = recording;
-    recording = record_function(signature, arguments, body, state.where, state.number, program);
+    const TensorFunction traced = [&](const std::vector<Tensor>& x) { return state.record(x, body, where); };
+    recording = record_function(signature, arguments, traced, state.where, state.number, program);
     if (first) {
-      state.recordings.push_back(recording);
-      if (state.recordings.size() > State::most) state.recordings.erase(state.recordings.begin());
+      state.keep(recording);
     } else if (const std::string what = difference(*before, *recording); !what.empty()) {
       const CallSite site("compiled function", where);
       fail("recorded again, it is another function than the one compiled: " + what,

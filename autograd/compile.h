@@ -15,6 +15,10 @@
 // What the function may not do: read a value (item() and the like); use a tensor that is neither an argument nor made in it nor given to constant(). Both are
 // Errors. Other C++ values that it captures are fixed when it is recorded, and effects on other C++ objects happen only then. With COTAN_CHECK_COMPILED=1 in
 // the environment when compile() is called, it is recorded again at each call, and the first difference is an Error.
+//
+// Compiled functions may be called in compiled functions, and differentiated: by grad(), vjp() and jvp(), by arguments that want a gradient, and by gradients()
+// and backward() of what they give inside another. There what was recorded is recorded again on the arguments at hand, without the C++ code, and compiled with
+// its surroundings, by whose options. Each thread that does so calls the function once for itself.
 #pragma once
 
 #include <memory>
@@ -40,7 +44,7 @@ class CompiledFunction {
   CompiledFunction(const CompiledOptions& options, const SourceLine& where);
 
   // The function's results: the same `body` each time. Where it is called while another function is recorded or differentiated, or with an argument by
-  // which a gradient may be asked, the body is simply called, so that its operations are recorded there.
+  // which a gradient may be asked, what the body recorded is recorded there again.
   [[nodiscard]] std::vector<Tensor> call(const std::vector<Operand>& arguments, const TensorFunction& body, const SourceLine& where) const;
   // How many recordings there are that can still be run.
   [[nodiscard]] std::size_t recordings() const;

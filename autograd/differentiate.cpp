@@ -23,6 +23,12 @@ void require_type(const Ref& given, const Ref& wanted, std::string_view what) {
          "Both have the same shape and type");
 }
 
+// How what differentiation makes for a node is marked.
+Marks marks_for(const Node& node) {
+  const std::shared_ptr<const Piece> piece = node.table->piece_of(node);
+  return {piece && piece->gradient ? piece->gradient : RecordingMarks::current().piece, true};
+}
+
 // A graph whose results are numbered, so that what is known of each result is an entry of an array.
 class Numbered {
  public:
@@ -98,6 +104,7 @@ std::vector<Ref> vjp(std::span<const Ref> outputs, std::span<const Ref> cotangen
       return is_floating(e.node->dtype_of(e.result)) && (sources[operands[k]] || flows[operands[k]]);
     };
     const Ref node(n);
+    const RecordingMarks marks(marks_for(*n));
     if (n->kind == Kind::call) {
       const auto results = std::span<const Ref>(adjoints).subspan(graph.first[i], n->result_count());
       if (std::none_of(results.begin(), results.end(), [](const Ref& r) { return static_cast<bool>(r); })) continue;
@@ -134,6 +141,7 @@ std::vector<Ref> vjp(std::span<const Ref> outputs, std::span<const Ref> cotangen
 
 std::vector<Ref> gradients(const Ref& output, std::span<const Ref> wrt, const Ref& seed) {
   require_floating(output, "an output");
+  const RecordingMarks marks({RecordingMarks::current().piece, true});
   const Ref outputs[] = {output}, cotangents[] = {seed ? seed : graph::fill(1, output.dtype(), output.shape())};
   std::vector<Ref> result = vjp(outputs, cotangents, wrt);
   for (std::size_t i = 0; i < result.size(); ++i)
@@ -162,6 +170,7 @@ std::vector<Ref> jvp(std::span<const Ref> outputs, std::span<const Ref> wrt, std
     }
     if (!any) continue;
     const Ref node(n);
+    const RecordingMarks marks(marks_for(*n));
     auto keep = [&](std::uint32_t result, const Ref& t) {
       if (t) moving.try_emplace(Edge{n, result}, t);  // a node among `wrt` keeps the tangent it was given
     };

@@ -6,6 +6,7 @@
 
 #include "autograd/differentiate.h"
 #include "autograd/record.h"
+#include "autograd/recorder.h"
 #include "autograd/tape.h"
 #include "graph/builder.h"
 #include "ops/error.h"
@@ -132,12 +133,8 @@ std::vector<Tensor> jvp(const std::vector<Tensor>& outputs, const std::vector<Op
   return wrapped(jvp(std::span<const Ref>(roots), in, roots_of(tangents)), where);
 }
 
-void Tensor::backward(std::source_location where) const {
-  const CallSite site("backward", where);
-  const Ref root = use(state_);
-  require_scalar(root, "Sum it or take its mean first");
+bool accumulate_gradients(std::span<const Ref> roots, std::span<const Ref> cotangents, const SourceLine& where) {
   Tape& tape = *Tape::current();
-  const std::vector<Ref> roots{root};
   std::vector<Ref> wrt;
   for (Node* n : ways(roots)) {
     const CellVersion* version = version_of(*n);
@@ -150,11 +147,8 @@ void Tensor::backward(std::source_location where) const {
       fail_forgotten(f->cells.front(), "a variable");
     }
   }
-  if (wrt.empty())
-    fail("the tensor depends on no variable and on no tensor that wants a gradient",
-         "Use a Variable, or mark a tensor with requires_grad_() before computing with it");
-  const Ref cotangents[] = {graph::fill(1, root.dtype(), root.shape())};
-  const std::vector<Ref> found = cotan::vjp(std::span<const Ref>(roots), cotangents, wrt);
+  if (wrt.empty()) return false;
+  const std::vector<Ref> found = cotan::vjp(roots, cotangents, wrt);
   for (std::size_t i = 0; i < wrt.size(); ++i) {
     if (!found[i]) continue;
     const CellVersion* version = version_of(*wrt[i].node());
@@ -166,6 +160,18 @@ void Tensor::backward(std::source_location where) const {
       g = Tensor::wrap(g.defined() ? graph::add(use(g.state()), found[i]) : found[i], where);
     }
   }
+  return true;
+}
+
+void Tensor::backward(std::source_location where) const {
+  const CallSite site("backward", where);
+  const Ref roots[] = {use(state_)};
+  require_scalar(roots[0], "Sum it or take its mean first");
+  if (Recorder* recorder = Tape::current()->recorder) recorder->backward = true;
+  const Ref cotangents[] = {graph::fill(1, roots[0].dtype(), roots[0].shape())};
+  if (!accumulate_gradients(roots, cotangents, where))
+    fail("the tensor depends on no variable and on no tensor that wants a gradient",
+         "Use a Variable, or mark a tensor with requires_grad_() before computing with it");
 }
 
 }  // namespace cotan

@@ -188,11 +188,35 @@ Tensor randperm(std::int64_t n, const RandpermOptions& o, const Generator& gener
   });
 }
 
+namespace {
+
+// x with dropout. `number` makes the leaf of a number that follows from p.
+template <class Number>
+Ref dropped(const Ref& x, const Generator& generator, const Number& number) {
+  const DType dtype = x.dtype();
+  return graph::dropout(x, draw(generator, x.shape(), dtype), number([dtype](double p) { return graph::kept_share(p, dtype); }),
+                        number([dtype](double p) { return graph::kept_scale(p, dtype); }));
+}
+
+void require_droppable(const Ref& x) {
+  if (x.dtype() != DType::f32 && x.dtype() != DType::f64) fail(fmt::format("dropout of {}", name_of(x.dtype())), "Cast it to f32 first");
+}
+
+}  // namespace
+
 Tensor dropout(const Operand& x, const DropoutOptions& o, const Generator& generator) {
   return record("dropout", {x}, x.line(), [&](std::span<const Ref> in) {
     require_probability(o.p);
-    if (in[0].dtype() != DType::f32 && in[0].dtype() != DType::f64) fail(fmt::format("dropout of {}", name_of(in[0].dtype())), "Cast it to f32 first");
-    return o.training ? graph::dropout(in[0], draw(generator, in[0].shape(), in[0].dtype()), o.p) : in[0];
+    require_droppable(in[0]);
+    if (!o.training) return in[0];
+    return dropped(in[0], generator, [&](const auto& of) { return graph::scalar(of(o.p), in[0].dtype()); });
+  });
+}
+
+Tensor dropout_by(const Operand& x, const std::function<double()>& p, const Generator& generator) {
+  return record("dropout", {x}, x.line(), [&](std::span<const Ref> in) {
+    require_droppable(in[0]);
+    return dropped(in[0], generator, [&](const auto& of) { return owned_number([of, p] { return of(p()); }, in[0].dtype()); });
   });
 }
 

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "autograd/tensor.h"
@@ -124,5 +125,7 @@ struct DropoutOptions {
 // is dropped gives 0 also where x is infinite or NaN. Gradients of every order go through the same mask. Throws Error for a p that is not from 0 to 1 and
 // for an x that is not f32 or f64.
 [[nodiscard]] Tensor dropout(const Operand& x, const DropoutOptions& options = {}, const Generator& generator = default_generator());
+// For the library: the same in training, by a probability that is the caller's own; compiled functions read it at each call.
+[[nodiscard]] Tensor dropout_by(const Operand& x, const std::function<double()>& p, const Generator& generator);
 
 }  // namespace cotan

@@ -82,6 +82,7 @@ std::string difference(const Compilation& before, const Compilation& now) {
   if (a.backends.strict_nan != b.backends.strict_nan) return fmt::format("strict_nan: {} -> {}", a.backends.strict_nan, b.backends.strict_nan);
   if (a.reproducible != b.reproducible) return fmt::format("reproducible: {} -> {}", a.reproducible, b.reproducible);
   if (a.passes != b.passes) return fmt::format("passes: '{}' -> '{}'", a.passes.text(), b.passes.text());
+  if (a.promises != b.promises && before.words == now.words) return "other pieces of the graph must_fuse()";
   for (std::size_t i = 0; i < std::min(before.begins.size(), now.begins.size()); ++i)
     if (!std::ranges::equal(before.node(i), now.node(i))) return fmt::format("the graph differs at {}", node_text(now, i));
   if (before.begins.size() != now.begins.size()) return fmt::format("the graph has {} nodes, not {}", now.begins.size(), before.begins.size());

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -28,6 +29,13 @@ class Recorder {
   struct Draw {
     Generator generator;
     std::uint64_t blocks = 0;
+    Ref leaf;  // that reads them
+  };
+
+  // A cell whose gradient a step consumed.
+  struct Step {
+    std::shared_ptr<Cell> cell;
+    bool may_repeat = false;  // another step of it in the same run reads the same numbers and states
   };
 
   explicit Recorder(std::uint64_t first_state);
@@ -37,6 +45,8 @@ class Recorder {
   // The leaf reads what the generator just gave.
   void draw(const Ref& leaf, const Generator& generator, std::uint64_t blocks);
   void watch(std::string what, std::function<std::int64_t()> now);
+  // Throws Error for a cell that was stepped before by one that may not repeat.
+  void step(const Step& step);
   // Done after each run that succeeds, in order.
   void afterwards(std::function<void()> action) { effects.push_back(std::move(action)); }
   // Whether the tensor was made before the function began.
@@ -47,12 +57,33 @@ class Recorder {
   std::vector<Draw> draws;
   std::vector<Watch> watches;
   std::vector<std::function<void()>> effects;
-  std::vector<std::shared_ptr<Cell>> graded;   // to whose gradients something was added
-  std::vector<std::shared_ptr<Cell>> stepped;  // whose gradients a step consumed
+  std::vector<std::shared_ptr<Cell>> graded;  // to whose gradients something was added
+  std::vector<Step> stepped;
+  bool backward = false;  // whether backward() was called
 
  private:
   std::uint64_t first_state_;
   std::uint64_t first_generator_;
+};
+
+// Whether what was watched is as it was.
+[[nodiscard]] bool unchanged(std::span<const Recorder::Watch> watches);
+
+// While one lives, what the thread records is the recorder's alone: assignments stay pending and end with it, gradients begin anew, and nothing is evaluated.
+// What was there before comes back.
+class RecordingTape {
+ public:
+  explicit RecordingTape(Recorder& recorder);
+  ~RecordingTape();
+  RecordingTape(const RecordingTape&) = delete;
+  RecordingTape& operator=(const RecordingTape&) = delete;
+
+ private:
+  Tape& tape_;
+  Recorder* recorder_;
+  std::unordered_map<std::uint64_t, Tape::Gradient> gradients_;
+  std::vector<Tape::Assignment> assignments_;
+  Tape::Captured* captured_;
 };
 
 // A rank-0 leaf of a number that an optimizer or a module owns. It never folds, whatever its value, and compiled functions read it at each call.

@@ -12,29 +12,12 @@
 namespace cotan {
 namespace {
 
-// Puts the tape into recording, and back.
-class RecordingTape {
- public:
-  RecordingTape(Tape& tape, Recorder& recorder) : tape_(tape), gradients_(std::exchange(tape.gradients, {})) { tape.recorder = &recorder; }
-  ~RecordingTape() {
-    tape_.recorder = nullptr;
-    tape_.discard_assignments();
-    tape_.gradients = std::move(gradients_);
-  }
-  RecordingTape(const RecordingTape&) = delete;
-  RecordingTape& operator=(const RecordingTape&) = delete;
-
- private:
-  Tape& tape_;
-  std::unordered_map<std::uint64_t, Tape::Gradient> gradients_;
-};
-
 class Recorded {
  public:
   Recorded(const Signature& signature, const SourceLine& where, std::uint64_t function) : where_(where), function_(function) { made_->signature = signature; }
 
   std::shared_ptr<Recording> run(const std::vector<Tensor>& arguments, const TensorFunction& body, std::shared_ptr<const Program>& program) {
-    RecordingTape recording(tape_, recorder_);
+    const RecordingTape recording(recorder_);
     call(arguments, body);
     const CallSite site("compiled function", where_);
     add_gradients();
@@ -62,11 +45,7 @@ class Recorded {
     }
     const std::vector<Tensor> results = body(stand_ins);
     const CallSite site("compiled function", where_);
-    for (std::size_t i = 0; i < results.size(); ++i) {
-      if (!results[i].defined()) fail(fmt::format("result {} is an undefined tensor", i), "Return tensors that have a value");
-      const TensorState& s = *results[i].state();
-      add_output(use(results[i].state()), s.line, s.detached, nullptr);
-    }
+    for (const Tensor& r : results) add_output(use(r.state()), r.state()->line, r.state()->detached, nullptr);
   }
 
   void add_output(const Ref& r, const SourceLine& line, bool detached, std::shared_ptr<Cell> gradient_of) {
@@ -164,6 +143,7 @@ class Recorded {
     bool hit = false;
     program = program_for(structure_, roots_, options, place, hit);
     made_->program = program;
+    if (tape_.options.observer != nullptr) made_->graph = std::make_shared<const RecordedGraph>(tape_.weak_from_this(), structure_, roots_, options);
     auto report = std::make_shared<EvaluationReport>();
     report->ran = true;
     report->cache_hit = hit;
@@ -202,10 +182,6 @@ std::span<const std::uint64_t> words_of(const Recording& r, std::size_t node) {
 }
 
 }  // namespace
-
-bool Recording::is_current() const {
-  return std::all_of(watches.begin(), watches.end(), [](const Recorder::Watch& w) { return w.now() == w.then; });
-}
 
 std::shared_ptr<Recording> record_function(const Signature& signature, const std::vector<Tensor>& arguments, const TensorFunction& body,
                                            const SourceLine& where, std::uint64_t function, std::shared_ptr<const Program>& program) {

@@ -48,6 +48,14 @@ struct Write {
   SourceLine line;  // of the assignment
 };
 
+// The graph of a recording. Nodes belong to a thread.
+struct RecordedGraph {
+  std::weak_ptr<Tape> tape;  // of the thread that recorded
+  Structure structure;
+  std::vector<Ref> roots;
+  CompileOptions options;  // that it was compiled with
+};
+
 struct Recording {
   Signature signature;
   std::vector<std::uint64_t> stand_ins;  // identities of the leaves that stood for the arguments
@@ -57,16 +65,14 @@ struct Recording {
   std::vector<Recorder::Draw> draws;
   std::vector<Recorder::Watch> watches;
   std::vector<std::function<void()>> effects;
-  std::vector<std::shared_ptr<Cell>> stepped;
+  std::vector<Recorder::Step> stepped;
   StructureKey key;
   std::vector<std::size_t> begins;  // of the nodes in the key
   std::vector<SourceLine> lines;    // of the nodes
   std::vector<int> numbers;         // of the nodes in the text form; -1 for inputs
   std::shared_ptr<const EvaluationReport> report;
-  std::weak_ptr<const Program> program;  // the cache owns it
-
-  // Whether all that decided the recording is as it was.
-  [[nodiscard]] bool is_current() const;
+  std::weak_ptr<const Program> program;        // the cache owns it
+  std::shared_ptr<const RecordedGraph> graph;  // kept where an observer looks on; else null
 };
 
 // Records the function for arguments like these, and compiles it unless the cache has its program; `program` receives it. Throws Error for what the function

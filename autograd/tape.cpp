@@ -203,6 +203,14 @@ void Tape::discard_assignments() {
   pending.clear();
 }
 
+std::vector<Tape::Assignment> Tape::exchange_assignments(std::vector<Assignment> others) {
+  others.swap(pending);
+  assigned_.clear();
+  for (std::size_t i = 0; i < pending.size(); ++i)
+    if (!pending[i].superseded) assigned_[pending[i].cell.get()] = i;
+  return others;
+}
+
 Ref data_leaf(StorageRef storage, DType dtype, const Shape& shape, std::shared_ptr<const Forgotten> forgotten) {
   return graph::leaf(LeafRole::data, "", dtype, shape, std::make_shared<TensorData>(TensorData{std::move(storage), std::move(forgotten)}));
 }

@@ -121,6 +121,8 @@ class Tape : public std::enable_shared_from_this<Tape> {
   // After an evaluation: the assignments have run and their cells are numbered, or they never will.
   void assignments_done();
   void discard_assignments();
+  // Puts others in the place of the pending assignments, which it returns.
+  std::vector<Assignment> exchange_assignments(std::vector<Assignment> others);
   // After every evaluation: lets go of variables that the program has, now and then.
   void tidy();
 
@@ -204,5 +206,9 @@ struct EvaluationRequest {
 void run_evaluation(Tape& tape, const EvaluationRequest& request, const SourceLine& where);
 
 [[nodiscard]] bool recording_without_gradients();
+
+// Adds to the gradients of the variables and marked tensors behind `roots` what these cotangents give them. Returns whether there is any such thing; throws
+// Error where the way to one is gone (gradients.cpp).
+bool accumulate_gradients(std::span<const Ref> roots, std::span<const Ref> cotangents, const SourceLine& where);
 
 }  // namespace cotan

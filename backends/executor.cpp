@@ -60,8 +60,9 @@ class CompiledProgram final : public Program {
       for (std::size_t k = 0; k < plan_.steps[s].slots.size(); ++k) {
         const Slot& slot = plan_.steps[s].slots[k];
         const Buffer& b = plan_.buffers[static_cast<std::size_t>(slot.buffer)];
-        std::byte* base = b.kind == BufferKind::arena ? static_cast<std::byte*>(arena->data()) + b.offset
-                                                      : static_cast<std::byte*>(storage[static_cast<std::size_t>(slot.buffer)]->data());
+        std::byte* base = b.kind == BufferKind::arena      ? static_cast<std::byte*>(arena->data()) + b.offset
+                          : b.kind == BufferKind::constant ? plan_.constants[static_cast<std::size_t>(b.index)].get()
+                                                           : static_cast<std::byte*>(storage[static_cast<std::size_t>(slot.buffer)]->data());
         addresses[first_slot_[s] + k] = base + slot.byte_offset;
       }
 

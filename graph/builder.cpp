@@ -32,7 +32,7 @@ Ref make(Kind kind, const ResultType& type, std::uint64_t spec_hash, std::shared
   NodeTable& table = NodeTable::current();
   Ref r = table.make(kind, type, spec_hash, std::move(spec), operands, identity);
   const SourceLine line = CallSite::current_line();
-  if (line.line > 0) table.add_origin(*r.node(), {line, RecordingScope::current()});
+  if (line.line > 0) table.add_origin(*r.node(), {line, RecordingScope::current(), RecordingMarks::current()});
   return r;
 }
 

@@ -50,6 +50,13 @@ class PassSwitches {
 // What makes a program unfused: "-fuse_epilogues,-fuse_kernels,...", all fusions off and nothing else.
 [[nodiscard]] PassSwitches without_fusion();
 
+// Nodes that have to be computed by one step, by their positions in the order of the function that is compiled. Views, leaves and checks among them do not
+// count: they cost nothing.
+struct Promise {
+  std::vector<int> nodes;
+  bool operator==(const Promise&) const = default;
+};
+
 // What a compilation depends on beside the function.
 struct CompileOptions {
   // Compiled, or run on the reference.
@@ -64,12 +71,16 @@ struct CompileOptions {
   PassSwitches passes;
   // The same bits for any number of threads.
   bool reproducible = false;
+  // What has to be one step each. Looked at in compiled programs, unless all fusions are off.
+  std::vector<Promise> promises;
+  // Which nodes, by position, differentiation made; empty where nobody knows. Reasons name it; the program is the same.
+  std::vector<bool> in_gradient;
   // How many workers kernels are cut for: reproducible ones for a fixed number.
   [[nodiscard]] int grid() const { return reproducible ? 8 : threads; }
   // Equal options compile alike.
   bool operator==(const CompileOptions& o) const {
     return mode == o.mode && backends.strict_nan == o.backends.strict_nan && threads == o.threads && updates == o.updates && passes == o.passes &&
-           reproducible == o.reproducible;
+           reproducible == o.reproducible && promises == o.promises;
   }
 };
 
@@ -88,6 +99,7 @@ struct KernelReport {
   std::int64_t phase = 0, chunks = 0;
   double flops = 0, bytes = 0;
   std::vector<int> places = {};
+  std::vector<std::string> parts = {};  // the kernels that it consists of
 };
 
 // Something that was not done, and why.
@@ -95,6 +107,14 @@ struct MissReport {
   std::string what;  // "oneDNN", "view", "in place"
   int node = 0;
   Reason reason;
+};
+
+// A promise that is not kept: the steps that the nodes are computed by, and why they are several. The reasons are of the program's misses, or found from the
+// steps where no fusion had a word on them.
+struct BrokenPromise {
+  int promise = 0;  // which one
+  std::vector<KernelReport> kernels;
+  std::vector<MissReport> misses;  // at least one
 };
 
 // What a pass of the pipeline did.
@@ -117,6 +137,8 @@ struct ProgramReport {
   std::size_t temporary_bytes = 0;  // of intermediates, known before the run
   std::size_t result_bytes = 0;     // of results in memory of their own
   std::size_t in_place_updates = 0;
+  // Promises that the program does not keep.
+  std::vector<BrokenPromise> broken = {};
 };
 
 // When one chunk of a program's step ran: nanoseconds of std::chrono::steady_clock.

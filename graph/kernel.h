@@ -9,6 +9,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "ops/dtype.h"
 #include "ops/shape.h"
@@ -41,6 +42,8 @@ class Kernel {
 
   // What runs, for reports: "oneDNN matmul brg:avx512_core", "loops map relu".
   [[nodiscard]] virtual std::string name() const = 0;
+  // The names of the kernels that it consists of, in the order in which they run; none for one that is a whole.
+  [[nodiscard]] virtual std::vector<std::string> parts() const { return {}; }
   // Independent parts; chunk c may run on any thread, in any order.
   [[nodiscard]] std::int64_t chunks() const { return chunks_; }
   // Bytes of 64-byte aligned scratch memory that each running chunk needs.

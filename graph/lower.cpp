@@ -8,6 +8,7 @@
 #include "graph/builder.h"
 #include "graph/fusion/fusion.h"
 #include "graph/plan.h"
+#include "graph/promises.h"
 #include "graph/views.h"
 #include "ops/error.h"
 
@@ -24,8 +25,14 @@ struct Value {
 class Lowering {
  public:
   Lowering(const Function& function, std::span<Node* const> order, const CompileOptions& options)
-      : options_(options), positions_(order), claims_(options.backends), context_{options, positions_, claims_}, results_(function.results.size()) {
+      : options_(options),
+        order_(order),
+        positions_(order),
+        claims_(options.backends),
+        context_{options, positions_, claims_},
+        results_(function.results.size()) {
     function_ = run_passes(function, context_, plan_.report.passes);
+    plan_.report.misses = std::move(context_.misses);
   }
 
   // A tile's function, which has been through the passes.
@@ -46,6 +53,7 @@ class Lowering {
     for (Node* n : needed_in_order()) add_unit(n);
     add_results(std::span<const Ref>(function_.results).first(results_));
     for (MissReport& miss : groups.take_misses()) plan_.report.misses.push_back(std::move(miss));
+    if (!order_.empty()) plan_.report.broken = broken_promises(function_, order_, context_, plan_);
     return std::move(plan_);
   }
 
@@ -385,6 +393,7 @@ class Lowering {
   }
 
   const CompileOptions& options_;
+  std::span<Node* const> order_;  // as recorded; empty for a tile
   Positions positions_;
   Claims claims_;
   PassContext context_;
@@ -403,7 +412,11 @@ class Lowering {
 
 }  // namespace
 
-Plan lower(const Function& function, std::span<Node* const> order, const CompileOptions& options) { return Lowering(function, order, options).run(); }
+Plan lower(const Function& function, std::span<Node* const> order, const CompileOptions& options) {
+  Plan plan = Lowering(function, order, options).run();
+  if (options.passes.enabled("fold_constants", true)) fold_constants(plan);
+  return plan;
+}
 
 Plan lower_tile(const Function& function, std::span<const View> parameters, const CompileOptions& options) {
   Plan plan = Lowering(function, parameters, options).run();

@@ -2,6 +2,9 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <queue>
+#include <set>
+#include <utility>
 
 #include "graph/schedule.h"
 
@@ -95,14 +98,78 @@ void add_scratch(Plan& plan) {
   }
 }
 
-// Places the buffers one by one, each in the smallest gap among those that live at the same time and are placed already. Returns the arena's bytes.
-// `in_time`: the order is that of their first phases, so that those that have ended matter no more.
-std::size_t place(Plan& plan, const std::vector<int>& order, bool in_time) {
+// The arena as blocks are taken and given back: what is free below its top.
+class FreeMemory {
+ public:
+  // The smallest gap that is large enough, the lowest of several; or what lies at the top.
+  std::size_t take(std::size_t bytes) {
+    const auto fit = by_size_.lower_bound({bytes, 0});
+    if (fit == by_size_.end()) return std::exchange(top_, top_ + bytes);
+    const auto [size, at] = *fit;
+    remove(at, size);
+    if (size > bytes) add(at + bytes, size - bytes);
+    return at;
+  }
+
+  void give(std::size_t at, std::size_t bytes) {
+    auto next = by_offset_.lower_bound(at);
+    if (next != by_offset_.begin()) {
+      const auto [before, size] = *std::prev(next);
+      if (before + size == at) at = before, bytes += size, remove(before, size);
+    }
+    next = by_offset_.lower_bound(at);
+    if (next != by_offset_.end() && next->first == at + bytes) {
+      const std::size_t size = next->second;
+      remove(at + bytes, size);
+      bytes += size;
+    }
+    if (at + bytes == top_)
+      top_ = at;
+    else
+      add(at, bytes);
+  }
+
+ private:
+  void add(std::size_t at, std::size_t bytes) {
+    by_offset_.emplace(at, bytes);
+    by_size_.emplace(bytes, at);
+  }
+  void remove(std::size_t at, std::size_t bytes) {
+    by_offset_.erase(at);
+    by_size_.erase({bytes, at});
+  }
+
+  std::size_t top_ = 0;
+  std::map<std::size_t, std::size_t> by_offset_;
+  std::set<std::pair<std::size_t, std::size_t>> by_size_;
+};
+
+// Places the buffers, which are in the order of their first phases, each in the smallest gap that those leave which live then. Returns the arena's bytes.
+// Near-linear: graphs may have hundreds of thousands of buffers.
+std::size_t place_in_time(Plan& plan, const std::vector<int>& order) {
+  std::size_t end = 0;
+  FreeMemory memory;
+  using Ending = std::pair<int, int>;  // last phase, buffer
+  std::priority_queue<Ending, std::vector<Ending>, std::greater<>> live;
+  for (int b : order) {
+    Buffer& buffer = plan.buffers[index(b)];
+    for (; !live.empty() && live.top().first < buffer.first_phase; live.pop()) {
+      const Buffer& ended = plan.buffers[index(live.top().second)];
+      memory.give(ended.offset, arena_size(ended.bytes));
+    }
+    buffer.offset = memory.take(arena_size(buffer.bytes));
+    end = std::max(end, buffer.offset + arena_size(buffer.bytes));
+    live.emplace(buffer.last_phase, b);
+  }
+  return end;
+}
+
+// Places the buffers in any order, each in the smallest gap among those that live at the same time and are placed already. Returns the arena's bytes.
+std::size_t place(Plan& plan, const std::vector<int>& order) {
   std::size_t end = 0;
   std::vector<int> placed;
   for (int b : order) {
     Buffer& buffer = plan.buffers[index(b)];
-    if (in_time) std::erase_if(placed, [&](int p) { return plan.buffers[index(p)].last_phase < buffer.first_phase; });
     const std::size_t bytes = arena_size(buffer.bytes);
     std::size_t at = 0, best = ~std::size_t{0}, best_gap = ~std::size_t{0};
     for (int p : placed) {  // by offset
@@ -145,19 +212,19 @@ void lay_out_arena(Plan& plan) {
   std::stable_sort(by_life.begin(), by_life.end(), [&](int a, int b) { return life(a) != life(b) ? life(a) > life(b) : bytes(a) > bytes(b); });
   std::stable_sort(by_both.begin(), by_both.end(), [&](int a, int b) { return bytes(a) * life(a) > bytes(b) * life(b); });
   std::vector<int> best = by_time;
-  plan.arena_bytes = place(plan, by_time, true);
+  plan.arena_bytes = place_in_time(plan, by_time);
   bool in_time = true;
   if (by_time.size() > most_compared) return;
   // No order is the best for all plans; and where one leaves gaps, what sticks out most is placed first.
   const std::size_t least = most_at_once(plan), enough = least + least / 64;
   for (std::vector<int>* order : {&by_size, &by_life, &by_both})
     for (int turn = 0; turn < turns && plan.arena_bytes > enough; ++turn) {
-      if (const std::size_t end = place(plan, *order, false); end < plan.arena_bytes) best = *order, plan.arena_bytes = end, in_time = false;
+      if (const std::size_t end = place(plan, *order); end < plan.arena_bytes) best = *order, plan.arena_bytes = end, in_time = false;
       auto end_of = [&](int b) { return plan.buffers[index(b)].offset + plan.buffers[index(b)].bytes; };
       const auto top = std::max_element(order->begin(), order->end(), [&](int a, int b) { return end_of(a) < end_of(b); });
       std::rotate(order->begin(), top, top + 1);
     }
-  place(plan, best, in_time);
+  in_time ? place_in_time(plan, best) : place(plan, best);
 }
 
 }  // namespace

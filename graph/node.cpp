@@ -20,6 +20,9 @@ struct OriginEntry {
 
 thread_local std::string_view recording_scope;
 
+const Marks unmarked;
+thread_local const Marks* recording_marks = &unmarked;
+
 }  // namespace
 
 // Everything of a table is guarded by its mutex, since a node may die on any thread; the owner's lock is uncontended.
@@ -29,10 +32,18 @@ struct NodeTable::State {
   std::size_t size = 0;
   std::deque<OriginEntry> origins = std::deque<OriginEntry>(1);  // entry 0 means none
   std::vector<std::uint32_t> free_origins;
+  std::size_t in_pieces = 0;          // origins that are in a piece
   std::atomic<std::size_t> users{1};  // the owning thread, and every live node
+
+  void set_piece(OriginEntry& entry, std::shared_ptr<const Piece> piece) {
+    std::shared_ptr<const Piece>& now = entry.origin.marks.piece;
+    in_pieces += (piece ? 1U : 0U) - (now ? 1U : 0U);
+    now = std::move(piece);
+  }
 
   void free_origin_list(std::uint32_t head) {
     while (head != 0) {
+      set_piece(origins[head], nullptr);
       free_origins.push_back(head);
       head = origins[head].next;
     }
@@ -156,8 +167,12 @@ std::vector<Origin> NodeTable::origins_of(const Node& node) const {
 void NodeTable::add_origin(Node& node, const Origin& origin) {
   State& s = *state_;
   std::lock_guard lock(s.mutex);
-  for (std::uint32_t i = node.origins; i != 0; i = s.origins[i].next)
-    if (s.origins[i].origin == origin) return;
+  for (std::uint32_t i = node.origins; i != 0; i = s.origins[i].next) {
+    const Origin& known = s.origins[i].origin;
+    if (known.line != origin.line || known.scope != origin.scope || known.marks.gradient != origin.marks.gradient) continue;
+    if (origin.marks.piece) s.set_piece(s.origins[i], origin.marks.piece);
+    return;
+  }
   std::uint32_t at = 0;
   if (s.free_origins.empty()) {
     at = static_cast<std::uint32_t>(s.origins.size());
@@ -166,8 +181,22 @@ void NodeTable::add_origin(Node& node, const Origin& origin) {
     at = s.free_origins.back();
     s.free_origins.pop_back();
   }
-  s.origins[at] = {origin, node.origins};
+  s.origins[at] = {{origin.line, origin.scope, {nullptr, origin.marks.gradient}}, node.origins};
+  s.set_piece(s.origins[at], origin.marks.piece);
   node.origins = at;
+}
+
+bool NodeTable::has_pieces() const {
+  std::lock_guard lock(state_->mutex);
+  return state_->in_pieces > 0;
+}
+
+std::shared_ptr<const Piece> NodeTable::piece_of(const Node& node) const {
+  std::lock_guard lock(state_->mutex);
+  if (state_->in_pieces == 0) return nullptr;
+  for (std::uint32_t i = node.origins; i != 0; i = state_->origins[i].next)
+    if (state_->origins[i].origin.marks.piece) return state_->origins[i].origin.marks.piece;
+  return nullptr;
 }
 
 void release(Node* node) {
@@ -236,5 +265,8 @@ RecordingScope::RecordingScope(std::string_view name) : outer_(recording_scope) 
 RecordingScope::~RecordingScope() { recording_scope = outer_; }
 
 std::string_view RecordingScope::current() { return recording_scope; }
+
+const Marks& RecordingMarks::current() { return *recording_marks; }
+void RecordingMarks::set(const Marks* marks) { recording_marks = marks; }
 
 }  // namespace cotan

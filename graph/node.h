@@ -165,11 +165,25 @@ struct CallSpec {
   bool operator==(const CallSpec& o) const;
 };
 
+// A piece of the user's program whose values have to become one kernel (autograd/must_fuse.h).
+struct Piece {
+  std::string name;
+  SourceLine line;                        // that asks for it
+  std::shared_ptr<const Piece> gradient;  // that the gradient of the piece's nodes is; null where it may be as it comes
+  std::shared_ptr<const Piece> outer;     // that this one lies in, or null
+};
+
+// What was going on when a node was recorded.
+struct Marks {
+  std::shared_ptr<const Piece> piece;  // that the node is of, or null
+  bool gradient = false;               // differentiation made the node
+};
+
 // One place in the user's program that recorded a node: the line of the outermost call, and the module path at that moment.
 struct Origin {
   SourceLine line;
-  std::string_view scope;  // "encoder.0.linear1"; lives as long as the process
-  bool operator==(const Origin&) const = default;
+  std::string_view scope = {};  // "encoder.0.linear1"; lives as long as the process
+  Marks marks = {};
 };
 
 // A thread's table of nodes. Nodes may be released from any thread; they are made only by their own.
@@ -183,7 +197,12 @@ class NodeTable {
 
   [[nodiscard]] std::size_t live_nodes() const;
   [[nodiscard]] std::vector<Origin> origins_of(const Node& node) const;
+  // One entry for each line and scope, of a gradient and not. Where the line records the node again, in another piece, the node is of that one.
   void add_origin(Node& node, const Origin& origin);
+  // Whether a node that lives is of a piece: if not, nobody needs to ask each of them.
+  [[nodiscard]] bool has_pieces() const;
+  // The piece that the line which recorded the node last was in, or null.
+  [[nodiscard]] std::shared_ptr<const Piece> piece_of(const Node& node) const;
 
  private:
   friend void release(Node* node);
@@ -208,6 +227,21 @@ class RecordingScope {
 
  private:
   std::string_view outer_;
+};
+
+// Marks what is recorded on this thread, for as long as the object lives.
+class RecordingMarks {
+ public:
+  explicit RecordingMarks(Marks marks) : marks_(std::move(marks)), outer_(&current()) { set(&marks_); }
+  ~RecordingMarks() { set(outer_); }
+  RecordingMarks(const RecordingMarks&) = delete;
+  RecordingMarks& operator=(const RecordingMarks&) = delete;
+  [[nodiscard]] static const Marks& current();
+
+ private:
+  static void set(const Marks* marks);
+  Marks marks_;
+  const Marks* outer_;
 };
 
 void release(Node* node);

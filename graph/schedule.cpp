@@ -114,7 +114,7 @@ void schedule(Plan& plan, const CompileOptions& options, bool one_by_one) {
   for (const Step& step : plan.steps) {
     plan.seconds += step.kernel->flops() / 3e10 + step.kernel->bytes() / 1e10 + 2e-7;
     plan.report.kernels.push_back(
-        {step.kernel->name(), step.nodes, step.phase, step.kernel->chunks(), step.kernel->flops(), step.kernel->bytes(), step.places});
+        {step.kernel->name(), step.nodes, step.phase, step.kernel->chunks(), step.kernel->flops(), step.kernel->bytes(), step.places, step.kernel->parts()});
   }
   plan.report.phases = static_cast<std::int64_t>(plan.phases.size());
   plan.report.temporary_bytes = plan.arena_bytes;

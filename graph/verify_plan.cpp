@@ -63,7 +63,7 @@ class Proof {
     for (std::size_t k = 0; k < index(step.inputs); ++k) {
       const int b = buffer(s, k), writer = last_writer_[index(b)];
       if (writer < 0) {
-        if (plan_.buffers[index(b)].kind == BufferKind::parameter) continue;
+        if (plan_.buffers[index(b)].kind == BufferKind::parameter || plan_.buffers[index(b)].kind == BufferKind::constant) continue;
         throw InternalError(fmt::format("step {} reads buffer {}, which is not written yet", s, b));
       }
       if (std::find(step.after.begin(), step.after.end(), writer) == step.after.end())
@@ -82,6 +82,7 @@ class Proof {
     const Step& step = plan_.steps[index(s)];
     for (std::size_t k = index(step.inputs); k < step.slots.size(); ++k) {
       const int b = buffer(s, k);
+      if (plan_.buffers[index(b)].kind == BufferKind::constant) throw InternalError(fmt::format("step {} writes constant {}", s, b));
       if (written[index(b)] >= 0) throw InternalError(fmt::format("steps {} and {} write buffer {} in one phase", written[index(b)], s, b));
       written[index(b)] = s;
       if (in_arena(b)) take(b);

@@ -15,11 +15,10 @@ namespace cotan::nn {
 namespace {
 
 // The size of the features, once the options are known to make sense.
-std::int64_t checked(std::int64_t embed_dim, std::int64_t num_heads, const MultiheadAttentionOptions& o, std::source_location where) {
+std::int64_t checked(std::int64_t embed_dim, std::int64_t num_heads, std::source_location where) {
   const CallSite site("MultiheadAttention", where);
   if (positive("MultiheadAttention", "embed_dim", embed_dim, where) % positive("MultiheadAttention", "num_heads", num_heads, where) != 0)
     fail(fmt::format("{} heads for features of size {}", num_heads, embed_dim), "embed_dim is divisible by num_heads");
-  require_probability("dropout", o.dropout);
   return embed_dim;
 }
 
@@ -50,15 +49,25 @@ Tensor joined(const Tensor& a, const Tensor& b, DType dtype) {
 
 MultiheadAttention::MultiheadAttention(std::int64_t embed_dim, std::int64_t num_heads, const MultiheadAttentionOptions& o, std::source_location where)
     : Module(std::string("MultiheadAttention")),
-      in_proj_weight(projections(*this, checked(embed_dim, num_heads, o, where), o, where)),
+      in_proj_weight(projections(*this, checked(embed_dim, num_heads, where), o, where)),
       in_proj_bias(o.bias ? register_parameter("in_proj_bias", zeros({3 * embed_dim}, o.dtype), where) : Variable()),
       out_proj(register_module("out_proj", Linear(embed_dim, embed_dim, {.bias = o.bias, .dtype = o.dtype, .generator = o.generator}, where), where)),
       embed_dim_(embed_dim),
       num_heads_(num_heads),
-      options_(o) {
+      options_(o),
+      drop_(owned_rate("MultiheadAttention", o.dropout, o.generator, where)) {
   if (o.bias) init::zeros_(out_proj.bias, where);
   evaluate({}, where);
-  set_detail(fmt::format("{}, {}, dropout={}, batch_first={}", embed_dim, num_heads, o.dropout, o.batch_first));
+  describe();
+}
+
+void MultiheadAttention::describe() const {
+  set_detail(fmt::format("{}, {}, dropout={}, batch_first={}", embed_dim_, num_heads_, drop_ ? drop_->p() : 0, options_.batch_first));
+}
+
+void MultiheadAttention::set_dropout(double p, std::source_location where) const {
+  set_owned_rate(drop_, p, where);
+  describe();
 }
 
 // The three projections, by one product where they read the same tensor.
@@ -87,14 +96,14 @@ AttentionResult MultiheadAttention::attend(const Tensor& query, const Tensor& ke
   const OptionalOperand both_or_none = both.defined() ? OptionalOperand(both) : OptionalOperand(none);
 
   AttentionResult result;
-  const bool drops = options_.dropout > 0 && is_training();
+  const bool drops = drop_ && is_training();
   Tensor weights;
   if (drops || o.need_weights) {
     // The weights are the attention of the identity: the operation gives them with its own treatment of masks.
     const Tensor identity = cast(reshape(arange(keys), {keys, 1}) == arange(keys), query.dtype());
     weights = scaled_dot_product_attention(heads[0], heads[1], broadcast_to(identity, BroadcastToOptions{.size = {batch, num_heads_, keys, keys}}),
                                            both_or_none, {.is_causal = o.is_causal});
-    if (drops) weights = cotan::dropout(weights, {.p = options_.dropout}, options_.generator);
+    if (drops) weights = (*drop_)(weights);
     if (o.need_weights) result.attn_output_weights = o.average_attn_weights ? mean(weights, {.dim = 1}) : weights;
   }
   const Tensor attended =

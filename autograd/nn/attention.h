@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
+#include "autograd/nn/drop_rate.h"
 #include "autograd/nn/layer.h"
 #include "autograd/nn/linear.h"
 #include "autograd/nn/normalization.h"
@@ -47,6 +49,10 @@ class MultiheadAttention : public Module {
   // query (L, N, E), key and value (S, N, E), or (N, L, E) and (N, S, E) with batch_first; all without N. Throws Error for other shapes.
   AttentionResult operator()(const Operand& query, const Operand& key, const Operand& value, const AttentionOptions& options = {}) const;
 
+  // Sets the rate of dropout of the weights, from the next call on; compiled functions read it at each call. Throws Error for a p that is not from 0 to 1, for
+  // a layer made without dropout, and inside a compiled function.
+  void set_dropout(double p, std::source_location where = std::source_location::current()) const;
+
   const Variable in_proj_weight;  // (3 * embed_dim, embed_dim): of query, key and value
   const Variable in_proj_bias;    // (3 * embed_dim); undefined without bias
   const Linear out_proj;          // of what the heads give, side by side
@@ -54,8 +60,10 @@ class MultiheadAttention : public Module {
  private:
   [[nodiscard]] AttentionResult attend(const Tensor& query, const Tensor& key, const Tensor& value, const AttentionOptions& options) const;
   [[nodiscard]] std::vector<Tensor> projected(const Tensor& query, const Tensor& key, const Tensor& value) const;
+  void describe() const;
   std::int64_t embed_dim_, num_heads_;
   MultiheadAttentionOptions options_;
+  std::optional<DropRate> drop_;  // none: made without dropout
 };
 
 // Options of TransformerEncoderLayer.

@@ -4,10 +4,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "autograd/nn/parameters.h"
 #include "autograd/ops.h"
-#include "graph/builder.h"
+#include "autograd/recorder.h"
 #include "ops/error.h"
 
 namespace cotan::nn {
@@ -78,9 +79,31 @@ BatchNorm::BatchNorm(const char* kind, std::vector<std::size_t> ranks, std::int6
       running_var(constant_buffer(*this, o.track_running_stats, "running_var", {num_features}, 1, o.dtype, where)),
       num_batches_tracked(constant_buffer(*this, o.track_running_stats, "num_batches_tracked", {}, 0, i64, where)),
       ranks_(std::move(ranks)),
+      num_features_(num_features),
       options_(o) {
-  set_detail(fmt::format("{}, eps={}, momentum={}, affine={}, track_running_stats={}", num_features, o.eps,
-                         o.momentum ? fmt::format("{}", *o.momentum) : "none", o.affine, o.track_running_stats));
+  if (o.momentum) momentum_ = std::make_shared<std::atomic<double>>(*o.momentum);
+  describe();
+}
+
+void BatchNorm::describe() const {
+  set_detail(fmt::format("{}, eps={}, momentum={}, affine={}, track_running_stats={}", num_features_, options_.eps,
+                         momentum_ ? fmt::format("{}", momentum_->load()) : "none", options_.affine, options_.track_running_stats));
+}
+
+std::optional<double> BatchNorm::momentum() const { return momentum_ ? std::optional(momentum_->load()) : std::nullopt; }
+
+void BatchNorm::set_momentum(double momentum, std::source_location where) const {
+  const CallSite site("set_momentum", where);
+  require_not_recording("a change of batch norm's momentum", "Change it before the call");
+  if (!momentum_) fail("a momentum for statistics that are means over all batches", "Make the layer with a momentum");
+  if (!std::isfinite(momentum)) fail(fmt::format("a momentum of {}", momentum), "Give a finite number, from 0 to 1 as a rule");
+  *momentum_ = momentum;
+  describe();
+}
+
+std::optional<Tensor> BatchNorm::share_of_batch() const {
+  if (!momentum_) return std::nullopt;
+  return Tensor::wrap(owned_number([m = momentum_] { return m->load(); }, options_.dtype), CallSite::current_line());
 }
 
 Tensor BatchNorm::forward(const Tensor& x) const {
@@ -94,10 +117,9 @@ Tensor BatchNorm::forward(const Tensor& x) const {
   const auto n = static_cast<double>(x.numel() / x.shape()[1]);
   const Tensor count = num_batches_tracked.value() + 1;
   num_batches_tracked.assign(count);
-  const Tensor momentum = Tensor::wrap(graph::scalar(options_.momentum.value_or(0), options_.dtype), std::source_location::current());  // 0 and 1 do not fold
-  const auto move_on = [&](const Variable& running, const Tensor& batch) {
-    if (options_.momentum)
-      running.assign(running + momentum * (batch - running));
+  const auto move_on = [&, momentum = share_of_batch()](const Variable& running, const Tensor& batch) {
+    if (momentum)
+      running.assign(running + *momentum * (batch - running));
     else
       running.assign(running + (batch - running) / cast(count, options_.dtype));
   };

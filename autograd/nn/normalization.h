@@ -1,7 +1,9 @@
 // Layers that normalise: over the batch, the features of a sample, or groups of channels.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "autograd/nn/layer.h"
@@ -76,6 +78,12 @@ class BatchNorm : public Layer {
   // Of the shape of x. Throws Error for an x of another rank, and in training for a single value a channel.
   [[nodiscard]] Tensor forward(const Tensor& x) const override;
 
+  // The new batch's share in the running statistics; none: they are means over all batches.
+  [[nodiscard]] std::optional<double> momentum() const;
+  // Sets it, from the next call on; compiled functions read it at each call. Throws Error where there was none, for an infinity or NaN, and
+  // inside a compiled function.
+  void set_momentum(double momentum, std::source_location where = std::source_location::current()) const;
+
   const Variable weight;               // (C); undefined where not affine
   const Variable bias;                 // (C); undefined where not affine
   const Variable running_mean;         // (C); undefined where not tracked
@@ -87,8 +95,13 @@ class BatchNorm : public Layer {
   BatchNorm(const char* kind, std::vector<std::size_t> ranks, std::int64_t num_features, const BatchNormOptions& options, std::source_location where);
 
  private:
+  void describe() const;
+  [[nodiscard]] std::optional<Tensor> share_of_batch() const;
+
   std::vector<std::size_t> ranks_;
+  std::int64_t num_features_;
   BatchNormOptions options_;
+  std::shared_ptr<std::atomic<double>> momentum_;  // one for all copies of the handle; null: none
 };
 
 // Of (N, C) or (N, C, W).

@@ -45,12 +45,25 @@ Flatten::Flatten(const FlattenOptions& options) : Layer("Flatten"), options_(opt
 
 Tensor Flatten::forward(const Tensor& x) const { return flatten(x, options_); }
 
-Dropout::Dropout(const DropoutOptions& options, std::source_location where) : Layer("Dropout"), options_(options) {
+namespace {
+
+DropRate rate_of(const DropoutOptions& options, std::source_location where) {
   const CallSite site("Dropout", where);
-  require_probability("p", options.p);
+  return {"p", options.p, options.generator};
+}
+
+}  // namespace
+
+Dropout::Dropout(const DropoutOptions& options, std::source_location where) : Layer("Dropout"), rate_(rate_of(options, where)) {
   set_detail(fmt::format("p={}", options.p));
 }
 
-Tensor Dropout::forward(const Tensor& x) const { return dropout(x, {.p = options_.p, .training = is_training()}, options_.generator); }
+void Dropout::set_p(double p, std::source_location where) const {
+  const CallSite site("set_p", where);
+  rate_.set("p", p);
+  set_detail(fmt::format("p={}", p));
+}
+
+Tensor Dropout::forward(const Tensor& x) const { return is_training() ? rate_(x) : dropout(x, {.training = false}); }
 
 }  // namespace cotan::nn

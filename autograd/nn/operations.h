@@ -7,6 +7,7 @@
 
 #include <string>
 
+#include "autograd/nn/drop_rate.h"
 #include "autograd/nn/layer.h"
 #include "autograd/ops.h"
 #include "autograd/random.h"
@@ -96,8 +97,14 @@ class Dropout : public Layer {
   // Each call draws another mask.
   [[nodiscard]] Tensor forward(const Tensor& x) const override;
 
+  // The probability of an element to become 0.
+  [[nodiscard]] double p() const { return rate_.p(); }
+  // Sets it, from the next call on; 0 and 1 are probabilities like others, so a schedule compiles nothing anew, and compiled functions read it at each call.
+  // Throws Error for a p that is not from 0 to 1, and inside a compiled function.
+  void set_p(double p, std::source_location where = std::source_location::current()) const;
+
  private:
-  DropoutOptions options_;
+  DropRate rate_;
 };
 
 }  // namespace cotan::nn

@@ -21,8 +21,4 @@ std::int64_t positive(std::string_view kind, std::string_view what, std::int64_t
   return size;
 }
 
-void require_probability(std::string_view what, double p) {
-  if (!(p >= 0 && p <= 1)) fail(fmt::format("{} = {}, which is no probability", what, p), "Give a number from 0 to 1");
-}
-
 }  // namespace cotan::nn

@@ -25,7 +25,4 @@ struct ParameterOptions {
 // The number, a size named `what` of a layer of that kind. Throws Error where it is below 1.
 [[nodiscard]] std::int64_t positive(std::string_view kind, std::string_view what, std::int64_t size, std::source_location where);
 
-// Throws Error unless the option is a number from 0 to 1.
-void require_probability(std::string_view what, double p);
-
 }  // namespace cotan::nn

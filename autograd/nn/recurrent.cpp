@@ -16,7 +16,6 @@ namespace {
 RecurrentOptions checked(const char* kind, const RecurrentOptions& o, std::source_location where) {
   const CallSite site(kind, where);
   static_cast<void>(positive(kind, "num_layers", o.num_layers, where));
-  require_probability("dropout", o.dropout);
   return o;
 }
 
@@ -27,7 +26,8 @@ Recurrent::Recurrent(const char* kind, std::int64_t gates, std::int64_t input_si
     : Module(std::string(kind)),
       input_size_(positive(kind, "input_size", input_size, where)),
       hidden_size_(positive(kind, "hidden_size", hidden_size, where)),
-      options_(checked(kind, o, where)) {
+      options_(checked(kind, o, where)),
+      drop_(owned_rate(kind, o.dropout, o.generator, where)) {
   const std::int64_t rows = gates * hidden_size;
   const ParameterOptions p{o.dtype, o.generator, where};
   for (std::int64_t layer = 0; layer < o.num_layers; ++layer)
@@ -44,13 +44,23 @@ Recurrent::Recurrent(const char* kind, std::int64_t gates, std::int64_t input_si
       w.b_ih = make("bias_ih", {rows});
       w.b_hh = make("bias_hh", {rows});
     }
-  std::string detail = fmt::format("{}, {}", input_size, hidden_size);
+  describe();
+}
+
+void Recurrent::describe() const {
+  const RecurrentOptions& o = options_;
+  std::string detail = fmt::format("{}, {}", input_size_, hidden_size_);
   if (o.num_layers != 1) detail += fmt::format(", num_layers={}", o.num_layers);
   if (!o.bias) detail += ", bias=false";
   if (o.batch_first) detail += ", batch_first=true";
-  if (o.dropout != 0) detail += fmt::format(", dropout={}", o.dropout);
+  if (drop_) detail += fmt::format(", dropout={}", drop_->p());
   if (o.bidirectional) detail += ", bidirectional=true";
   set_detail(std::move(detail));
+}
+
+void Recurrent::set_dropout(double p, std::source_location where) const {
+  set_owned_rate(drop_, p, where);
+  describe();
 }
 
 // A part of the initial state for each layer and direction.
@@ -79,8 +89,8 @@ Recurrent::Outcome Recurrent::over(const Tensor& x, const std::vector<Tensor>& i
   std::vector<Tensor> steps = unbind(x, {.dim = time_dim});
   const std::size_t directions = options_.bidirectional ? 2 : 1;
   for (std::size_t first = 0; first < weights_.size(); first += directions) {
-    if (first > 0 && options_.dropout > 0 && is_training())
-      for (Tensor& s : steps) s = dropout(s, {.p = options_.dropout}, options_.generator);
+    if (first > 0 && drop_ && is_training())
+      for (Tensor& s : steps) s = (*drop_)(s);
     std::vector<std::vector<Tensor>> outputs;  // by direction, each in the order of time
     for (std::size_t network = first; network < first + directions; ++network) {
       std::vector<Tensor> state, out;

@@ -11,9 +11,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "autograd/nn/drop_rate.h"
 #include "autograd/nn/module.h"
 #include "autograd/random.h"
 
@@ -32,6 +34,11 @@ struct RecurrentOptions {
 
 // What recurrent networks have in common.
 class Recurrent : public Module {
+ public:
+  // Sets the rate of dropout between layers, from the next call on; compiled functions read it at each call. Throws Error for a p that is not from 0 to 1, for
+  // a network made without dropout, and inside a compiled function.
+  void set_dropout(double p, std::source_location where = std::source_location::current()) const;
+
  protected:
   // The parameters of one layer in one direction.
   struct Weights {
@@ -55,9 +62,11 @@ class Recurrent : public Module {
   [[nodiscard]] Outcome over(const Tensor& x, const std::vector<Tensor>& initial, const Step& step) const;
 
  private:
+  void describe() const;
   [[nodiscard]] std::vector<Tensor> initial_state(const Tensor& x, bool batched, std::int64_t batch, const Tensor& given) const;
   std::int64_t input_size_, hidden_size_;
   RecurrentOptions options_;
+  std::optional<DropRate> drop_;  // none: made without dropout
   std::vector<Weights> weights_;  // layer by layer, both directions of each
 };
 

@@ -167,7 +167,8 @@ EvaluationReport Optimizer::step(const StepOptions& options, std::source_locatio
       const Member& m = all->member(u.group, u.index);
       return same_cells(u.cells, m.cells, u.fresh) ? 1 : 0;
     });
-    recorder.stepped.push_back(groups.member(u.group, u.index).variable.cell());
+    const Variable& variable = groups.member(u.group, u.index).variable;
+    recorder.step({variable.cell(), !u.fresh && !groups.rule(u.group, variable.dtype()).counts_steps()});
     recorder.afterwards([done, u] { done(u); });
   }
   return {};

@@ -117,6 +117,10 @@ std::vector<Ref> Rule::shared_numbers(const Reads& read) const {
   return made;
 }
 
+bool Rule::counts_steps() const {
+  return std::any_of(numbers_.begin(), numbers_.end(), [](const Number& n) { return static_cast<bool>(n.timed); });
+}
+
 bool Rule::same_formulas(const Rule& other) const {
   auto same_state = [](const State& a, const State& b) { return a.symbol == b.symbol && a.name == b.name; };
   auto same_number = [](const Number& a, const Number& b) { return a.symbol == b.symbol && static_cast<bool>(a.timed) == static_cast<bool>(b.timed); };

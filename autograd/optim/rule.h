@@ -66,6 +66,8 @@ class Rule {
   // Records the update of a parameter and assigns the results to it and to its states.
   void record(const Variable& parameter, const Ref& gradient, const Cells& cells, const std::vector<Ref>& shared, const Reads& read,
               const SourceLine& where) const;
+  // Whether a number depends on the step.
+  [[nodiscard]] bool counts_steps() const;
   // Whether another rule differs in numbers only.
   [[nodiscard]] bool same_formulas(const Rule& other) const;
 

@@ -51,7 +51,8 @@ Json json_of(const ProfiledKernel& k) {
           {"bound", name_of(k.bound)},
           {"of_roof", k.of_roof},
           {"nodes", k.nodes},
-          {"lines", json_of(k.lines)}};
+          {"lines", json_of(k.lines)},
+          {"parts", k.parts}};
 }
 
 Json json_of(const ProfiledSide& side, bool with_graphs) {

@@ -93,6 +93,7 @@ ProfiledSide side_of(const std::vector<SeenEvaluation>& seen, const std::vector<
       k.flops = r.flops;
       k.bytes = r.bytes;
       k.nodes = r.places;
+      k.parts = r.parts;
       for (int n : r.nodes) add_line(k.lines, evaluation.recorded.lines[static_cast<std::size_t>(n)]);
       side.flops += r.flops;
       side.bytes += r.bytes;

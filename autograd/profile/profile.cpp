@@ -98,7 +98,7 @@ Profile profile(const ProfiledFunction& f, const std::vector<Tensor>& inputs, co
     side->seconds.clear();
     if (side->seen().empty())
       refuse(where, "the function evaluates nothing",
-             "Return the tensors that are to be computed, or evaluate in the function; of a compiled function, profile the body");
+             "Return the tensors that are to be computed, or evaluate in the function");
   }
 
   std::vector<double> ratios;

@@ -5,8 +5,8 @@
 //   write_page(p, "profile.html");          // everything, as one page for a browser
 //
 // The function is run many times, fused and unfused in turn, so that what disturbs the machine disturbs both. A training step trains while it is profiled. What
-// the function returns is evaluated; evaluations inside it count as well. The thread's other execution options hold. Functions that compile() made are not seen
-// inside: profile their bodies.
+// the function returns is evaluated; evaluations inside it count as well, and so do calls of functions that compile() made, which may be what is profiled. The
+// thread's other execution options hold.
 //
 // The value holds numbers and text only: it outlives tensors and graphs. Printers are in autograd/profile/report.h.
 #pragma once
@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "autograd/evaluate.h"
+#include "autograd/function.h"
 #include "autograd/tensor.h"
 #include "graph/machine.h"
 
@@ -65,6 +66,8 @@ struct ProfiledKernel {
   std::vector<int> nodes;
   // The user's lines that it computes, each once.
   std::vector<ProfiledLine> lines;
+  // The kernels that it consists of, tile by tile or one behind the other.
+  std::vector<std::string> parts;
 };
 
 // One chunk of one run, for timelines.
@@ -153,29 +156,23 @@ using ProfiledFunction = std::function<std::vector<Tensor>(const std::vector<Ten
 [[nodiscard]] Profile profile(const ProfiledFunction& f, const std::vector<Tensor>& inputs = {}, const ProfileOptions& options = {},
                               std::source_location where = std::source_location::current());
 
-// Any callable as a ProfiledFunction: it takes the inputs or nothing and returns a tensor, several, or nothing.
+// What can be profiled beside that: a callable that takes the inputs, as a list or one by one, or nothing.
 template <class F>
+concept Profilable = !std::same_as<F, ProfiledFunction> && (functions::OfTensors<const F> || std::invocable<const F&>);
+
+// Such a callable as a ProfiledFunction. It may return what a function of tensors may (autograd/function.h).
+template <class F>
+  requires Profilable<std::remove_cvref_t<F>>
 [[nodiscard]] ProfiledFunction profiled_function(F&& f) {
-  return [f = std::forward<F>(f)](const std::vector<Tensor>& inputs) -> std::vector<Tensor> {
-    auto call = [&]() -> decltype(auto) {
-      if constexpr (std::invocable<const F&, const std::vector<Tensor>&>)
-        return f(inputs);
-      else
-        return f();
-    };
-    using Result = std::remove_cvref_t<decltype(call())>;
-    if constexpr (std::is_void_v<Result>) {
-      call();
-      return {};
-    } else if constexpr (std::same_as<Result, Tensor>) {
-      return {call()};
-    } else {
-      return call();
-    }
+  return [f = std::forward<F>(f)](const std::vector<Tensor>& inputs) {
+    if constexpr (functions::OfTensors<const std::remove_cvref_t<F>>)
+      return functions::as_list(f)(inputs);
+    else
+      return functions::listed(f);
   };
 }
 template <class F>
-  requires(!std::same_as<std::remove_cvref_t<F>, ProfiledFunction> && (std::invocable<const F&> || std::invocable<const F&, const std::vector<Tensor>&>))
+  requires Profilable<std::remove_cvref_t<F>>
 [[nodiscard]] Profile profile(F&& f, const std::vector<Tensor>& inputs = {}, const ProfileOptions& options = {},
                               std::source_location where = std::source_location::current()) {
   return profile(profiled_function(std::forward<F>(f)), inputs, options, where);

@@ -58,7 +58,7 @@ struct Verification {
                                   std::source_location where = std::source_location::current());
 // The same for any callable that profile() takes.
 template <class F>
-  requires(!std::same_as<std::remove_cvref_t<F>, ProfiledFunction> && (std::invocable<const F&> || std::invocable<const F&, const std::vector<Tensor>&>))
+  requires Profilable<std::remove_cvref_t<F>>
 [[nodiscard]] Verification verify(F&& f, const std::vector<Tensor>& inputs, const VerifyOptions& options = {},
                                   std::source_location where = std::source_location::current()) {
   return verify(profiled_function(std::forward<F>(f)), inputs, options, where);

@@ -62,9 +62,18 @@ Ref permutation(const Ref& a, const Ref& b) {
   return from_definition(rows::sum(a.shape(), {i}, x.at({index.entry(i)}), std::array{x, index}), operands);
 }
 
-Ref dropout(const Ref& x, const Ref& u, double p) {
-  const double steps = x.dtype() == DType::f32 ? 0x1p24 : 0x1p53, kept = std::ceil((1 - p) * steps) / steps;
-  return formula({x, u, scalar(kept, x.dtype()), scalar(kept > 0 ? 1 / kept : 0, x.dtype())}, [](std::span<const Ex> in) {
+double kept_share(double p, DType dtype) {
+  const double steps = dtype == DType::f32 ? 0x1p24 : 0x1p53;
+  return std::ceil((1 - p) * steps) / steps;
+}
+
+double kept_scale(double p, DType dtype) {
+  const double share = kept_share(p, dtype);
+  return share > 0 ? 1 / share : 0;
+}
+
+Ref dropout(const Ref& x, const Ref& u, const Ref& share, const Ref& scale) {
+  return formula({x, u, share, scale}, [](std::span<const Ex> in) {
     using namespace formula_language;
     return where(in[1] < in[2], in[0] * in[3], 0);
   });

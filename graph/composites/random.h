@@ -28,8 +28,12 @@ inline constexpr std::int64_t most_integers = std::int64_t{1} << 52, largest_int
 // The integers 0 .. n - 1 (i32) in random order. a and b are f64 of shape (n).
 [[nodiscard]] Ref permutation(const Ref& a, const Ref& b);
 
-// x where u is in the share of [0, 1) that is kept, divided by that share; 0 elsewhere, whatever x is there. The share is 1 - p, rounded up to what u can tell
-// apart (2^-24 for f32, 2^-53 for f64), so that the mean over all draws is x exactly. u is of x's type and shape.
-[[nodiscard]] Ref dropout(const Ref& x, const Ref& u, double p);
+// The share of numbers that dropout keeps: 1 - p, rounded up to what uniform numbers of the type can tell apart (2^-24 for f32, 2^-53 for f64), so that the
+// mean over all draws is x exactly.
+[[nodiscard]] double kept_share(double p, DType dtype);
+// What is kept is multiplied with: 1 / kept_share(p), and 0 where nothing is.
+[[nodiscard]] double kept_scale(double p, DType dtype);
+// x * scale where u < share, 0 elsewhere, whatever x is there. u is of x's type and shape; share and scale are of that type and rank 0.
+[[nodiscard]] Ref dropout(const Ref& x, const Ref& u, const Ref& share, const Ref& scale);
 
 }  // namespace cotan::graph

@@ -87,7 +87,7 @@ Ref next_map(const Groups& groups, const Ref& end, std::optional<Reason>& why_no
   const bool a_map_reads = std::ranges::any_of(different, [](const Node* n) { return n->kind == Kind::map; });
   if (!a_map_reads) return {};
   if (different.size() > 1 || groups.is_result(end.node())) {
-    why_not = Reason{ReasonCode::several_readers, fmt::format("{}{}", different.size(), groups.is_result(end.node()) ? ", and it is a result" : "")};
+    why_not = groups.needed_outside(end.node());
     return {};
   }
   const int group = groups.of(different[0]);

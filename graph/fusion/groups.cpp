@@ -114,6 +114,23 @@ int Groups::unit_of(const Node* node) const {
   return group >= 0 ? group : ~order_.at(node);
 }
 
+bool Groups::in_gradient(const Node* node) const {
+  const std::vector<bool>& made = context_.options.in_gradient;
+  const auto positions = context_.positions.of(node);
+  return !positions.empty() &&
+         std::ranges::all_of(positions, [&](int p) { return static_cast<std::size_t>(p) < made.size() && made[static_cast<std::size_t>(p)]; });
+}
+
+Reason Groups::needed_outside(const Node* node) const {
+  const auto of = readers(node);
+  const std::unordered_set<const Node*> different(of.begin(), of.end());
+  const std::string count = fmt::format("{}{}", different.size(), is_result(node) ? ", and it is a result" : "");
+  if (in_gradient(node) || is_result(node)) return {ReasonCode::several_readers, count};
+  const auto there = static_cast<std::size_t>(std::ranges::count_if(different, [&](const Node* n) { return in_gradient(n); }));
+  if (there == 0 || there + 1 < different.size()) return {ReasonCode::several_readers, count};  // others would still be several
+  return {ReasonCode::needed_by_gradient, fmt::format("{} of {} readers", there, different.size())};
+}
+
 bool Groups::read_outside(const Ref& result, std::span<const int> groups) const {
   if (is_result(result.node()) || readers(result.node()).size() > longest_search) return true;
   for (Node* reader : readers(result.node())) {

@@ -38,6 +38,8 @@ class Groups {
   [[nodiscard]] std::span<Node* const> readers(const Node* node) const;
   // Whether a result of the function is one of the node's.
   [[nodiscard]] bool is_result(const Node* node) const { return results_.contains(node); }
+  // Why a value of several readers cannot stay inside the step of one of them: but for the gradient there would be one, or there are several anyway.
+  [[nodiscard]] Reason needed_outside(const Node* node) const;
   // Whether anything but these groups reads the result (views that only they read do not count).
   [[nodiscard]] bool read_outside(const Ref& result, std::span<const int> groups) const;
   // Where the node stands in an order of all that is computed.
@@ -62,6 +64,8 @@ class Groups {
   [[nodiscard]] std::string text() const;
 
  private:
+  // Whether all that the node stands for was made by differentiation.
+  [[nodiscard]] bool in_gradient(const Node* node) const;
   void add_stretch(int first, int last);
   // The first place from `place` on that no group reaches across: what lies behind it never leads back before it.
   [[nodiscard]] int end_of_stretch(int place) const;

@@ -28,6 +28,11 @@ class PiecewiseKernel final : public Kernel {
   }
 
   [[nodiscard]] std::string name() const override { return name_; }
+  [[nodiscard]] std::vector<std::string> parts() const override {
+    std::vector<std::string> names;
+    for (const KernelPiece& p : pieces_) names.push_back(p.kernel->name());
+    return names;
+  }
 
   void run(std::int64_t chunk, std::span<void* const> buffers, void* scratch) const override {
     auto** own = static_cast<void**>(scratch);

@@ -34,6 +34,11 @@ class RegionKernel final : public Kernel {
   }
 
   [[nodiscard]] std::string name() const override { return name_; }
+  [[nodiscard]] std::vector<std::string> parts() const override {
+    std::vector<std::string> names;
+    for (const Step& step : plan_.steps) names.push_back(step.kernel->name());
+    return names;
+  }
 
   void run(std::int64_t chunk, std::span<void* const> buffers, void* scratch) const override {
     auto* arena = static_cast<std::byte*>(scratch);
@@ -57,7 +62,8 @@ class RegionKernel final : public Kernel {
     const Buffer& buffer = plan_.buffers[b];
     const std::size_t inputs = ports_.input_steps.size();
     switch (buffer.kind) {
-      case BufferKind::scratch: break;  // no slot's
+      case BufferKind::scratch: break;   // no slot's
+      case BufferKind::constant: break;  // none in a tile's plan
       case BufferKind::arena: return arena + buffer.offset + slot.byte_offset;
       case BufferKind::parameter: {
         const auto p = static_cast<std::size_t>(buffer.index);

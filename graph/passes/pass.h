@@ -42,6 +42,7 @@ struct PassContext {
   const CompileOptions& options;
   Positions& positions;
   Claims& claims;
+  std::vector<MissReport> misses = {};  // what passes decided against, and why
 };
 
 // One pass.

@@ -8,7 +8,7 @@ namespace {
 // A node that would stand for more is not told of further ones: a long chain that collapses would take quadratic time, and nobody reads such a list.
 constexpr std::size_t most_positions = 16;
 
-Function with_rules(const Function& function, PassContext& context, bool fast) {
+Function with_rules(const Function& function, PassContext& context, const rewrite::RuleSet& rules, bool fast) {
   const rewrite::Options options{
       .fast = fast,
       .accepts_call = [&](const Ref& call) { return context.claims.first(call) != nullptr; },
@@ -20,12 +20,16 @@ Function with_rules(const Function& function, PassContext& context, bool fast) {
             }
           },
   };
-  return rewrite::rewrite(function, rewrite::rules_in_use(), options);
+  return rewrite::rewrite(function, rules, options);
 }
 
 }  // namespace
 
-Function simplify(const Function& function, PassContext& context) { return with_rules(function, context, false); }
-Function fast_rules(const Function& function, PassContext& context) { return with_rules(function, context, true); }
+Function simplify_calls(const Function& function, PassContext& context) {
+  return with_rules(function, context, rewrite::rules_in_use().those([](const rewrite::Rule& r) { return r.step && r.root == Kind::call; }), false);
+}
+
+Function simplify(const Function& function, PassContext& context) { return with_rules(function, context, rewrite::rules_in_use(), false); }
+Function fast_rules(const Function& function, PassContext& context) { return with_rules(function, context, rewrite::rules_in_use(), true); }
 
 }  // namespace cotan::passes

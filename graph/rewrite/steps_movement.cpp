@@ -1,30 +1,12 @@
 // Steps on casts, fills and broadcasts. What the algebra of sums knows (graph/sums: sums of sums, scales, masks) is left to it.
 #include "graph/builder.h"
+#include "graph/casts.h"
 #include "graph/rewrite/measure.h"
 #include "graph/rewrite/replacement.h"
 #include "graph/rewrite/rule.h"
 
 namespace cotan::rewrite {
 namespace {
-
-// Whether every value of one type is one of the other.
-bool holds_all(DType wide, DType narrow) {
-  if (wide == narrow || narrow == DType::boolean) return true;
-  switch (narrow) {
-    case DType::u8: return wide != DType::boolean && wide != DType::bf16;
-    case DType::bf16: return wide == DType::f32 || wide == DType::f64;
-    case DType::f32: return wide == DType::f64;
-    case DType::i32: return wide == DType::i64 || wide == DType::f64;
-    case DType::u32: return wide == DType::i64 || wide == DType::f64;
-    default: return false;
-  }
-}
-
-Ref cast_of_cast(const Ref& n) {
-  const Ref inner = n->operand(0);
-  if (inner->kind != Kind::cast || !holds_all(inner.dtype(), inner->operand(0).dtype())) return {};
-  return graph::cast(inner->operand(0), n.dtype());
-}
 
 // Rounded correctly on every backend.
 bool rounds_once(Atom atom) { return weight_of(atom) <= 1 || atom == Atom::div || atom == Atom::sqrt; }
@@ -141,7 +123,7 @@ void add_movement_steps(RuleSet& rules) {
   rules.add(
       RuleClass::exact, "stop_gradient(x)", Kind::stop_gradient, [](const Ref& n) { return n->operand(0); },
       "func f(x: f32[3,4]) { %0: f32[3,4] = stop_gradient(x) %1: f32[3,4] = exp(%0) return %1 }");
-  rules.add(RuleClass::exact, "cast(cast(x))", Kind::cast, cast_of_cast, "func f(x: f32[3,4]) { %0: f64[3,4] = cast(x) %1: i32[3,4] = cast(%0) return %1 }");
+  rules.add(RuleClass::exact, "cast(cast(x))", Kind::cast, graph::merged_casts, "func f(x: f32[3,4]) { %0: f64[3,4] = cast(x) %1: i32[3,4] = cast(%0) return %1 }");
   rules.add(RuleClass::exact, "-(-x)", Kind::map, double_negation,
             "func f(x: f32[3,4]) { %0: f32[3,4] = neg(x) %1: f32[3,4] = neg(%0) %2: f32[3,4] = exp(%1) return %2 }");
   rules.add(

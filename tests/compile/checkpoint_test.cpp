@@ -44,7 +44,16 @@ TEST_P(Checkpoint, ValuesAndGradientsAreTheSameWithAThirdOfTheMemory) {
   };
   const auto [plain, plain_bytes] = run(false);
   const auto [again, again_bytes] = run(true);
-  EXPECT_EQ(plain, again);
+  // What is computed again may be fused with other neighbours, whose tiles round in another order; not so in reproducible mode.
+  double largest = 0;
+  for (float v : plain) largest = std::max(largest, std::abs(static_cast<double>(v)));
+  for (std::size_t i = 0; i < plain.size(); ++i) EXPECT_NEAR(plain[i], again[i], 1e-5 * largest);
+  ExecutionOptions reproducible;
+  reproducible.mode = GetParam();
+  reproducible.reproducible = true;
+  const ExecutionOptions before = set_execution_options(reproducible);
+  EXPECT_EQ(run(false).first, run(true).first);
+  set_execution_options(before);
   if (GetParam() == ExecutionMode::compiled) {
     EXPECT_LT(again_bytes * 3, plain_bytes);
   }

@@ -256,18 +256,6 @@ TEST_P(Compile, AnArgumentThatWantsAGradientIsRecordedInline) {
   EXPECT_THAT(gradients(f(w * 2), {w})[0].to_vector(), ElementsAre(40));
 }
 
-TEST_P(Compile, NestsInsideAnother) {
-  int inner_recorded = 0;
-  const auto inner = compile([&](const Tensor& x) {
-    ++inner_recorded;
-    return exp(x);
-  });
-  const auto outer = compile([&](const Tensor& x) { return gradients(sum(inner(x) * inner(x)), {x})[0]; });
-  EXPECT_NEAR(outer(tensor({1})).item(), 2 * std::exp(2.0), 1e-4);
-  EXPECT_NEAR(outer(tensor({2})).item(), 2 * std::exp(4.0), 1e-3);
-  EXPECT_EQ(inner_recorded, 2);
-}
-
 TEST_P(Compile, OptionsAreForwarded) {
   clear_cache();
   auto body = [](const Tensor& x) { return exp(x) + 1; };
@@ -278,7 +266,7 @@ TEST_P(Compile, OptionsAreForwarded) {
   EXPECT_EQ(cache_statistics().misses, 4U);
 }
 
-TEST_P(Compile, SharesTheCacheWithPlainCodeAndRecordsAgainWhatWasDropped) {
+TEST_P(Compile, SharesTheCacheWithPlainCodeAndCompilesAgainWhatWasDropped) {
   int recorded = 0;
   auto body = [&](const Tensor& x) {
     ++recorded;
@@ -296,7 +284,8 @@ TEST_P(Compile, SharesTheCacheWithPlainCodeAndRecordsAgainWhatWasDropped) {
   clear_cache();
   EXPECT_EQ(f.recordings(), 0U);
   EXPECT_THAT(f(x).to_vector(), ElementsAre(3, 3));
-  EXPECT_EQ(recorded, 3);
+  EXPECT_EQ(f.recordings(), 1U);
+  EXPECT_EQ(recorded, 2) << "the function is not called for that";
 }
 
 TEST_P(Compile, TheReportNamesLinesOfTheFunction) {

@@ -14,6 +14,7 @@ namespace {
 Plan lowered(const Function& f, int threads) {
   CompileOptions options;
   options.threads = threads;
+  options.passes = PassSwitches("-fuse_regions");  // many small steps
   Plan plan = lower(f, topological(f.results), options);
   schedule(plan, options);
   return plan;

@@ -104,6 +104,88 @@ TEST(Training, DropoutFollowsItsModeAndItsGenerator) {
   EXPECT_EQ(first(x).to_vector(), std::vector<float>(1000, 1));
 }
 
+// A rate that goes through 0 and 1: one compilation, the mean kept, the gradient the mask's, plain and compiled.
+TEST(Training, DropoutsRateIsReadAtEachCall) {
+  const std::vector<double> rates{0.25, 0, 0.5, 1, 0.75, 1e-9, 1, 0};
+  const auto run = [&](bool compiled) {
+    const nn::Dropout drop({.p = 0.1, .generator = Generator(3)});
+    const auto body = [&](const Tensor& x) {
+      const Tensor y = drop(x);
+      return std::vector<Tensor>{y, gradients(sum(y * y), {x})[0]};
+    };
+    const auto step = compile(body);
+    const Tensor x = arange(500, f32) + 1;
+    evaluate({x});
+    const auto values = [&] {
+      std::vector<Tensor> all = compiled ? step(x) : body(x);
+      evaluate(all);
+      return std::pair(all[0].to_vector(), all[1].to_vector());
+    };
+    static_cast<void>(values());
+    std::vector<std::pair<std::vector<float>, std::vector<float>>> seen;
+    const auto no_more = must_not_recompile();
+    for (const double p : rates) {
+      drop.set_p(p);
+      EXPECT_EQ(drop.p(), p);
+      seen.push_back(values());
+    }
+    return seen;
+  };
+  const auto plain = run(false), compiled = run(true);
+  EXPECT_EQ(plain, compiled);
+  for (std::size_t k = 0; k < rates.size(); ++k) {
+    const auto scale = static_cast<float>(rates[k] == 1 ? 0 : 1 / (1 - rates[k]));
+    int kept = 0;
+    for (std::size_t i = 0; i < 500; ++i) {
+      const float x = static_cast<float>(i + 1), y = plain[k].first[i];
+      EXPECT_TRUE(y == 0 || std::abs(y - x * scale) <= 1e-6F * x * scale) << rates[k] << ' ' << y;
+      EXPECT_NEAR(plain[k].second[i], 2 * y * scale, 1e-6F * x * scale * scale * 2);
+      kept += y != 0;
+    }
+    EXPECT_NEAR(kept, 500 * (1 - rates[k]), rates[k] == 0 || rates[k] == 1 ? 0 : 60);
+  }
+}
+
+TEST(Training, DropoutsRateBelongsToAllHandlesAndIsChecked) {
+  const nn::Dropout drop({.p = 0.5});
+  const nn::Dropout same = drop;
+  same.set_p(0.25);
+  EXPECT_EQ(drop.p(), 0.25);
+  EXPECT_EQ(drop.text(), "Dropout(p=0.25)");
+  EXPECT_THROW(drop.set_p(1.5), Error);
+  EXPECT_THROW(drop.set_p(std::nan("")), Error);
+  const auto sets = compile([&](const Tensor& x) {
+    drop.set_p(0.5);
+    return drop(x);
+  });
+  EXPECT_THROW(static_cast<void>(sets(ones({2}))), Error);
+  EXPECT_EQ(drop.p(), 0.25);
+}
+
+TEST(Training, BatchNormsMomentumIsReadAtEachCall) {
+  const auto run = [](bool compiled) {
+    const nn::BatchNorm1d norm(2, {.momentum = 0.5});
+    const auto step = compile([&](const Tensor& x) { return norm(x); });
+    const Tensor x = Tensor::from(std::vector<float>{1, 2, 3, 8}, {2, 2});
+    std::vector<float> seen;
+    for (const double momentum : {0.5, 0.0, 1.0, 0.25}) {
+      norm.set_momentum(momentum);
+      evaluate({compiled ? step(x) : norm(x)});
+      for (const Variable& v : {norm.running_mean, norm.running_var})
+        for (float f : v.value().to_vector()) seen.push_back(f);
+    }
+    EXPECT_EQ(step.recordings(), compiled ? 1U : 0U);
+    EXPECT_EQ(*norm.momentum(), 0.25);
+    return seen;
+  };
+  const std::vector<float> plain = run(false);
+  EXPECT_EQ(plain, run(true));
+  // The batch's means are 2 and 5, its unbiased variances 2 and 18; the statistics start as 0 and 1.
+  EXPECT_EQ(plain, (std::vector<float>{1, 2.5, 1.5, 9.5, 1, 2.5, 1.5, 9.5, 2, 5, 2, 18, 2, 5, 2, 18}));
+  EXPECT_THROW(nn::BatchNorm1d(2, {.momentum = std::nullopt}).set_momentum(0.5), Error);
+  EXPECT_THROW(nn::BatchNorm1d(2).set_momentum(std::nan("")), Error);
+}
+
 TEST(Training, DropoutBetweenRecurrentLayersAndOnAttentionIsDrawn) {
   const nn::LSTM lstm(3, 4, {.num_layers = 2, .dropout = 0.5});
   const nn::MultiheadAttention attention(4, 2, {.dropout = 0.5});
@@ -120,6 +202,40 @@ TEST(Training, DropoutBetweenRecurrentLayersAndOnAttentionIsDrawn) {
 }
 
 // The mean over many masks is what evaluation mode gives: attention is linear in its weights.
+TEST(Training, RatesInsideRecurrentLayersAndAttentionAreReadAtEachCall) {
+  const nn::LSTM lstm(3, 4, {.num_layers = 2, .dropout = 0.5});
+  const nn::TransformerEncoderLayer encoder(4, 2, {.dim_feedforward = 8, .dropout = 0.5});
+  const Tensor x = uniform({6, 2, 3}), q = uniform({6, 2, 4});
+  evaluate({x, q});
+  const auto both = compile([&](const Tensor& a, const Tensor& b) { return std::pair(lstm(a).output, encoder(b)); });
+  const auto set = [&](double p) {
+    lstm.set_dropout(p);
+    encoder.self_attn.set_dropout(p);
+    for (const nn::Dropout* d : {&encoder.dropout, &encoder.dropout1, &encoder.dropout2}) d->set_p(p);
+  };
+  const auto values = [&] {
+    const auto [a, b] = both(x, q);
+    return std::pair(a.to_vector(), b.to_vector());
+  };
+  static_cast<void>(values());
+  set(0);
+  const auto none = must_not_recompile(values);
+  EXPECT_EQ(must_not_recompile(values), none);
+  set(1);
+  const auto all = must_not_recompile(values);
+  EXPECT_EQ(must_not_recompile(values), all);
+  EXPECT_NE(all, none);
+  set(0.5);
+  EXPECT_NE(must_not_recompile(values), must_not_recompile(values));
+  lstm.eval();
+  encoder.eval();
+  const auto [lstm_off, encoder_off] = values();
+  for (std::size_t i = 0; i < lstm_off.size(); ++i) EXPECT_NEAR(lstm_off[i], none.first[i], 1e-6);
+  for (std::size_t i = 0; i < encoder_off.size(); ++i) EXPECT_NEAR(encoder_off[i], none.second[i], 1e-5);
+  EXPECT_THROW(lstm.set_dropout(2), Error);
+  EXPECT_THROW(nn::LSTM(3, 4).set_dropout(0.5), Error);
+}
+
 TEST(Training, DropoutOnAttentionKeepsTheMean) {
   manual_seed(4);
   const nn::MultiheadAttention attention(4, 2, {.dropout = 0.3, .dtype = f64});

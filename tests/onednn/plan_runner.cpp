@@ -80,6 +80,8 @@ PlanRun run_plan(const Function& function, std::span<const reference::Array> inp
     for (const Slot& slot : step.slots) addresses.push_back(buffers[static_cast<std::size_t>(slot.buffer)].data() + slot.byte_offset);
     run_chunks(*step.kernel, addresses, options.threads);
     run.kernels.push_back(step.kernel->name());
+    const std::vector<std::string> parts = step.kernel->parts();
+    run.kernels.insert(run.kernels.end(), parts.begin(), parts.end());
   }
   for (std::size_t r = 0; r < function.results.size(); ++r) {
     const Ref& result = function.results[r];

@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-constexpr ProfileOptions quick{.repetitions = 4, .warm_up = 1};
+const ProfileOptions quick{.repetitions = 4, .warm_up = 1};
 
 Tensor numbers(const Shape& shape) {
   Tensor x = uniform(shape, {.low = -1});
@@ -138,6 +138,41 @@ TEST(Profile, CountsSeveralEvaluationsOfOneRun) {
   EXPECT_EQ(p.fused.kernel_list[1].evaluation, 1);
   EXPECT_EQ(p.fused.graph_evaluation, 1) << "the graph is the largest one's";
   expect_sound(p.unfused);
+}
+
+TEST(Profile, LooksIntoCompiledFunctions) {
+  const Tensor x = numbers({64, 32}), y = numbers({64, 32});
+  int calls = 0;
+  const int line = __LINE__ + 3;
+  const auto body = [&](const Tensor& a, const Tensor& b) {
+    ++calls;
+    return tanh(a * b) + a;
+  };
+  const auto f = compile(body);
+  const Profile p = profile(f, {x, y}, quick);
+  expect_sound(p.fused);
+  expect_sound(p.unfused);
+  EXPECT_EQ(p.fused.kernels, 1);
+  EXPECT_EQ(p.unfused.kernels, 3);
+  EXPECT_EQ(calls, 1);
+  ASSERT_EQ(p.fused.kernel_list.size(), 1U);
+  EXPECT_THAT(p.fused.kernel_list[0].lines, Contains(::testing::Property(&ProfiledLine::text, fmt::format("profile_test.cpp:{}", line))));
+  EXPECT_EQ(p.fused.kernel_list[0].bytes, profile(body, {x, y}, quick).fused.kernel_list[0].bytes);
+
+  const Variable w("w", numbers({32, 8}));
+  optim::SGD sgd({w}, {.lr = 0.01});
+  const auto step = compile([&](const Tensor& a) {
+    const Tensor loss = mean(square(matmul(a, w)));
+    loss.backward();
+    sgd.step();
+    return loss;
+  });
+  const auto loop = [&] { return step(x) + step(y); };
+  const Profile q = profile(loop, {}, quick);
+  expect_sound(q.fused);
+  EXPECT_EQ(q.fused.evaluations, 3);
+  EXPECT_GT(q.unfused.kernels, q.fused.kernels);
+  EXPECT_EQ(w.version(), 2U * 2 * (1 + 1 + 2 * 4));
 }
 
 TEST(Profile, LeavesTheThreadsOptionsAsTheyWere) {

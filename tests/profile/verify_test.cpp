@@ -75,6 +75,28 @@ TEST_F(Verify, TakesAStepAndRunsItsAssignmentsOnce) {
   EXPECT_EQ(Tensor(w + 0.0).to_vector(), (std::vector<float>{1, 1, 1}));
 }
 
+TEST_F(Verify, LooksIntoCompiledFunctions) {
+  const Variable w("w", numbers({8, 4}));
+  optim::SGD sgd({w}, {.lr = 0.01});
+  const auto step = compile([&](const Tensor& a) {
+    const Tensor loss = mean(square(tanh(matmul(a, w))));
+    loss.backward();
+    sgd.step();
+    return loss;
+  });
+  const Tensor x = numbers({16, 8});
+  static_cast<void>(step(x));
+  const Verification v = verify(step, {x});
+  EXPECT_TRUE(v.passed);
+  EXPECT_EQ(v.outputs.size(), 2U) << "the loss, and the parameter";
+  EXPECT_EQ(w.version(), 2U);
+  const auto wrong = compile([](const Tensor& a) { return tanh(a) * 2; });
+  const auto plain = [&] { return wrong(x); };
+  const ScopedPass broken({"confuse_tanh", "takes tanh for a sine", confuse});
+  EXPECT_FALSE(verify(plain, {}).passed);
+  EXPECT_EQ(verify(wrong, {x}).culprit, "confuse_tanh");
+}
+
 TEST_F(Verify, FindsABrokenPassAndNamesIt) {
   const ScopedPass before({"idle_first", "changes nothing", idle});
   const ScopedPass broken({"confuse_tanh", "takes tanh for a sine", confuse});

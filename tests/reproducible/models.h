@@ -1,4 +1,5 @@
-// Small models of three kinds, whose parts can be checkpointed: classification by two layers, by convolutions, and a transformer block.
+// Small models of three kinds, whose parts can be checkpointed: classification by two layers, by convolutions, and a transformer block. And the example models
+// (training/models.h) at their own size, of which the whole loss can be.
 #pragma once
 
 #include <cmath>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "cotan/cotan.h"
+#include "training/models.h"
 
 namespace cotan::testing {
 
@@ -81,6 +83,15 @@ inline SmallModel transformer_block(bool checkpointed) {
       part(checkpointed, [=](const Tensor& in) { return in + matmul(gelu(matmul(layer_norm(in, g2, b2, {.normalized_shape = {width}}), up) + bias), down); });
   std::vector<Variable> all{g1, b1, g2, b2, qkv, out, up, down, bias};
   return {all, std::make_shared<optim::Adam>(all), [=] { return mean(square(feed_forward(attention(x)) - y)); }};
+}
+
+// An example model, drawn from one seed.
+inline SmallModel example(const char* name, bool checkpointed) {
+  manual_seed(17);
+  const training::Model model = training::model(name).make();
+  const Tensor x = constant(model.inputs[0]), y = constant(model.inputs[1]);
+  const auto loss = part(checkpointed, [=](const Tensor& in) { return model.loss({in, y}); });
+  return {model.optimizer->parameters(), model.optimizer, [=] { return loss(x); }};
 }
 
 }  // namespace cotan::testing

@@ -13,6 +13,7 @@ namespace {
 struct Kind {
   const char* name;
   testing::SmallModel (*make)(bool checkpointed);
+  int steps = 3;
 };
 void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
 
@@ -30,7 +31,7 @@ struct Way {
   bool compiled = false, checkpointed = false;
 };
 
-// The losses of three steps and the parameters after them, as bits.
+// The losses of some steps and the parameters after them, as bits.
 std::vector<std::uint32_t> trained(const Kind& kind, const Way& way) {
   set_threads(way.threads);
   const testing::SmallModel model = kind.make(way.checkpointed);
@@ -41,7 +42,7 @@ std::vector<std::uint32_t> trained(const Kind& kind, const Way& way) {
     bits.resize(bits.size() + values.size());
     std::memcpy(bits.data() + bits.size() - values.size(), values.data(), values.size() * sizeof(float));
   };
-  for (int i = 0; i < 3; ++i) append(way.compiled ? step() : model.step());
+  for (int i = 0; i < kind.steps; ++i) append(way.compiled ? step() : model.step());
   for (const Variable& v : model.parameters) append(v.value());
   return bits;
 }
@@ -66,7 +67,10 @@ TEST_P(SameBits, AtAnyNumberOfThreadsInEveryWay) {
 
 INSTANTIATE_TEST_SUITE_P(Models, SameBits,
                          ::testing::Values(Kind{"two_layers", testing::two_layers}, Kind{"convolutions", testing::convolutions},
-                                           Kind{"transformer_block", testing::transformer_block}),
+                                           Kind{"transformer_block", testing::transformer_block},
+                                           Kind{"c1", [](bool checkpointed) { return testing::example("c1", checkpointed); }, 2},
+                                           Kind{"cnn", [](bool checkpointed) { return testing::example("cnn", checkpointed); }, 2},
+                                           Kind{"transformer", [](bool checkpointed) { return testing::example("transformer", checkpointed); }, 2}),
                          [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace

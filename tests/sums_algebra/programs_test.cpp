@@ -17,9 +17,12 @@ Function with_all_gradients(const std::string& text) {
 
 ProgramReport report_of(const Function& f) { return compile_program(f, topological(f.results), {})->report(); }
 
-// How many steps have a name that begins so.
+// How many steps, or parts of steps, have a name that begins so.
 int steps(const ProgramReport& report, std::string_view name) {
-  return static_cast<int>(std::count_if(report.kernels.begin(), report.kernels.end(), [&](const KernelReport& k) { return k.name.starts_with(name); }));
+  const auto begins = [&](const std::string& n) { return n.starts_with(name); };
+  std::ptrdiff_t found = 0;
+  for (const KernelReport& k : report.kernels) found += (begins(k.name) ? 1 : 0) + std::ranges::count_if(k.parts, begins);
+  return static_cast<int>(found);
 }
 
 // What was copied, or was not taken by oneDNN for its layout.

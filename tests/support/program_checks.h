@@ -37,15 +37,39 @@ namespace cotan::testing {
   return false;
 }
 
-// Where f compiled for so many threads differs from the reference in float64.
-[[nodiscard]] inline Failures compare_with_reference(const Function& f, const std::vector<reference::Array>& inputs, double tolerance, int threads) {
-  const auto expected = reference::evaluate(f, inputs, {.exact = true});
-  const auto got = run_compiled(f, inputs, threads);
+// Where two lists of results differ by more than tolerance * max(1, |a|, |b|): what cancels leaves rounding errors beside values of about one.
+[[nodiscard]] inline Failures compare_results(std::string_view what, const std::vector<reference::Array>& got, const std::vector<reference::Array>& expected,
+                                              double tolerance) {
   Failures failures;
-  for (std::size_t r = 0; r < expected.size(); ++r)  // beside values of about one: what cancels leaves rounding errors
+  for (std::size_t r = 0; r < expected.size(); ++r)
     for (std::size_t i = 0; i < expected[r].values.size(); ++i)
       if (!close(got[r].values[i], expected[r].values[i], tolerance))
-        failures.push_back(fmt::format("result {} at {} threads, at {}: got {}, expected {}", r, threads, i, got[r].values[i], expected[r].values[i]));
+        failures.push_back(fmt::format("{}: result {}, at {}: got {}, expected {}", what, r, i, got[r].values[i], expected[r].values[i]));
+  return failures;
+}
+
+// Where f compiled for so many threads differs from the reference in float64.
+[[nodiscard]] inline Failures compare_with_reference(const Function& f, const std::vector<reference::Array>& inputs, double tolerance, int threads) {
+  return compare_results(fmt::format("{} threads", threads), run_compiled(f, inputs, threads), reference::evaluate(f, inputs, {.exact = true}), tolerance);
+}
+
+// Bounds of a comparison of three computations, each relative to max(1, |a|, |b|) for each number.
+struct Bounds {
+  double reference = 0;  // between a compiled program, fused or not, and the reference in float64
+  double fused = 0;      // between the fused and the unfused program
+};
+
+// Where f compiled with fusions, f compiled without them, and the reference in float64 differ from each other.
+[[nodiscard]] inline Failures compare_three(const Function& f, const std::vector<reference::Array>& inputs, const Bounds& bounds, int threads) {
+  CompileOptions options;
+  options.threads = threads;
+  const auto fused = run_compiled(f, inputs, options);
+  options.passes = without_fusion();
+  const auto unfused = run_compiled(f, inputs, options), expected = reference::evaluate(f, inputs, {.exact = true});
+  Failures failures = compare_results(fmt::format("fused, {} threads, against the reference", threads), fused, expected, bounds.reference);
+  for (const Failures& more : {compare_results(fmt::format("unfused, {} threads, against the reference", threads), unfused, expected, bounds.reference),
+                               compare_results(fmt::format("fused, {} threads, against unfused", threads), fused, unfused, bounds.fused)})
+    failures.insert(failures.end(), more.begin(), more.end());
   return failures;
 }
 
@@ -64,9 +88,15 @@ namespace cotan::testing {
   return f;
 }
 
-// The random graph of that seed: its gradient is the transpose of its tangent, and compiled it does what the reference does, gradients included. Every fourth
-// graph is smooth and in float32. Adds the rows that occur in it to `rows`. A graph with a step at whose edge it stands is no failure; it counts in
-// `undecided`.
+// The random graph of that seed, with the gradients of its floating results: the gradient is the transpose of the tangent (float64), and fused, unfused and
+// reference agree on values and gradients. Every fourth graph is smooth and in float32, where primitives take part; the others are in float64.
+//
+//     float64   1e-8 between compiled and reference: roundings of 2^-53, magnified by up to 200 nodes and their gradients
+//               1e-12 between fused and unfused, which differ in the order of a float64 sum at most
+//     float32   2e-3 between compiled and reference
+//               1e-3 between fused and unfused, since a primitive with what follows it rounds otherwise than one alone
+//
+// Adds the rows that occur in it to `rows`. A graph with a step at whose edge it stands is no failure; it counts in `undecided`.
 [[nodiscard]] inline Failures check_random_graph(std::uint64_t seed, std::set<std::string>& rows, int& undecided) {
   Random random(seed);
   const int count = 1 + static_cast<int>(seed % 4);
@@ -77,10 +107,10 @@ namespace cotan::testing {
   rows.insert(g.rows.begin(), g.rows.end());
   Failures failures;
   if (!single) failures = check_gradients(g.inputs, g.function.results[0], random, {.differences = false});
-  const Function f = single ? g.function : with_gradients(g.inputs, g.function.results, random);
-  const double tolerance = single ? 2e-3 : 1e-8;
-  Failures different = compare_with_reference(f, rounded(g.inputs.arrays()), tolerance, count);
-  if (!different.empty() && stands_at_an_edge(f, rounded(g.inputs.arrays()), tolerance)) {
+  const Function f = with_gradients(g.inputs, g.function.results, random);
+  const Bounds bounds = single ? Bounds{2e-3, 1e-3} : Bounds{1e-8, 1e-12};
+  Failures different = compare_three(f, rounded(g.inputs.arrays()), bounds, count);
+  if (!different.empty() && stands_at_an_edge(f, rounded(g.inputs.arrays()), bounds.reference)) {
     ++undecided;
     different.clear();
   }

@@ -261,7 +261,7 @@ class RandomGraphBuilder {
     keep(graph::scan(within(fitted(any().ref, x.shape()), -1, 1), x, axis, random_.chance(0.5)));
   }
 
-  // A window's extreme, a sorted vector, a cast to and fro, stop_gradient, an iota or a fill beside what is there.
+  // A window's extreme, a sorted vector, a cast to and fro, stop_gradient, a barrier, an iota or a fill beside what is there.
   void special() {
     const Ref x = any().ref;
     const double kind = random_.unit();
@@ -269,6 +269,8 @@ class RandomGraphBuilder {
       keep(graph::mul(x, graph::fill(random_.uniform(-1, 1), options_.floating, x.shape())));
     } else if (kind < 0.35 && x.shape().rank() > 0) {
       keep(graph::add(x, within(graph::iota(options_.floating, x.shape(), static_cast<int>(random_.below(x.shape().rank()))), -1, 1)));
+    } else if (kind < 0.45) {
+      keep(graph::mul(graph::sin(graph::barrier(x, any().ref)), fitted(any().ref, x.shape())));
     } else if (options_.smooth) {
       return;
     } else if (kind < 0.7 && x.shape().rank() > 0) {

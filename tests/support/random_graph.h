@@ -1,6 +1,6 @@
 // Random graphs over everything there is: all elementwise rows, all cases of all rows of sums, reductions and composites, random indexed sums, windows, scans,
-// casts, comparisons that select. They grow to a wanted number of nodes; values stay finite and of moderate size, because the generator evaluates each new
-// node and squashes what grows.
+// casts, barriers, comparisons that select. They grow to a wanted number of nodes; values stay finite and of moderate size, because the generator evaluates
+// each new node and squashes what grows.
 //
 //     const RandomGraph g = random_graph(seed, {.nodes = 60});
 //     reference::evaluate(g.function, g.inputs.arrays());

@@ -46,8 +46,9 @@ func (var w: f32[3], "a b": f32[3], scalar s: f32[]) {
   %3: f64[3,4] = iota() {axis=1}
   %4: f64[3,4] = random() {key=7, counter=18446744073709551615}
   %5: f64[3,4] = { %2 * %3 + nan(0x7ff8000000000123) - -0.0 * cast(%1, f64) }
-  %6: f64[3,4] = mul(%4, %5)
-  return %6
+  %6: f64[3,4] = barrier(%4, %1)
+  %7: f64[3,4] = mul(%6, %5)
+  return %7
 })",
     R"(func attention(q: f32[2,5,4], k: f32[2,5,4]) {
   %0: f32[2,5,5][b,i,j] = 0.5 * q[b,i,d] * k[b,j,d]; 0<=i-j<5

@@ -160,6 +160,7 @@ TEST(RoundTrip, TheOtherKinds) {
   EXPECT_THAT(round_trip(graph::check(t, 10, "a \"quoted\"\n\x01 name")), HasSubstr(R"(check(t) {below=10, what="a \"quoted\"\n\x01 name"})"));
   EXPECT_THAT(round_trip(graph::cast(a, i32)), HasSubstr("i32[3,4] = cast(a)"));
   EXPECT_THAT(round_trip(graph::stop_gradient(a)), HasSubstr("stop_gradient(a)"));
+  EXPECT_THAT(round_trip(graph::mul(a, graph::barrier(a, t))), HasSubstr("f32[3,4] = barrier(a, t)"));
   EXPECT_THAT(round_trip(graph::iota(f64, {2, 3}, 1)), HasSubstr("f64[2,3] = iota() {axis=1}"));
   EXPECT_THAT(round_trip(a), HasSubstr("return a"));
   EXPECT_THAT(round_trip(closed({a, a, b}, {"first", "", "return"})), HasSubstr("return first=a, a, \"return\"=b"));

@@ -57,6 +57,10 @@ TEST(Verify, OperandsOfEveryKind) {
   EXPECT_THAT(fault(NodeTable::current().make(Kind::cast, {f32, {3}}, 0, nullptr, std::vector{x()}), {x()}),
               HasSubstr("a cast to the type that its operand has"));
   EXPECT_THAT(fault(NodeTable::current().make(Kind::stop_gradient, {f64, {3}}, 0, nullptr, std::vector{x()}), {x()}), HasSubstr("stop_gradient gives f64"));
+  EXPECT_THAT(fault(NodeTable::current().make(Kind::barrier, {f32, {3}}, 0, nullptr, std::vector{x()}), {x()}),
+              HasSubstr("barrier with 1 operands instead of 2"));
+  EXPECT_THAT(fault(NodeTable::current().make(Kind::barrier, {f32, {4}}, 0, nullptr, std::vector{x(), y}), {x(), y}),
+              HasSubstr("a barrier of another type than its operand"));
   EXPECT_THAT(fault(NodeTable::current().make(Kind::order, {i32, {3}}, 0, nullptr, std::vector{x()}), {x()}), HasSubstr("a order without a specification"));
 }
 

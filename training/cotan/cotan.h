@@ -5,6 +5,7 @@
 #include "autograd/compile.h"
 #include "autograd/evaluate.h"
 #include "autograd/gradients.h"
+#include "autograd/must_fuse.h"
 #include "autograd/nn/nn.h"
 #include "autograd/ops.h"
 #include "autograd/optim/adadelta.h"
