@@ -1,9 +1,6 @@
 #include "backends/loops/backend.h"
 
-#include <fmt/format.h>
-
 #include "backends/loops/loops.h"
-#include "backends/loops/small_product.h"
 #include "graph/cluster.h"
 
 namespace cotan {
@@ -11,9 +8,6 @@ namespace loops {
 namespace {
 
 using Views = std::span<const View>;
-
-// Of what may follow a small product in its kernel.
-constexpr std::size_t most_of_a_formula = 24, most_operands = 8;
 
 class Loops final : public Backend {
  public:
@@ -35,12 +29,6 @@ class Loops final : public Backend {
         claim.compile = [cluster = cluster_of(*node.node())](Views in, Views out, int) { return Made{compile_cluster(cluster, in, out), {}}; };
         break;
       case Kind::sum:
-        if (auto form = as_small_product(*node.node())) {
-          claim.compile = [form = *std::move(form), spec = node->shared<SumSpec>()](Views in, Views out, int) {
-            return Made{compile_small_product(form, *spec, in, out[0]), {}};
-          };
-          break;
-        }
         claim.compile = [spec = node->shared<SumSpec>()](Views in, Views out, int) {
           return Made{compile_sum(*spec, in.first(spec->factors.size()), in.subspan(spec->factors.size()), out[0]), {}};
         };
@@ -60,22 +48,6 @@ class Loops final : public Backend {
         break;
       default: return Reason{ReasonCode::not_recognised, "calls are inlined, and the rest costs nothing"};
     }
-    return claim;
-  }
-
-  [[nodiscard]] Match match_with(const Ref& node, const Epilogue& epilogue, const BackendOptions&) const override {
-    auto form = as_small_product(*node.node());
-    if (!form) return Reason{ReasonCode::not_recognised, "a loop that ends with its result"};
-    if (epilogue.formula->nodes.size() > most_of_a_formula || epilogue.operands.size() > most_operands)
-      return Reason{ReasonCode::too_long, fmt::format("{} operations behind a product", epilogue.formula->nodes.size())};
-    Claim claim;
-    for (const Edge& e : node->operands()) claim.inputs.emplace_back(e);
-    claim.inputs.insert(claim.inputs.end(), epilogue.operands.begin(), epilogue.operands.end());
-    claim.results = {epilogue.result};
-    claim.in_place = true;  // the whole product is in scratch memory before anything is stored
-    claim.compile = [form = *std::move(form), spec = node->shared<SumSpec>(), formula = epilogue.formula](Views in, Views out, int) {
-      return Made{compile_small_product(form, *spec, in, out[0], *formula), {}};
-    };
     return claim;
   }
 };

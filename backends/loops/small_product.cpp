@@ -4,17 +4,22 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
+#include <variant>
 
 #include "backends/loops/loops.h"
 #include "backends/loops/measure.h"
 #include "backends/loops/product_tiles.h"
 #include "graph/cluster.h"
+#include "ops/error.h"
 
 namespace cotan::loops {
 namespace {
 
 constexpr std::int64_t most_of_an_extent = 256;
 constexpr double least_work = 2e3, most_work = 2e5;
+// Of what may follow a product in its kernel.
+constexpr std::size_t most_of_a_formula = 24, most_operands = 8;
 constexpr std::size_t line = 64;  // bytes
 
 constexpr std::int64_t vector = 16;  // floats, for estimates and for rows of packed memory
@@ -183,7 +188,7 @@ class ProductThenLoop final : public Kernel {
     for (std::int64_t chunk = 0; chunk < loop_->chunks(); ++chunk) loop_->run(chunk, std::span(of_loop).first(buffers.size() - 1), rest);
   }
 
-  static constexpr std::size_t most_buffers = 12;
+  static constexpr std::size_t most_buffers = most_operands + 2;  // of the loop
 
  private:
   KernelRef product_, loop_;
@@ -193,44 +198,87 @@ class ProductThenLoop final : public Kernel {
 
 }  // namespace
 
-std::string ProductCosts::text() const { return fmt::format("{:.0f} cycles as loops, {:.0f} by a primitive", loops, primitive); }
-
-std::optional<ProductCosts> small_product_costs(const Node& sum, const MatmulForm& form) {
-  const auto& spec = sum.as<SumSpec>();
-  const auto scale = static_cast<float>(spec.coefficient);
-  if (sum.dtype != f32 || spec.factors.size() != 2 || sum.operand_count != 2 || !std::isfinite(scale) || !std::isnormal(scale)) return {};
-  for (const Edge& e : sum.operands())
-    if (e.node->dtype_of(e.result) != f32) return {};
-  const std::int64_t batch = size_of_group(form.batch, spec), m = size_of_group(form.m, spec), n = size_of_group(form.n, spec);
-  const std::int64_t k = size_of_group(form.k, spec);
-  if (std::min(m, n) < 2 || std::max({m, n, k}) > most_of_an_extent) return {};
-  const double work = static_cast<double>(batch) * static_cast<double>(m * n * k);
-  if (work < least_work || work > most_work) return {};
-  // oneDNN 2.6 on one thread: entering the library, packing, and 2 * 30 floating-point operations a cycle.
-  const auto batches = static_cast<double>(batch);
-  const double primitive = 1500 + 2 * work / 60 + batches * (static_cast<double>(k * n) + 0.25 * static_cast<double>(m * k));
-  return ProductCosts{cycles_to_start + batches * std::min(cycles(m, n, k), cycles(n, m, k)), primitive};
-}
-
-std::optional<MatmulForm> as_small_product(const Node& node) {
-  if (node.kind != Kind::sum || node.operand_count != 2 || node.dtype != f32) return {};
-  std::optional<MatmulForm> form = as_matmul(node.as<SumSpec>(), tensor_shapes(node));
-  if (!form) return {};
-  const auto costs = small_product_costs(node, *form);
-  return costs && costs->loops_win() ? form : std::nullopt;
-}
-
 KernelRef compile_small_product(const MatmulForm& form, const SumSpec& spec, std::span<const View> factors, const View& output) {
   return std::make_shared<SmallProduct>(form, spec, factors, output);
 }
 
 KernelRef compile_small_product(const MatmulForm& form, const SumSpec& spec, std::span<const View> inputs, const View& output, const Formula& formula) {
-  if (inputs.size() > ProductThenLoop::most_buffers - 1) return nullptr;
+  if (inputs.size() > 2 + most_operands) throw InternalError(fmt::format("{} inputs of a small product's kernel", inputs.size()));
   const View value = View::dense(f32, output.shape);
   std::vector<View> read{value};
   read.insert(read.end(), inputs.begin() + 2, inputs.end());
   KernelRef loop = compile_cluster(map_cluster(formula, output.shape.rank()), read, std::span(&output, 1));
   return std::make_shared<ProductThenLoop>(compile_small_product(form, spec, inputs.first(2), value), std::move(loop), output.shape, inputs.subspan(2), output);
+}
+
+namespace {
+
+// The form of a sum that is worth it, or why it is not.
+std::variant<MatmulForm, Reason> form_of(const Node& node) {
+  if (node.kind != Kind::sum) return Reason{ReasonCode::not_recognised, std::string(name_of(node.kind))};
+  const auto& spec = node.as<SumSpec>();
+  std::optional<MatmulForm> form;
+  if (spec.factors.size() == 2 && node.operand_count == 2) form = as_matmul(spec, tensor_shapes(node));
+  if (!form) return Reason{ReasonCode::not_recognised, "no product of matrices"};
+  for (const Edge& e : node.operands())
+    if (e.node->dtype_of(e.result) != f32) return Reason{ReasonCode::dtype, std::string(name_of(e.node->dtype_of(e.result)))};
+  if (!std::isnormal(static_cast<float>(spec.coefficient))) return Reason{ReasonCode::not_recognised, fmt::format("scaled by {}", spec.coefficient)};
+  const std::int64_t batch = size_of_group(form->batch, spec), m = size_of_group(form->m, spec), n = size_of_group(form->n, spec);
+  const std::int64_t k = size_of_group(form->k, spec);
+  const double work = static_cast<double>(batch) * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  if (std::min(m, n) < 2 || std::max({m, n, k}) > most_of_an_extent || work < least_work || work > most_work)
+    return Reason{ReasonCode::not_profitable, fmt::format("{} of {}x{}x{}", batch, m, k, n)};
+  // oneDNN 2.6 on one thread: entering the library, packing, and 2 * 30 floating-point operations a cycle.
+  const auto batches = static_cast<double>(batch);
+  const double primitive = 1500 + 2 * work / 60 + batches * (static_cast<double>(k * n) + 0.25 * static_cast<double>(m * k));
+  const double loops = cycles_to_start + batches * std::min(cycles(m, n, k), cycles(n, m, k));
+  if (loops > primitive) return Reason{ReasonCode::not_profitable, fmt::format("{:.0f} cycles as loops, {:.0f} by a primitive", loops, primitive)};
+  return *std::move(form);
+}
+
+// The claim on a product, or on one with a formula behind it.
+Claim claim_of(const Ref& node, MatmulForm form) {
+  Claim claim;
+  for (const Edge& e : node->operands()) claim.inputs.emplace_back(e);
+  claim.results = {node};
+  claim.compile = [form = std::move(form), spec = node->shared<SumSpec>()](std::span<const View> in, std::span<const View> out, int) {
+    return Made{compile_small_product(form, *spec, in, out[0]), {}};
+  };
+  return claim;
+}
+
+class SmallProducts final : public Backend {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "small products"; }
+
+  [[nodiscard]] Match match(const Ref& node, const BackendOptions&) const override {
+    auto form = form_of(*node.node());
+    if (auto* why = std::get_if<Reason>(&form)) return std::move(*why);
+    return claim_of(node, std::get<MatmulForm>(std::move(form)));
+  }
+
+  [[nodiscard]] Match match_with(const Ref& node, const Epilogue& epilogue, const BackendOptions&) const override {
+    auto form = form_of(*node.node());
+    if (auto* why = std::get_if<Reason>(&form)) return std::move(*why);
+    if (epilogue.formula->nodes.size() > most_of_a_formula) return Reason{ReasonCode::too_long, fmt::format("{} atoms", epilogue.formula->nodes.size())};
+    if (epilogue.operands.size() > most_operands) return Reason{ReasonCode::too_long, fmt::format("{} tensors", epilogue.operands.size())};
+    Claim claim = claim_of(node, std::get<MatmulForm>(form));
+    claim.inputs.insert(claim.inputs.end(), epilogue.operands.begin(), epilogue.operands.end());
+    claim.results = {epilogue.result};
+    claim.in_place = true;  // the whole product is in scratch memory before anything is stored
+    claim.compile = [form = std::get<MatmulForm>(std::move(form)), spec = node->shared<SumSpec>(), formula = epilogue.formula](std::span<const View> in,
+                                                                                                                               std::span<const View> out, int) {
+      return Made{compile_small_product(form, *spec, in, out[0], *formula), {}};
+    };
+    return claim;
+  }
+};
+
+}  // namespace
+
+const Backend& small_products() {
+  static const SmallProducts backend;
+  return backend;
 }
 
 }  // namespace cotan::loops

@@ -1,7 +1,6 @@
 // Claims of sums: which of them are worth a primitive, and which primitive is tried first.
 #include <fmt/format.h>
 
-#include "backends/loops/small_product.h"
 #include "backends/onednn/claims.h"
 #include "graph/builder.h"
 
@@ -105,7 +104,6 @@ std::variant<Product, Reason> product_of(const Ref& node) {
   if (matmul) {
     const bool row = size_of_group(matmul->m, *spec) == 1, column = size_of_group(matmul->n, *spec) == 1;
     if (row && column) return no(ReasonCode::not_profitable, "a dot product reads each entry once");
-    if (const auto costs = loops::small_product_costs(*node.node(), *matmul); costs && costs->loops_win()) return no(ReasonCode::not_profitable, costs->text());
     if ((row || column) && points < worth_a_vector) return no(ReasonCode::not_profitable, fmt::format("{} multiply-adds with a vector", points));
   }
   return product;
