@@ -1,6 +1,7 @@
 // Small products of matrices against float64 sums, element by element.
 #include "backends/loops/small_product.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -8,6 +9,7 @@
 
 #include "backends/loops/product_tiles.h"
 #include "backends/reference/kinds.h"
+#include "graph/text/text.h"
 #include "tests/loops/buffers.h"
 
 namespace cotan::loops_test {
@@ -137,6 +139,50 @@ TEST(SmallProduct, ATileHasTheBitsOfTheWhole) {
     }
   }
   EXPECT_EQ(whole, part);
+}
+
+// The whole product is there before anything is stored, so the result may lie over the old value, or over a factor.
+TEST(SmallProduct, WhatFollowsMayBeWrittenOverAnInput) {
+  constexpr std::int64_t size = 20;
+  const View square = View::dense(f32, Shape{size, size});
+  const FormulaRef formula = make_formula({f32, f32}, [](auto x) {
+    using namespace formula_language;
+    return x[1] - 0.5 * x[0];
+  });
+  std::vector<float> a(size * size), old(size * size), product(size * size);
+  std::iota(a.begin(), a.end(), -7.0F);
+  std::iota(old.begin(), old.end(), 3.0F);
+  const SumSpec spec = product_spec(size, size, size, 4);  // a times its transpose
+  const View factors[] = {square, square};
+  run_kernel(*loops::compile_small_product(plain_form, spec, factors, square), std::vector<void*>{a.data(), a.data(), product.data()});
+  const View inputs[] = {square, square, square};
+  const KernelRef kernel = loops::compile_small_product(plain_form, spec, inputs, square, *formula);
+  std::vector<float> over_old = old, over_a = a;
+  run_kernel(*kernel, std::vector<void*>{a.data(), a.data(), over_old.data(), over_old.data()});
+  run_kernel(*kernel, std::vector<void*>{over_a.data(), over_a.data(), old.data(), over_a.data()});
+  for (std::size_t i = 0; i < old.size(); ++i) {
+    ASSERT_EQ(over_old[i], old[i] - 0.5F * product[i]);
+    ASSERT_EQ(over_a[i], over_old[i]);
+  }
+}
+
+std::string answer(std::string_view sum) {
+  const Function f = parse_function(fmt::format("func f({}", sum));
+  const Match match = loops::small_products().match(f.results[0], {});
+  const auto* reason = std::get_if<Reason>(&match);
+  return reason == nullptr ? "taken" : reason->detail;
+}
+
+TEST(SmallProduct, WhichSumsAreTaken) {
+  EXPECT_EQ(answer("x: f32[24,16], w: f32[16,32]) { %0: f32[24,32][i,j] = x[i,p] * w[p,j] return %0 }"), "taken");
+  EXPECT_EQ(answer("x: f32[4,24,16], w: f32[4,32,16]) { %0: f32[4,24,32][n,i,j] = 0.25 * x[n,i,p] * w[n,j,p] return %0 }"), "taken");
+  EXPECT_EQ(answer("x: f32[4,3], w: f32[3,5]) { %0: f32[4,5][i,j] = x[i,p] * w[p,j] return %0 }"), "1 of 4x3x5");
+  EXPECT_EQ(answer("x: f32[64,784], w: f32[784,128]) { %0: f32[64,128][i,j] = x[i,p] * w[p,j] return %0 }"), "1 of 64x784x128");
+  EXPECT_EQ(answer("x: f64[24,16], w: f64[16,32]) { %0: f64[24,32][i,j] = x[i,p] * w[p,j] return %0 }"), "f64");
+  EXPECT_EQ(answer("x: f32[24,16], w: f32[16]) { %0: f32[24][i] = x[i,p] * w[p] return %0 }"), "1 of 24x16x1");
+  EXPECT_EQ(answer("x: f32[24,16]) { %0: f32[24][i] = x[i,p] return %0 }"), "no product of matrices");
+  // Columns that fill a small part of their vectors.
+  EXPECT_EQ(answer("x: f32[17,256], w: f32[256,17]) { %0: f32[17,17][i,j] = x[i,p] * w[p,j] return %0 }"), "9858 cycles as loops, 9406 by a primitive");
 }
 
 }  // namespace
