@@ -31,7 +31,7 @@ namespace {
 
 void measure(const training::ModelEntry& entry, double seconds, bool list) {
   const training::Model model = entry.make();
-  const Profile p = profile([&] { return model.step(); }, {}, {.name = std::string(entry.name), .repetitions = 1'000'000, .seconds = seconds});
+  const Profile p = profile(model.compiled(), model.inputs, {.name = std::string(entry.name), .repetitions = 1'000'000, .seconds = seconds});
   const auto side = [](const ProfiledSide& s) {
     return fmt::format("{:9.1f} us {:4} kernels {:8.2f} MB  peak {:7.2f} MB", s.time_us, s.kernels, s.bytes / 1e6, s.peak_bytes / 1e6);
   };

@@ -23,7 +23,7 @@ int main(int argc, char** argv) {
     for (const std::string& name : names) {
       const training::ModelEntry& entry = training::model(name);
       const training::Model model = entry.make();
-      const Profile p = profile([&] { return model.step(); }, {}, {.name = fmt::format("{} ({})", entry.name, entry.title)});
+      const Profile p = profile(model.compiled(), model.inputs, {.name = fmt::format("{} ({})", entry.name, entry.title)});
       const std::string file = fmt::format("{}/profile_{}.html", folder, name);
       write_page(p, file);
       fmt::print("{}\nThe page: {}\n\n", table(p), file);

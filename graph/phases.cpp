@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <numeric>
 #include <optional>
+#include <tuple>
 
 #include "graph/schedule.h"
 #include "ops/error.h"
@@ -85,7 +86,7 @@ class Phases {
     return order;
   }
 
-  // Always the step next that adds least to what is live.
+  // Always the step next that adds least to what is live; of equals the one that works in least, so that the others find more of the rest gone.
   [[nodiscard]] std::vector<int> least_growth() const {
     std::vector<int> counts = waiting(), ready, order;
     std::vector<std::size_t> left(uses_.size());
@@ -101,11 +102,16 @@ class Phases {
     };
     for (std::size_t s = 0; s < counts.size(); ++s)
       if (counts[s] == 0) ready.push_back(static_cast<int>(s));
+    auto wants = [&](int s) {
+      PhaseScratch scratch(plan_.workers);
+      scratch.add(kernel(s));
+      return std::tuple(growth(s), scratch.bytes(), s);
+    };
     while (!ready.empty()) {
       auto least = ready.begin();
-      std::int64_t bytes = growth(*least);
+      auto bytes = wants(*least);
       for (auto it = ready.begin() + 1; it != ready.end(); ++it)
-        if (const std::int64_t b = growth(*it); b < bytes || (b == bytes && *it < *least)) least = it, bytes = b;
+        if (const auto b = wants(*it); b < bytes) least = it, bytes = b;
       const int s = *least;
       ready.erase(least);
       order.push_back(s);

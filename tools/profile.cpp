@@ -21,7 +21,7 @@ void profile(const ProfileCommandOptions& options) {
     const training::ModelEntry& entry = training::model(options.example);
     const training::Model model = entry.make();
     how.name = fmt::format("{} ({})", entry.name, entry.title);
-    p = cotan::profile([&] { return model.step(); }, {}, how);
+    p = cotan::profile(model.compiled(), model.inputs, how);
   } else {
     const Function f = read_function(options.file);
     how.name = f.name;

@@ -121,6 +121,10 @@ Tensor Model::step(const Inputs& in) const {
   return value;
 }
 
+std::function<Tensor(const Inputs&)> Model::compiled() const {
+  return compile([model = *this](const Inputs& in) { return model.step(in); });
+}
+
 std::span<const ModelEntry> models() { return entries; }
 
 const ModelEntry& model(std::string_view name, std::source_location where) {

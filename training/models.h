@@ -33,6 +33,8 @@ struct Model {
   // One training step: the loss, its gradient, the update. Returns the loss, which is computed by the step.
   Tensor step(const Inputs& in) const;
   Tensor step() const { return step(inputs); }
+  // step(), compiled.
+  [[nodiscard]] std::function<Tensor(const Inputs&)> compiled() const;
 };
 
 // A model by name.

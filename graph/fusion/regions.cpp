@@ -21,6 +21,7 @@ namespace {
 constexpr std::string_view name = "fuse_regions";
 constexpr std::size_t most_nodes = 192;       // of one region
 constexpr double worth_a_chunk = 32768;       // elements computed that a worker should get at least
+constexpr double enough_tiles = 8;            // for the workers of a small machine
 constexpr double products_an_element = 8;     // multiply-adds that take as long as an element of a loop
 constexpr double small_product = 1e5;         // multiply-adds that no backend cuts
 constexpr double light_weights = 16384;       // elements that each tile of a product may read again
@@ -198,11 +199,15 @@ class Regions {
   [[nodiscard]] std::int64_t tiles_for(std::span<const Ref> nodes) const {
     std::int64_t rows = 0;
     double elements = 0;
+    bool primitives = false;
     for (const Ref& n : nodes) {
       rows = common_rows(*n.node(), rows);
       elements += elements_of(n) + products_of(*n.node()) / products_an_element;
+      primitives |= n->kind == Kind::call || products_of(*n.node()) > 0;
     }
-    const double wanted = std::max(touched(nodes) / tile_bytes(), std::min(64.0, elements / worth_a_chunk));
+    // Each tile calls its primitives anew, so with them only large tiles are made many.
+    const double worth = elements / worth_a_chunk, many = primitives ? std::max(std::min(worth, enough_tiles), worth / enough_tiles) : worth;
+    const double wanted = std::max(touched(nodes) / tile_bytes(), std::min(64.0, many));
     for (std::int64_t t = std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(wanted))); t < rows; ++t)
       if (rows % t == 0) return t;
     return rows;
