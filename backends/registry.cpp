@@ -2,13 +2,14 @@
 #include <array>
 
 #include "backends/loops/backend.h"
+#include "backends/loops/small_product.h"
 #include "backends/onednn/backend.h"
 #include "graph/backend.h"
 
 namespace cotan {
 
 std::span<const Backend* const> backends() {
-  static const std::array<const Backend*, 2> all{&onednn_backend(), &loops::backend()};
+  static const std::array<const Backend*, 3> all{&loops::small_products(), &onednn_backend(), &loops::backend()};
   return all;
 }
 

@@ -43,7 +43,7 @@ std::vector<bool> without_primitives(const Function& f) {
   const Explained e = explain(f, topological(f.results), options);
   std::unordered_set<const Node*> touched;
   for (const ExplainedGroup& g : e.groups)
-    if (g.name == "oneDNN") touched.insert(g.members.begin(), g.members.end());
+    if (g.name == "oneDNN" || g.name == "small products") touched.insert(g.members.begin(), g.members.end());
   for (const Node* n : topological(e.function.results))
     for (const Edge& operand : n->operands())
       if (touched.contains(operand.node)) touched.insert(n);
