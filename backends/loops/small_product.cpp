@@ -228,9 +228,11 @@ std::variant<MatmulForm, Reason> form_of(const Node& node) {
   const double work = static_cast<double>(batch) * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
   if (std::min(m, n) < 2 || std::max({m, n, k}) > most_of_an_extent || work < least_work || work > most_work)
     return Reason{ReasonCode::not_profitable, fmt::format("{} of {}x{}x{}", batch, m, k, n)};
-  // oneDNN 2.6 on one thread: entering the library, packing, and 2 * 30 floating-point operations a cycle.
+  // oneDNN 2.6 on one thread: entering the library, packing, and 2 * 30 floating-point operations a cycle. Which factor stands first must not matter: a graph
+  // that is recorded in another way may order them otherwise, and its bits should be the same.
   const auto batches = static_cast<double>(batch);
-  const double primitive = 1500 + 2 * work / 60 + batches * (static_cast<double>(k * n) + 0.25 * static_cast<double>(m * k));
+  const double packing = static_cast<double>(k * std::min(m, n)) + 0.25 * static_cast<double>(k * std::max(m, n));
+  const double primitive = 1500 + 2 * work / 60 + batches * packing;
   const double loops = cycles_to_start + batches * std::min(cycles(m, n, k), cycles(n, m, k));
   if (loops > primitive) return Reason{ReasonCode::not_profitable, fmt::format("{:.0f} cycles as loops, {:.0f} by a primitive", loops, primitive)};
   return *std::move(form);
