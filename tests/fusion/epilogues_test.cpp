@@ -267,7 +267,7 @@ TEST(Epilogues, ATrainedPerceptronHasNoKernelOfABiasOrAnActivation) {
   })");
   const auto names = kernels(f);
   EXPECT_THAT(names, Contains(HasSubstr("32x160x64, then add, relu")));
-  EXPECT_THAT(names, Contains(HasSubstr("loops matmul 32x64x64, then ")));
+  EXPECT_THAT(names, Contains(HasSubstr("32x64x64, then add, tanh")));
   EXPECT_THAT(names, Contains(HasSubstr("loops matmul 10x64x32, then ")));
   for (const std::string& name : names) {
     EXPECT_THAT(name, Not(HasSubstr(" map add"))) << name;
