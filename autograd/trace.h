@@ -16,6 +16,7 @@
 
 namespace cotan {
 
+// One run of a function, on one thread.
 class Trace {
  public:
   // Calls `body` on stand-ins for such arguments. A backward() in it reaches those that lead to gradients. Throws Error for what the function may not do.

@@ -192,21 +192,28 @@ class Regions {
       rows = common_rows(*n.node(), rows);
       if (rows < 2 || !reads_by_tiles(n.node(), inside)) return false;
     }
-    return touched(nodes) / static_cast<double>(rows) <= 4 * tile_bytes();
+    // Fewer tiles than workers, where there is work for more, would leave some idle.
+    const double workers = std::min<double>(groups_.context().options.grid(), work_of(nodes) / worth_a_chunk);
+    return static_cast<double>(rows) >= workers && touched(nodes) / static_cast<double>(rows) <= 4 * tile_bytes();
+  }
+
+  // In elements of a loop.
+  [[nodiscard]] static double work_of(std::span<const Ref> nodes) {
+    double work = 0;
+    for (const Ref& n : nodes) work += elements_of(n) + products_of(*n.node()) / products_an_element;
+    return work;
   }
 
   // How many tiles: enough for the workers, and small enough for the cache; a divisor of all first dimensions.
   [[nodiscard]] std::int64_t tiles_for(std::span<const Ref> nodes) const {
     std::int64_t rows = 0;
-    double elements = 0;
     bool primitives = false;
     for (const Ref& n : nodes) {
       rows = common_rows(*n.node(), rows);
-      elements += elements_of(n) + products_of(*n.node()) / products_an_element;
       primitives |= n->kind == Kind::call || products_of(*n.node()) > 0;
     }
     // Each tile calls its primitives anew, so with them only large tiles are made many.
-    const double worth = elements / worth_a_chunk, many = primitives ? std::max(std::min(worth, enough_tiles), worth / enough_tiles) : worth;
+    const double worth = work_of(nodes) / worth_a_chunk, many = primitives ? std::max(std::min(worth, enough_tiles), worth / enough_tiles) : worth;
     const double wanted = std::max(touched(nodes) / tile_bytes(), std::min(64.0, many));
     for (std::int64_t t = std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(wanted))); t < rows; ++t)
       if (rows % t == 0) return t;

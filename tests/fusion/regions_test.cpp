@@ -197,6 +197,21 @@ TEST(Regions, AttentionByHeads) {
   expect_right(f, 1e-5);
 }
 
+// Eight rows are eight tiles at most, which would leave half of sixteen workers idle.
+TEST(Regions, FewerTilesThanWorkersAreNotMade) {
+  const Function f = parse_function(R"(func f(x: f32[8,128,1024]) {
+    %0: f32[8,128][i,j] = x[i,j,p]
+    %1: f32[8,128,1024][i,j,k] = %0[i,j]
+    %2: f32[8,128,1024] = div(x, %1)
+    return %2
+  })");
+  CompileOptions options;
+  for (const int threads : {2, 8, 16}) {
+    options.threads = threads;
+    EXPECT_EQ(testing::fused(f, {fusion::fuse_kernels, fusion::fuse_regions}, options).text, threads <= 8 ? "fuse_regions: %1 %3\n" : "") << threads;
+  }
+}
+
 // A composite is cut where its body can be: rows for a softmax along the last dimension, nothing for one along the first.
 TEST(Regions, CompositesThatPrimitivesCompute) {
   constexpr const char* rows = R"(func f(x: f32[256,128], w: f32[128], b: f32[128]) {
