@@ -44,11 +44,11 @@ function noted(element, text) {
 }
 
 const classes = [
-  ['primitive', 'oneDNN primitives'], ['map', 'elementwise loops'], ['sum', 'sums, reductions, scans'], ['region', 'fused regions'],
+  ['primitive', 'products and primitives'], ['map', 'elementwise loops'], ['sum', 'sums, reductions, scans'], ['region', 'fused regions'],
   ['other', 'copies, checks, other'],
 ];
 function classOf(kernel) {
-  if (kernel.name.startsWith('oneDNN')) return 'primitive';
+  if (/^oneDNN|^loops matmul/.test(kernel.name)) return 'primitive';
   if (kernel.name.startsWith('region')) return 'region';
   if (/map|cast|jit/.test(kernel.name)) return 'map';
   if (/sum|reduce|scan|max|min|order|sort/.test(kernel.name)) return 'sum';
@@ -60,7 +60,7 @@ function kernelText(kernel) {
   const rate = kernel.bound === 'none' ? '' :
     `\n${kernel.gflops.toFixed(1)} GFLOP/s, ${kernel.gbs.toFixed(1)} GB/s; ${(100 * kernel.of_roof).toFixed(0)}% of what ${kernel.bound} allows`;
   return `${kernel.name}\n${timeText(kernel.time_us)} (least ${timeText(kernel.min_us)}), ${kernel.chunks} chunks, phase ${kernel.phase}${rate}` +
-    (kernel.lines.length ? '\n' + kernel.lines.join(', ') : '');
+    (kernel.parts.length ? '\nmade of: ' + kernel.parts.join('; ') : '') + (kernel.lines.length ? '\n' + kernel.lines.join(', ') : '');
 }
 
 // Buttons of which one is on.
