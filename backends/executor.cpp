@@ -10,6 +10,7 @@
 
 #include "backends/memory/poison.h"
 #include "backends/parallel/parallel.h"
+#include "backends/parallel/walk.h"
 #include "backends/reference/reference.h"
 #include "graph/plan.h"
 #include "ops/philox.h"
@@ -110,11 +111,12 @@ class CompiledProgram final : public Program {
   // then find their parts of a tensor in the caches of the worker that wrote them, whatever else runs beside them.
   void add_chunks(const std::vector<int>& phase) {
     first_work_.push_back(work_.size());
-    for (std::int64_t owner = 0; owner < plan_.workers; ++owner)
+    const auto workers = static_cast<std::uint64_t>(plan_.workers);
+    for (std::uint64_t owner = 0; owner < workers; ++owner)
       for (int s : phase) {
-        const std::int64_t chunks = plan_.steps[static_cast<std::size_t>(s)].kernel->chunks();
-        const auto share = [&](std::int64_t of) { return (of * chunks + plan_.workers - 1) / plan_.workers; };
-        for (std::int64_t c = share(owner); c < share(owner + 1); ++c) work_.push_back({s, c});
+        const auto chunks = static_cast<std::uint64_t>(plan_.steps[static_cast<std::size_t>(s)].kernel->chunks());
+        const std::uint64_t end = parallel::share_begin(owner + 1, chunks, workers);
+        for (std::uint64_t c = parallel::share_begin(owner, chunks, workers); c < end; ++c) work_.push_back({s, static_cast<std::int64_t>(c)});
       }
     chunks_.push_back(static_cast<std::int64_t>(work_.size() - first_work_.back()));
   }

@@ -17,9 +17,6 @@ std::uint64_t pack(std::uint64_t phase, std::uint64_t low) { return (phase + 1) 
 std::uint64_t tag(std::uint64_t word) { return word >> 32; }
 std::uint64_t low(std::uint64_t word) { return word & kLow; }
 
-// First chunk of `owner`'s share: the least i with floor(i*team/chunks) >= owner.
-std::uint64_t share_begin(std::uint64_t owner, std::uint64_t chunks, std::uint64_t team) { return (owner * chunks + team - 1) / team; }
-
 void relax() {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();

@@ -25,6 +25,9 @@
 
 namespace cotan::parallel {
 
+// First chunk of `owner`'s share of a phase: the least i with floor(i*team/chunks) >= owner.
+[[nodiscard]] constexpr std::uint64_t share_begin(std::uint64_t owner, std::uint64_t chunks, std::uint64_t team) { return (owner * chunks + team - 1) / team; }
+
 class Walk {
  public:
   // Starts a walk of `team` workers (at least 1) over phases whose counts are in [0, 2^32). Only while nobody else uses this object. Seat 0 is the caller's.
