@@ -71,7 +71,7 @@ Attempt compile_way(const Arrangement& at, const Way& way, const Tail& tail, con
   const std::vector<IndexRun>& cut_runs = way.inside.empty() ? way.calls : way.inside;
   const std::int64_t first = cut_runs.empty() ? 1 : cut_runs[0].size;
   const std::int64_t batches = steps_in(way.inside) * steps_in(way.calls), loop = steps_in(at.k_loop);
-  const MatmulCuts cuts = cut_matmul(batches, at.m.size, at.n.size, at.k.size * loop, threads, !tail.ops.empty());
+  const MatmulCuts cuts = cut_matmul(batches, at.m.size, at.n.size, at.k.size * loop, threads, !tail.ops.empty() && !tail.old);
   if (!tail.ops.empty() && !tail.old) {
     const double apart = cut_matmul(batches, at.m.size, at.n.size, at.k.size * loop, threads).cycles + cycles_of_a_loop(batches, at.m.size, at.n.size, threads);
     if (cuts.cycles > apart)

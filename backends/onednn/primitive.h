@@ -13,6 +13,7 @@
 //   primitive             situation                               result                                     mathematics
 //   matmul                NaN or infinity in a or b, 0 * inf      propagates                                 the same
 //   matmul                NaN in c before the call                overwritten; propagates if accumulated      the same
+//   matmul, c += s a b    s is 0, the product is not finite       c                                          NaN
 //   convolution           NaN or infinity inside a window         propagates                                 the same
 //   convolution, jit      infinite factor that meets padding      contributes nothing                        the same
 //   convolution, others   infinite factor that meets padding      forward, backward_weights: may give NaN    contributes nothing

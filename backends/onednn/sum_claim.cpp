@@ -188,6 +188,7 @@ Match match_sum_with(const Ref& node, const Epilogue& epilogue, const BackendOpt
       else if (last || (step.op.kind != PostOpKind::mul && !(step.op.kind == PostOpKind::linear && step.op.beta == 0)) || step.operand == epilogue.updates)
         return Reason{ReasonCode::not_recognised, fmt::format("{} in an update", name_of(step.op.kind))};
     }
+    if (options.strict_nan && steps.size() > 1) return Reason{ReasonCode::nonfinite, "an update by a factor of 0 ignores NaN and infinity"};
     tail.old = static_cast<std::size_t>(epilogue.updates) + 1;
     for (const Edge& e : node->operands())
       if (may_share_memory(Ref(e), epilogue.operands[static_cast<std::size_t>(epilogue.updates) - 1]))

@@ -356,6 +356,17 @@ TEST(Updates, AreLeftWhereTheProductReadsTheOldValue) {
   EXPECT_EQ(none_fused.misses[0].reason.code, ReasonCode::operand_in_use);
 }
 
+TEST(Updates, AreLeftWhereNonfiniteProductsMustReachTheWeight) {
+  CompileOptions options;
+  options.updates = {{0, 2}};
+  options.backends.strict_nan = true;
+  const Fused f = fused(parse_function(update_text()), options);
+  EXPECT_EQ(f.text, "");
+  ASSERT_FALSE(f.misses.empty());
+  EXPECT_EQ(f.misses[0].what, "fuse_updates_into_products");
+  EXPECT_EQ(f.misses[0].reason.code, ReasonCode::nonfinite);
+}
+
 TEST(Updates, AreLeftWhereTheGradientIsReadByOthers) {
   std::string text = update_text();
   text.replace(text.find("return w=%2"), 11, "return w=%2, g=%0");
