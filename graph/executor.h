@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -36,6 +37,8 @@ class PassSwitches {
 
   // Whether a pass runs that is on, or off, unless switched. The last switch decides.
   [[nodiscard]] bool enabled(std::string_view name, bool standard) const;
+  // What the last switch of that very name says, if there is one: for a pass that always runs, and does one thing or the other.
+  [[nodiscard]] std::optional<bool> said(std::string_view name) const;
   // The same, and one more switch.
   [[nodiscard]] PassSwitches with(std::string_view name, bool on) const;
   // The switches as text.

@@ -1,44 +1,56 @@
 #include "graph/passes/composite_cost.h"
 
-#include <array>
+#include <algorithm>
+#include <numeric>
+#include <string_view>
 
 #include "ops/options.h"
 
 namespace cotan::passes {
 namespace {
 
-// Measured on tensors in the second cache (AVX-512, two workers): softmax 64 x 10 and 64 x 128, layer norm 64 x 512, each with its gradient.
 struct Figures {
   std::string_view name;
-  double primitive, inlined;          // cycles an element
-  double primitive_row, inlined_row;  // cycles a row
+  CostTerms primitive, inlined;
 };
 constexpr std::array known = {
-    Figures{"softmax", 2.0, 2.5, 50, 80},
-    Figures{"softmax.vjp", 0.55, 1.3, 32, 63},
-    Figures{"layer_norm", 0.66, 2.6, 0, 0},
-    Figures{"layer_norm.vjp", 2.0, 11, 0, 0},
+    Figures{"softmax", {1500, 50, 2.0, 300, 0.33}, {0, 80, 2.5, 0, 0.2}},
+    Figures{"softmax.vjp", {1500, 32, 0.55, 300, 0.33}, {0, 63, 1.3, 0, 0.2}},
+    Figures{"layer_norm", {1500, 0, 0.66, 300, 0.33}, {0, 0, 2.6, 0, 0.2}},
+    Figures{"layer_norm.vjp", {1500, 0, 2, 300, 0.33}, {0, 0, 11, 0, 0.2}},
 };
-// A loop beside it, on its own and as part of the body's loops: it reads and writes one tensor less there. Cycles an element, and to start it.
-constexpr double loop_alone = 0.33, loop_inside = 0.2, loop_start = 300;
+
+// Below so many elements the work is one worker's: it is done before another has come.
+constexpr double worth_a_worker = 1e4;
+
+double rows_of(const CallSpec& spec, const Shape& shape) {
+  const auto elements = static_cast<double>(shape.elements());
+  if (spec.name.starts_with("batch_norm")) return static_cast<double>(shape[1]);
+  if (const Attribute* dim = spec.attributes.find("dim")) return elements / static_cast<double>(shape[resolve_dim(std::get<std::int64_t>(*dim), shape.rank())]);
+  const Attribute* sizes = spec.attributes.find("normalized_shape");
+  double length = static_cast<double>(shape.back());
+  if (sizes != nullptr)
+    if (const auto& listed = std::get<std::vector<std::int64_t>>(*sizes); !listed.empty())
+      length = static_cast<double>(std::accumulate(listed.begin(), listed.end(), std::int64_t{1}, std::multiplies<>()));
+  return elements / length;
+}
 
 }  // namespace
 
-std::optional<CompositeCost> composite_cost(const Node& call, int neighbours) {
-  const auto& spec = call.as<CallSpec>();
-  for (const Figures& f : known) {
-    if (f.name != spec.name) continue;
-    const Shape& shape = call.operand(0).shape();
-    const auto elements = static_cast<double>(shape.elements());
-    double rows = 0;
-    if (const Attribute* dim = spec.attributes.find("dim"); dim != nullptr && elements > 0) {
-      const std::size_t axis = static_cast<std::size_t>(resolve_dim(std::get<std::int64_t>(*dim), shape.rank()));
-      rows = elements / static_cast<double>(shape[axis]);
-    }
-    return CompositeCost{elements * (f.primitive + neighbours * loop_alone) + rows * f.primitive_row + neighbours * loop_start,
-                         elements * (f.inlined + neighbours * loop_inside) + rows * f.inlined_row};
-  }
-  return std::nullopt;
+CostTerms terms_of(const Node& call, int neighbours, int workers) {
+  const Shape& shape = call.operand(0).shape();
+  const auto elements = static_cast<double>(shape.elements());
+  const double rows = rows_of(call.as<CallSpec>(), shape);
+  const double share = elements < worth_a_worker ? 1 : std::max(std::min<double>(workers, rows), 1.0);
+  return {1, rows / share, elements / share, static_cast<double>(neighbours), neighbours * elements / share};
+}
+
+std::optional<CompositeCost> composite_cost(const Node& call, int neighbours, int workers) {
+  const auto* figures = std::ranges::find(known, call.as<CallSpec>().name, &Figures::name);
+  if (figures == known.end()) return std::nullopt;
+  const CostTerms terms = terms_of(call, neighbours, workers);
+  const auto sum = [&](const CostTerms& constants) { return std::inner_product(terms.begin(), terms.end(), constants.begin(), 0.0); };
+  return CompositeCost{sum(figures->primitive), sum(figures->inlined)};
 }
 
 }  // namespace cotan::passes

@@ -75,7 +75,9 @@ class Inlining {
           note(backends()[b]->name(), recorded, *why);
       return false;
     }
-    const auto cost = composite_cost(*call.node(), neighbours_of(recorded, readers));
+    // The switch, which is how either is had by force: + inlines every call, - those alone that no primitive computes.
+    if (const auto all = context_.options.passes.said("inline_calls")) return !*all;
+    const auto cost = composite_cost(*call.node(), neighbours_of(recorded, readers), context_.options.grid());
     if (!cost) return true;
     const bool claimed = cost->primitive <= cost->inlined;
     note("inline_calls", recorded,
