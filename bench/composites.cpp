@@ -6,6 +6,8 @@
 // For each composite: on how much of the grid the model (graph/passes/composite_cost.cpp) chooses the faster way, and the geometric means of the chosen way's
 // time, the primitive's, and the body's, over the faster one's. `points` prints the grid. `constants` fits the model's constants to what was measured, so that
 // relative errors are small, and prints them as rows of its table. Times are cycles of the clock that the processor counts in chains of additions.
+#include "graph/composites/composites.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -19,7 +21,6 @@
 #include <vector>
 
 #include "autograd/differentiate.h"
-#include "graph/composites/composites.h"
 #include "graph/executor.h"
 #include "graph/passes/composite_cost.h"
 #include "graph/threads.h"
@@ -51,7 +52,7 @@ Case make_case(const std::string& name, const Shape& shape, bool among_loops) {
   const Shape vector{batch ? shape[1] : shape.back()};
   const Ref x = parameter("x", shape), z = parameter("z", shape), w = parameter("w", vector), b = parameter("b", vector), g = parameter("g", shape);
   const auto forward = [&](const Ref& in) {
-    const Ref y = soft ? graph::softmax(in) : batch ? graph::batch_norm_training(in, w, b).y : graph::layer_norm(in, w, b);
+    const Ref y = soft ? graph::softmax(in, {.dim = 1}) : batch ? graph::batch_norm_training(in, w, b).y : graph::layer_norm(in, w, b);
     std::vector<Ref> results;
     for (std::uint32_t r = 0; r < y->result_count(); ++r) results.emplace_back(y.node(), r);
     return results;
@@ -180,6 +181,9 @@ std::vector<Shape> grid(std::string_view name) {
   else
     for (const std::int64_t rows : {16, 64, 256, 1024, 4096})
       for (const std::int64_t length : {8, 32, 128, 512, 1024, 4096}) shapes.push_back({rows, length});
+  if (name.starts_with("softmax"))  // along the second of three
+    for (const std::int64_t length : {8, 32, 128, 512})
+      for (const std::int64_t behind : {8, 64, 1024}) shapes.push_back({16, length, behind});
   std::erase_if(shapes, [](const Shape& s) { return s.elements() > std::int64_t{1} << 21; });
   return shapes;
 }
@@ -194,15 +198,16 @@ void study(const std::string& name, const std::vector<int>& counts, std::string_
         const Point& p = points.emplace_back(measure(c, threads));
         if (what != "points") continue;
         const auto cost = passes::composite_cost(*c.call.node(), c.neighbours, threads);
-        fmt::print("{:24} {:18} {} thread(s) {} loops: primitive {:10.0f} inlined {:10.0f}, ratio {:5.2f}; the model {:10.0f} {:10.0f} {}\n", name, shape.text(),
-                   threads, c.neighbours, p.primitive, p.inlined, p.primitive / p.inlined, cost ? cost->primitive : 0, cost ? cost->inlined : 0,
+        fmt::print("{:24} {:18} {} thread(s) {} loops: primitive {:10.0f} inlined {:10.0f}, ratio {:5.2f}; the model {:10.0f} {:10.0f} {}\n", name,
+                   shape.text(), threads, c.neighbours, p.primitive, p.inlined, p.primitive / p.inlined, cost ? cost->primitive : 0, cost ? cost->inlined : 0,
                    p.chosen_primitive == (p.primitive <= p.inlined) ? "" : "wrong");
       }
   }
   const auto right = std::ranges::count_if(points, [](const Point& p) { return p.chosen_primitive == (p.primitive <= p.inlined); });
   fmt::print("{:24} {:3} points: {:3.0f}% chosen well; over the better way: chosen {:.3f}, primitives {:.3f}, bodies {:.3f}\n", name, points.size(),
-             100.0 * static_cast<double>(right) / static_cast<double>(points.size()), above_the_better(points, [](const Point& p) { return p.chosen_primitive; }),
-             above_the_better(points, [](const Point&) { return true; }), above_the_better(points, [](const Point&) { return false; }));
+             100.0 * static_cast<double>(right) / static_cast<double>(points.size()),
+             above_the_better(points, [](const Point& p) { return p.chosen_primitive; }), above_the_better(points, [](const Point&) { return true; }),
+             above_the_better(points, [](const Point&) { return false; }));
   if (what == "constants") {
     const CostTerms primitive = fit(points, &Point::primitive), inlined = fit(points, &Point::inlined);
     const auto sum = [](const CostTerms& c, const Point& p) {

@@ -1,6 +1,8 @@
 #include "graph/passes/composite_cost.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <numeric>
 #include <string_view>
 
@@ -14,35 +16,43 @@ struct Figures {
   CostTerms primitive, inlined;
 };
 constexpr std::array known = {
-    Figures{"softmax", {1500, 50, 2.0, 300, 0.33}, {0, 80, 2.5, 0, 0.2}},
-    Figures{"softmax.vjp", {1500, 32, 0.55, 300, 0.33}, {0, 63, 1.3, 0, 0.2}},
-    Figures{"layer_norm", {1500, 0, 0.66, 300, 0.33}, {0, 0, 2.6, 0, 0.2}},
-    Figures{"layer_norm.vjp", {1500, 0, 2, 300, 0.33}, {0, 0, 11, 0, 0.2}},
+    Figures{"softmax", {}, {}},        Figures{"softmax.vjp", {}, {}},         Figures{"layer_norm", {}, {}},
+    Figures{"layer_norm.vjp", {}, {}}, Figures{"batch_norm_training", {}, {}}, Figures{"batch_norm_training.vjp", {}, {}},
 };
 
-// Below so many elements the work is one worker's: it is done before another has come.
-constexpr double worth_a_worker = 1e4;
+constexpr double worth_a_worker = 1e4;  // elements below which the work is one worker's: it is done before another has come
+constexpr double far = 1 << 18;         // elements of a tensor that the second cache does not hold, with what else is read
+constexpr double block = 16;            // channels of a batch norm that a primitive is called for
 
-double rows_of(const CallSpec& spec, const Shape& shape) {
+struct Layout {
+  double rows = 1, lines = 0;
+  bool strided = false;
+};
+
+Layout layout_of(const CallSpec& spec, const Shape& shape) {
   const auto elements = static_cast<double>(shape.elements());
-  if (spec.name.starts_with("batch_norm")) return static_cast<double>(shape[1]);
-  if (const Attribute* dim = spec.attributes.find("dim")) return elements / static_cast<double>(shape[resolve_dim(std::get<std::int64_t>(*dim), shape.rank())]);
-  const Attribute* sizes = spec.attributes.find("normalized_shape");
-  double length = static_cast<double>(shape.back());
-  if (sizes != nullptr)
-    if (const auto& listed = std::get<std::vector<std::int64_t>>(*sizes); !listed.empty())
-      length = static_cast<double>(std::accumulate(listed.begin(), listed.end(), std::int64_t{1}, std::multiplies<>()));
-  return elements / length;
+  if (spec.name.starts_with("batch_norm")) {
+    const double lines = static_cast<double>(shape[0] * shape[1]);
+    return {std::ceil(static_cast<double>(shape[1]) / block), lines < elements ? lines : 0, lines == elements};
+  }
+  if (spec.name.starts_with("softmax")) {
+    const std::size_t dim = static_cast<std::size_t>(resolve_dim(spec.attributes.get<std::int64_t>("dim"), shape.rank()));
+    return {elements / static_cast<double>(shape[dim]), 0, dim + 1 < shape.rank()};
+  }
+  const auto sizes = spec.attributes.get<std::vector<std::int64_t>>("normalized_shape");
+  const Shape normalised{std::span<const std::int64_t>(sizes)};
+  return {elements / static_cast<double>(sizes.empty() ? shape.back() : normalised.elements()), 0, false};
 }
 
 }  // namespace
 
 CostTerms terms_of(const Node& call, int neighbours, int workers) {
-  const Shape& shape = call.operand(0).shape();
-  const auto elements = static_cast<double>(shape.elements());
-  const double rows = rows_of(call.as<CallSpec>(), shape);
-  const double share = elements < worth_a_worker ? 1 : std::max(std::min<double>(workers, rows), 1.0);
-  return {1, rows / share, elements / share, static_cast<double>(neighbours), neighbours * elements / share};
+  const Shape shape = call.operand(0).shape();
+  const auto all = static_cast<double>(shape.elements());
+  const Layout layout = layout_of(call.as<CallSpec>(), shape);
+  const double share = all < worth_a_worker ? 1 : std::clamp(layout.rows, 1.0, static_cast<double>(std::max(workers, 1)));
+  const double elements = all / share;
+  return {1, layout.rows / share, layout.lines / share, elements, all > far ? elements : 0, layout.strided ? elements : 0, neighbours * elements};
 }
 
 std::optional<CompositeCost> composite_cost(const Node& call, int neighbours, int workers) {

@@ -9,18 +9,20 @@
 
 namespace cotan::passes {
 
-// What both figures are sums of, each times a constant of the composite and of the side.
+// What both figures are sums of, each times a constant of the composite and of the side. All but the first are those of one worker.
 enum class CostTerm : std::uint8_t {
   call,                // 1: entering what computes it
-  rows,                // what is reduced at once: rows of a softmax or a layer norm, channels of a batch norm; those of one worker
-  elements,            // those of one worker
-  neighbours,          // loops of the call's shape right before and behind it: what they cost to start
-  neighbour_elements,  // their elements, of one worker
+  rows,                // what the primitive works on at once: rows of a softmax or a layer norm, blocks of sixteen channels of a batch norm
+  lines,               // pieces of a batch norm's channels that lie together in memory, a channel of one image each
+  elements,            // of the tensor
+  far_elements,        // the same, of tensors that the second cache does not hold
+  strided_elements,    // the same, where entries that are reduced together lie apart in memory
+  neighbour_elements,  // of the loops of the call's shape right before and behind it
 };
-inline constexpr std::size_t cost_terms = 5;
+inline constexpr std::size_t cost_terms = 7;
 using CostTerms = std::array<double, cost_terms>;
 
-// The terms of a call of a composite that a primitive knows. `workers`: how many the work is cut for.
+// The terms of a call of a composite that has figures. `workers`: how many the work is cut for.
 [[nodiscard]] CostTerms terms_of(const Node& call, int neighbours, int workers);
 
 // Cycles, from its start to its end, of the call and the loops around it.
