@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "graph/builder.h"
+#include "graph/composites/closed_gradients.h"
 #include "graph/passes/composite_cost.h"
 #include "graph/passes/passes.h"
 
@@ -95,12 +96,15 @@ class Inlining {
     if (!known) context_.misses.push_back({std::string(what), positions[0], std::move(reason)});
   }
 
-  // The call's results from its body, on these operands.
+  // The call's results on these operands: in closed form, or from its body.
   std::vector<Ref> inlined(const Ref& call, std::span<const Ref> operands) {
-    const auto body = call->as<CallSpec>().body;
-    std::vector<std::pair<Ref, Ref>> bound;
-    for (std::size_t k = 0; k < operands.size(); ++k) bound.emplace_back(body->parameters[k], operands[k]);
-    std::vector<Ref> results = graph::substitute(body->results, bound);
+    const auto& spec = call->as<CallSpec>();
+    std::vector<Ref> results = graph::closed_gradient(spec, operands);
+    if (results.empty()) {
+      std::vector<std::pair<Ref, Ref>> bound;
+      for (std::size_t k = 0; k < operands.size(); ++k) bound.emplace_back(spec.body->parameters[k], operands[k]);
+      results = graph::substitute(spec.body->results, bound);
+    }
     for (const Ref& r : results) context_.positions.replaced(*call.node(), r);
     return results;
   }

@@ -38,7 +38,7 @@ TEST(Composites, BothFiguresAreInTheReport) {
   ASSERT_EQ(misses.size(), 1U);
   EXPECT_EQ(order[static_cast<std::size_t>(misses[0].node)]->kind, Kind::call);
   EXPECT_EQ(misses[0].reason.code, ReasonCode::not_profitable);
-  const auto cost = passes::composite_cost(*order[static_cast<std::size_t>(misses[0].node)], 2);
+  const auto cost = passes::composite_cost(*order[static_cast<std::size_t>(misses[0].node)], 2, 1);
   ASSERT_TRUE(cost);
   EXPECT_EQ(misses[0].reason.detail, fmt::format("softmax: {:.0f} cycles by a primitive, {:.0f} inlined", cost->primitive, cost->inlined));
   EXPECT_THAT(program->report().kernels[1].name, HasSubstr("oneDNN softmax"));
@@ -51,7 +51,7 @@ TEST(Composites, NeighboursCount) {
   const auto expected = [](const Function& f, int neighbours) {
     for (const Node* n : topological(f.results)) {
       if (n->kind != Kind::call) continue;
-      const auto cost = passes::composite_cost(*n, neighbours);
+      const auto cost = passes::composite_cost(*n, neighbours, 1);
       return fmt::format("softmax: {:.0f} cycles by a primitive, {:.0f} inlined", cost->primitive, cost->inlined);
     }
     return std::string();
@@ -66,7 +66,7 @@ TEST(Composites, ManyLoopsAroundMakeInliningCheaper) {
   const Function f = softmax("mul(x, z)", "mul(%1, z)");
   for (const Node* n : topological(f.results)) {
     if (n->kind != Kind::call) continue;
-    const auto none = passes::composite_cost(*n, 0), many = passes::composite_cost(*n, 20);
+    const auto none = passes::composite_cost(*n, 0, 1), many = passes::composite_cost(*n, 20, 1);
     EXPECT_LT(none->primitive, none->inlined);
     EXPECT_GT(many->primitive, many->inlined);
   }
