@@ -69,4 +69,10 @@ std::optional<CompositeCost> composite_cost(const Node& call, int neighbours, in
   return CompositeCost{sum(figures->primitive), sum(figures->inlined)};
 }
 
+bool by_primitive(const Node& call, int neighbours, const CompileOptions& options, std::optional<CompositeCost>& cost) {
+  if (const auto all_inlined = options.passes.said("inline_calls")) return !*all_inlined;
+  cost = composite_cost(call, neighbours, options.grid());
+  return !cost || cost->primitive <= cost->inlined;
+}
+
 }  // namespace cotan::passes

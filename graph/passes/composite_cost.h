@@ -5,6 +5,7 @@
 #include <array>
 #include <optional>
 
+#include "graph/executor.h"
 #include "graph/node.h"
 
 namespace cotan::passes {
@@ -33,5 +34,9 @@ struct CompositeCost {
 
 // The cost of a call that a backend would claim; nothing where no figures are known. `neighbours`: loops of the call's shape right before and behind it.
 [[nodiscard]] std::optional<CompositeCost> composite_cost(const Node& call, int neighbours, int workers);
+
+// Whether a primitive is to compute a call that a backend would claim, or its body in loops: as the switch of inline_calls says (+ the body, - the primitive),
+// or else by cost, which is then in `cost` where figures are known.
+[[nodiscard]] bool by_primitive(const Node& call, int neighbours, const CompileOptions& options, std::optional<CompositeCost>& cost);
 
 }  // namespace cotan::passes

@@ -76,11 +76,9 @@ class Inlining {
           note(backends()[b]->name(), recorded, *why);
       return false;
     }
-    // The switch, which is how either is had by force: + inlines every call, - those alone that no primitive computes.
-    if (const auto all = context_.options.passes.said("inline_calls")) return !*all;
-    const auto cost = composite_cost(*call.node(), neighbours_of(recorded, readers), context_.options.grid());
-    if (!cost) return true;
-    const bool claimed = cost->primitive <= cost->inlined;
+    std::optional<CompositeCost> cost;
+    const bool claimed = by_primitive(*call.node(), neighbours_of(recorded, readers), context_.options, cost);
+    if (!cost) return claimed;
     note("inline_calls", recorded,
          {ReasonCode::not_profitable, fmt::format("{}: {:.0f} cycles by a primitive, {:.0f} inlined{}", call->as<CallSpec>().name, cost->primitive,
                                                   cost->inlined, claimed ? "" : ", so no primitive")});

@@ -72,7 +72,7 @@ TEST_P(PassesPage, ShowsWhatItDoes) {
   EXPECT_EQ(to_text(f), before);
   CompileOptions options;
   options.passes = PassSwitches("-all");
-  if (name != "inline_calls") options.passes = options.passes.with(name, true);  // which has no switch
+  if (name != "inline_calls") options.passes = options.passes.with(name, true);  // which always runs
   options.updates = updates_of(f);
   const std::vector<Node*> order = topological(f.results);
   Positions positions(order);

@@ -1,8 +1,12 @@
 // Composites by a primitive or inlined: the two figures, and where they are reported.
+#include "graph/composites/composites.h"
+
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 
 #include <algorithm>
 
+#include "autograd/differentiate.h"
 #include "graph/passes/composite_cost.h"
 #include "tests/fusion/fused.h"
 
@@ -63,12 +67,97 @@ TEST(Composites, NeighboursCount) {
 }
 
 TEST(Composites, ManyLoopsAroundMakeInliningCheaper) {
-  const Function f = softmax("mul(x, z)", "mul(%1, z)");
-  for (const Node* n : topological(f.results)) {
-    if (n->kind != Kind::call) continue;
-    const auto none = passes::composite_cost(*n, 0, 1), many = passes::composite_cost(*n, 20, 1);
-    EXPECT_LT(none->primitive, none->inlined);
-    EXPECT_GT(many->primitive, many->inlined);
+  const Ref x = graph::parameter("x", f32, {256, 512}), w = graph::parameter("w", f32, {512});
+  const Ref call = graph::layer_norm(x, w, w);
+  const auto none = passes::composite_cost(*call.node(), 0, 1), many = passes::composite_cost(*call.node(), 20, 1);
+  EXPECT_LT(none->primitive, none->inlined);
+  EXPECT_GT(many->primitive, many->inlined);
+}
+
+// A composite and its gradient by all its operands, each with its own choice.
+Function with_gradient(std::string_view name, const Shape& shape) {
+  const auto input = [](const char* of, const Shape& s) { return graph::parameter(of, f32, s); };
+  const Shape vector{name == "layer_norm" ? shape.back() : shape[1]};
+  const Ref x = input("x", shape), w = input("w", vector), b = input("b", vector), g = input("g", shape);
+  const bool plain = name == "softmax";
+  const Ref y = plain ? graph::softmax(x) : name == "layer_norm" ? graph::layer_norm(x, w, b) : graph::batch_norm_training(x, w, b).y;
+  const std::vector<Ref> wrt = plain ? std::vector{x} : std::vector{x, w, b};
+  const Ref outputs[] = {y}, seeds[] = {g};
+  Function f{"f", wrt, vjp(outputs, seeds, wrt), {}};
+  f.parameters.push_back(g);
+  f.results.push_back(y);
+  return f;
+}
+
+ProgramReport report_of(const Function& f, const std::string& passes = "") {
+  CompileOptions options;
+  options.passes = PassSwitches(passes);
+  return compile_program(f, topological(f.results), options)->report();
+}
+
+// "softmax by a primitive, softmax.vjp inlined": what became of the calls, as the report has it.
+std::string choices(const Function& f) {
+  std::vector<std::string> texts;
+  for (const MissReport& m : about_calls(report_of(f))) {
+    const std::string& detail = m.reason.detail;
+    texts.push_back(detail.substr(0, detail.find(':')) + (detail.ends_with("so no primitive") ? " inlined" : " by a primitive"));
+  }
+  std::sort(texts.begin(), texts.end());
+  return fmt::format("{}", fmt::join(texts, ", "));
+}
+
+bool has_primitives(const ProgramReport& report) {
+  return std::any_of(report.kernels.begin(), report.kernels.end(), [](const KernelReport& k) {
+    const auto is_one = [](const std::string& name) { return name.find("oneDNN") != std::string::npos; };
+    return is_one(k.name) || std::any_of(k.parts.begin(), k.parts.end(), is_one);
+  });
+}
+
+// What bench/composites measures as the faster one by more than a quarter.
+TEST(Composites, TheFasterWayIsChosen) {
+  EXPECT_EQ(choices(with_gradient("layer_norm", {256, 512})), "layer_norm by a primitive, layer_norm.vjp by a primitive");
+  EXPECT_THAT(choices(with_gradient("layer_norm", {16, 32})), HasSubstr("layer_norm inlined"));
+  EXPECT_THAT(choices(with_gradient("softmax", {256, 32})), HasSubstr("softmax by a primitive"));
+  EXPECT_THAT(choices(with_gradient("softmax", {16, 8})), HasSubstr("softmax.vjp inlined"));
+  EXPECT_THAT(choices(with_gradient("softmax", {256, 1024})), HasSubstr("softmax.vjp by a primitive"));
+  EXPECT_EQ(choices(with_gradient("batch_norm_training", {64, 512})), "batch_norm_training inlined, batch_norm_training.vjp inlined");
+  EXPECT_THAT(choices(with_gradient("batch_norm_training", {64, 16, 7, 7})), HasSubstr("batch_norm_training by a primitive"));
+  EXPECT_THAT(choices(with_gradient("batch_norm_training", {8, 64, 28, 28})), HasSubstr("batch_norm_training inlined"));
+}
+
+// Values do not depend on the choice, beyond rounding.
+TEST(Composites, EitherWayIsRight) {
+  for (const auto& [name, shape] : {std::pair<std::string, Shape>{"softmax", {16, 8}},
+                                    {"layer_norm", {16, 32}},
+                                    {"layer_norm", {40, 72}},
+                                    {"batch_norm_training", {64, 48}},
+                                    {"batch_norm_training", {16, 20, 7, 7}}}) {
+    SCOPED_TRACE(name + shape.text());
+    const Function f = with_gradient(name, shape);
+    const auto inputs = numbers(f);
+    const auto want = reference::evaluate(f, inputs, {.exact = true});
+    for (const char* passes : {"", "+inline_calls", "-inline_calls"}) {
+      CompileOptions options;
+      options.passes = PassSwitches(passes);
+      const auto got = run_compiled(f, inputs, options);
+      for (std::size_t r = 0; r < want.size(); ++r)
+        EXPECT_TRUE(none(differences(fmt::format("result {} with {}", r, passes), got[r].values, want[r].values, 2e-5)));
+    }
+  }
+}
+
+TEST(Composites, TheSwitchForcesEither) {
+  for (const auto& [name, shape] : {std::pair<std::string, Shape>{"softmax", {16, 8}},
+                                    {"layer_norm", {256, 512}},
+                                    {"batch_norm_training", {64, 512}},
+                                    {"batch_norm_training", {16, 20, 7, 7}}}) {
+    const Function f = with_gradient(name, shape);
+    const ProgramReport inlined = report_of(f, "+inline_calls"), primitives = report_of(f, "-inline_calls");
+    EXPECT_FALSE(has_primitives(inlined)) << name;
+    EXPECT_TRUE(has_primitives(primitives)) << name;
+    EXPECT_TRUE(about_calls(inlined).empty() && about_calls(primitives).empty()) << name;
+    EXPECT_FALSE(about_calls(report_of(f, "+all")).empty()) << name;
+    EXPECT_FALSE(about_calls(report_of(f, "-all")).empty()) << name;
   }
 }
 
