@@ -181,9 +181,6 @@ std::vector<Shape> grid(std::string_view name) {
   else
     for (const std::int64_t rows : {16, 64, 256, 1024, 4096})
       for (const std::int64_t length : {8, 32, 128, 512, 1024, 4096}) shapes.push_back({rows, length});
-  if (name.starts_with("softmax"))  // along the second of three
-    for (const std::int64_t length : {8, 32, 128, 512})
-      for (const std::int64_t behind : {8, 64, 1024}) shapes.push_back({16, length, behind});
   std::erase_if(shapes, [](const Shape& s) { return s.elements() > std::int64_t{1} << 21; });
   return shapes;
 }

@@ -12,42 +12,45 @@ namespace cotan::passes {
 namespace {
 
 // Measured by bench/composites.cpp, which prints these rows: `composites all 0 constants`. AVX-512, one worker and two; cycles for each of a call's terms.
-// Of the order of CostTerm: call, rows, lines, elements, far, strided, neighbours' elements.
+// In the order of CostTerm: call, rows, short rows, lines, elements, far, strided, neighbours' elements.
 struct Figures {
   std::string_view name;
   CostTerms primitive, inlined;
 };
 constexpr std::array known = {
-    Figures{"softmax", {2.5e+03, 10, 0, 2.81, 0.21, 0, 0.348}, {4.34e+03, 3.3, 0, 3.26, 0.132, 0, 0.567}},
-    Figures{"softmax.vjp", {2.2e+03, 6.82, 0, 0.701, 0.192, 0.488, 0.597}, {995, 5.12, 0, 1.5, 0.532, 0, 0.337}},
-    Figures{"layer_norm", {3.56e+03, 21, 0, 0.789, 0.106, 0, 0.715}, {1.89e+03, 37.2, 0, 1.55, 0.566, 0, 0.448}},
-    Figures{"layer_norm.vjp", {4.31e+03, 20.2, 0, 1.75, 0.255, 0, 0.689}, {1.86e+03, 66.7, 0, 3.09, 1.59, 0, 0.466}},
-    Figures{"batch_norm_training", {2.28e+03, 3.91e+03, 23.1, 2.64, 0.956, 2.03, 0.724}, {1.87e+03, 0, 220, 1.01, 0.585, 0.799, 0.432}},
-    Figures{"batch_norm_training.vjp", {928, 6.13e+03, 22.5, 3.3, 1.5, 1.65, 0.679}, {2.38e+03, 0, 321, 1.2, 1.22, 1.17, 0.402}},
+    Figures{"softmax", {1.67e+03, 25.1, 34, 0, 1.98, 0.109, 0, 0.791}, {1.87e+03, 29.1, 0, 0, 2.09, 0.169, 0, 0.375}},
+    Figures{"softmax.vjp", {1.81e+03, 18.2, 10.2, 0, 0.571, 0.0543, 0, 0.532}, {915, 4.93, 8.03, 0, 1.36, 0.294, 0, 0.259}},
+    Figures{"layer_norm", {3.73e+03, 20.6, 0, 0, 0.691, 0.0111, 0, 0.619}, {2.25e+03, 14.7, 22.9, 0, 1.54, 0.158, 0, 0.347}},
+    Figures{"layer_norm.vjp", {4.57e+03, 0.809, 23.4, 0, 1.74, 0, 0, 0.631}, {2.43e+03, 9.53, 68.2, 0, 3.31, 0.844, 0, 0.324}},
+    Figures{"batch_norm_training", {2.45e+03, 3.84e+03, 0, 20.9, 2.73, 0.634, 1.9, 0.579}, {2.04e+03, 0, 0, 203, 0.655, 0.445, 1.04, 0.308}},
+    Figures{"batch_norm_training.vjp", {1.56e+03, 5.59e+03, 0, 22.7, 3.23, 1.25, 1.4, 0.622}, {2.43e+03, 0, 0, 263, 0.713, 0.864, 1.35, 0.401}},
 };
 
 constexpr double worth_a_worker = 1e4;  // elements below which the work is one worker's: it is done before another has come
 constexpr double far = 1 << 18;         // elements of a tensor that the second cache does not hold, with what else is read
 constexpr double block = 16;            // channels of a batch norm that a primitive is called for
 
+// What a call's terms depend on beside the number of elements.
 struct Layout {
-  double rows = 1, lines = 0;
+  double rows = 1, short_rows = 0, lines = 0;
   bool strided = false;
 };
+
+Layout of_rows(double rows, double length) { return {rows, length < 32 ? rows : 0, 0, false}; }
 
 Layout layout_of(const CallSpec& spec, const Shape& shape) {
   const auto elements = static_cast<double>(shape.elements());
   if (spec.name.starts_with("batch_norm")) {
-    const double lines = static_cast<double>(shape[0] * shape[1]);
-    return {std::ceil(static_cast<double>(shape[1]) / block), lines < elements ? lines : 0, lines == elements};
+    const auto lines = static_cast<double>(shape[0] * shape[1]);
+    return {std::ceil(static_cast<double>(shape[1]) / block), 0, lines < elements ? lines : 0, lines == elements};
   }
-  if (spec.name.starts_with("softmax")) {
-    const std::size_t dim = static_cast<std::size_t>(resolve_dim(spec.attributes.get<std::int64_t>("dim"), shape.rank()));
-    return {elements / static_cast<double>(shape[dim]), 0, dim + 1 < shape.rank()};
+  double length = static_cast<double>(shape.back());
+  if (const Attribute* dim = spec.attributes.find("dim")) {
+    length = static_cast<double>(shape[static_cast<std::size_t>(resolve_dim(std::get<std::int64_t>(*dim), shape.rank()))]);
+  } else if (const auto sizes = spec.attributes.get<std::vector<std::int64_t>>("normalized_shape"); !sizes.empty()) {
+    length = static_cast<double>(Shape{std::span<const std::int64_t>(sizes)}.elements());
   }
-  const auto sizes = spec.attributes.get<std::vector<std::int64_t>>("normalized_shape");
-  const Shape normalised{std::span<const std::int64_t>(sizes)};
-  return {elements / static_cast<double>(sizes.empty() ? shape.back() : normalised.elements()), 0, false};
+  return of_rows(elements / length, length);
 }
 
 }  // namespace
@@ -58,7 +61,8 @@ CostTerms terms_of(const Node& call, int neighbours, int workers) {
   const Layout layout = layout_of(call.as<CallSpec>(), shape);
   const double share = all < worth_a_worker ? 1 : std::clamp(layout.rows, 1.0, static_cast<double>(std::max(workers, 1)));
   const double elements = all / share;
-  return {1, layout.rows / share, layout.lines / share, elements, all > far ? elements : 0, layout.strided ? elements : 0, neighbours * elements};
+  return {1,        layout.rows / share,      layout.short_rows / share,     layout.lines / share,
+          elements, all > far ? elements : 0, layout.strided ? elements : 0, neighbours * elements};
 }
 
 std::optional<CompositeCost> composite_cost(const Node& call, int neighbours, int workers) {

@@ -14,13 +14,14 @@ namespace cotan::passes {
 enum class CostTerm : std::uint8_t {
   call,                // 1: entering what computes it
   rows,                // what the primitive works on at once: rows of a softmax or a layer norm, blocks of sixteen channels of a batch norm
+  short_rows,          // rows of less than 32 entries, which a primitive pads
   lines,               // pieces of a batch norm's channels that lie together in memory, a channel of one image each
   elements,            // of the tensor
   far_elements,        // the same, of tensors that the second cache does not hold
   strided_elements,    // the same, where entries that are reduced together lie apart in memory
   neighbour_elements,  // of the loops of the call's shape right before and behind it
 };
-inline constexpr std::size_t cost_terms = 7;
+inline constexpr std::size_t cost_terms = 8;
 using CostTerms = std::array<double, cost_terms>;
 
 // The terms of a call of a composite that has figures. `workers`: how many the work is cut for.
