@@ -89,6 +89,11 @@ enum class PostOpKind : std::uint8_t {
          kind != PostOpKind::min;
 }
 
+// Whether the result has the bits of a loop that does the same to a number.
+[[nodiscard]] constexpr bool rounded_as_in_loops(PostOpKind kind) {
+  return kind == PostOpKind::relu || kind == PostOpKind::abs || kind == PostOpKind::clip || reads_tensor(kind);
+}
+
 // One of the steps between the sum of products and the store.
 struct PostOp {
   PostOpKind kind = PostOpKind::linear;
