@@ -48,13 +48,22 @@ double products_of(const Node& n) {
   return points;
 }
 
+bool is_forward_convolution(const Node& n) {
+  if (products_of(n) == 0) return false;
+  const SumForm form = recognise(n);
+  const auto* convolution = std::get_if<ConvolutionForm>(&form);
+  return convolution != nullptr && convolution->output == ConvolutionOutput::result;
+}
+
 class Regions {
  public:
   explicit Regions(Groups& groups) : groups_(groups) {}
 
   void run() {
-    for (const Group& g : groups_.all())
+    for (const Group& g : groups_.all()) {
       for (const Ref& r : g.claim.results) stored_.insert(r.node());
+      for (const Ref& partner : g.claim.wants) wanted_.insert(partner.node());
+    }
     grow(false);
     grow(true);
     for (std::size_t g = 0; g < groups_.all().size(); ++g)
@@ -68,28 +77,48 @@ class Regions {
   [[nodiscard]] bool joins(int group) {
     if (group < 0) return false;
     const Group& g = groups_[group];
-    if (g.nodes.empty() || !g.claim.wants.empty() || g.claim.extra) return false;
+    if (g.nodes.empty() || !g.claim.wants.empty()) return false;
+    // Memory that a kernel makes for another one is cut as that other one is.
+    if (g.claim.extra && std::ranges::any_of(g.nodes, [&](const Ref& n) { return wanted_.contains(n.node()); })) return false;
     if (g.fusion == name) return true;
     // New values of parameters are written in place by loops of their own.
     const CompileOptions& options = groups_.context().options;
     for (const Update& u : options.updates)
       if (groups_.of(groups_.function().results[static_cast<std::size_t>(u.result)].node()) == group) return false;
     const bool loops = g.claim.loop || g.backend == backends().back();
-    // Primitives may round in another way where they are called for other rows, and what fusions made of several nodes brings its own order.
-    if (!loops && (g.backend == nullptr || options.reproducible)) return false;
+    // What fusions made of several nodes brings its own order, and primitives may round in another way where they are called for other rows.
+    if (!loops && (g.backend == nullptr || (options.reproducible && !std::ranges::all_of(g.nodes, rounds_alike)))) return false;
     return std::all_of(g.nodes.begin(), g.nodes.end(), [&](const Ref& n) { return n->kind != Kind::leaf && (loops || may_be_cut(*n.node())); });
   }
 
-  // Whether a primitive does no more in all when it is called for a tile at a time: a composite, or a product of matrices that packs no large operand for each
-  // tile. Convolutions would reorder their weights again and again.
+  // Whether a primitive gives each image the same bits in a tile as among all: forward convolutions and poolings compute one image after the other.
+  [[nodiscard]] static bool rounds_alike(const Ref& n) {
+    if (n->kind == Kind::map || n->kind == Kind::cast || n->kind == Kind::reduce) return true;
+    return n->kind == Kind::sum && (is_forward_convolution(*n.node()) || n->as<SumSpec>().factors.size() == 1);
+  }
+
+  // Whether a primitive does no more in all when it is called for a tile at a time: a composite, a product of matrices that packs no large operand for each
+  // tile, or a convolution whose weights lie as it wants them.
   [[nodiscard]] bool may_be_cut(const Node& n) {
     const double products = products_of(n);
     if (products == 0) return true;
-    if (!std::holds_alternative<MatmulForm>(recognise(n))) return false;
+    const bool convolution = is_forward_convolution(n);
+    if (!convolution && !std::holds_alternative<MatmulForm>(recognise(n))) return false;
     if (small_) return products <= small_product;
     for (std::size_t k = 0; k < n.operand_count; ++k)
-      if (accesses(&n)[k] != TileAccess::tile && elements_of(n.operand(k)) > light_weights) return false;
+      if (accesses(&n)[k] != TileAccess::tile && elements_of(n.operand(k)) > light_weights && !(convolution && lies_as_wanted(n, k))) return false;
     return true;
+  }
+
+  // Whether no backend would bring a convolution's weights into blocks first, and a worker's cache holds them from tile to tile.
+  [[nodiscard]] bool lies_as_wanted(const Node& n, std::size_t operand) {
+    if (bytes_of(n.operand(operand)) > tile_bytes()) return false;
+    if (!std::get<ConvolutionForm>(recognise(n)).groups.empty()) return false;  // blocks of groups are no layout of a graph's
+    auto [it, fresh] = wishes_.try_emplace(&n);
+    if (fresh)
+      for (const Backend* backend : backends())
+        if (it->second.empty()) it->second = backend->blockings(Ref(const_cast<Node*>(&n)), groups_.context().options.backends);
+    return it->second.empty() || it->second[operand + 1].empty();
   }
 
   // `small`: groups that together are too little work to be cut.
@@ -142,7 +171,7 @@ class Regions {
     for (const Ref& n : nodes) {
       if (stored_.contains(n.node())) bytes += bytes_of(n);
       for (const Edge& e : n->operands())
-        if (groups_.of(e.node) < 0 || stored_.contains(e.node)) bytes += bytes_of(Ref(e)) / 2;
+        if (groups_.of(e.node) < 0 || stored_.contains(e.node)) bytes += bytes_of(memory_of(Ref(e))) / 2;
     }
     return bytes;
   }
@@ -266,9 +295,15 @@ class Regions {
     // Stands for an operand that the primitive does not read.
     [[nodiscard]] Ref unread(const Ref& r, TileAccess access) const { return graph::fill(0, r.dtype(), shape_of(r, access)); }
 
+    // A view that repeats a smaller tensor, such as a bias along images. The tile looks at that tensor itself: primitives know a bias by it.
+    [[nodiscard]] bool repeats_within_a_tile(const Ref& r) const {
+      if (tiles_ == 1 || r->kind != Kind::sum || !is_view(*r.node()) || bytes_of(r->operand(0)) >= bytes_of(r)) return false;
+      return tile_accesses(*r.node())[0] != TileAccess::other;
+    }
+
     Ref operand(const Ref& r, TileAccess access) {
       if (auto found = made_.find(r.edge()); found != made_.end()) return found->second;
-      if (regions_.leads_inside(r.node(), inside_)) {  // a view
+      if (regions_.leads_inside(r.node(), inside_) || (access == TileAccess::tile && repeats_within_a_tile(r))) {  // a view
         make(r);
         return made_.at(r.edge());
       }
@@ -341,7 +376,9 @@ class Regions {
   Groups& groups_;
   bool small_ = false;
   std::unordered_set<const Node*> stored_;  // values that a step writes before there are regions
+  std::unordered_set<const Node*> wanted_;  // whose kernels' extra memory others read
   std::unordered_map<const Node*, std::vector<TileAccess>> accesses_;
+  std::unordered_map<const Node*, std::vector<Blocking>> wishes_;
 };
 
 }  // namespace
