@@ -78,8 +78,6 @@ class Regions {
     if (group < 0) return false;
     const Group& g = groups_[group];
     if (g.nodes.empty() || !g.claim.wants.empty()) return false;
-    // Memory that a kernel makes for another one is cut as that other one is.
-    if (g.claim.extra && std::ranges::any_of(g.nodes, [&](const Ref& n) { return wanted_.contains(n.node()); })) return false;
     if (g.fusion == name) return true;
     // New values of parameters are written in place by loops of their own.
     const CompileOptions& options = groups_.context().options;
@@ -251,6 +249,18 @@ class Regions {
 
   // ---- the kernel
 
+  // What the node's primitive makes for other kernels, if they want it.
+  [[nodiscard]] std::optional<ExtraResult> extra_of(const Ref& n) const {
+    if (!wanted_.contains(n.node())) return std::nullopt;
+    for (std::size_t b = 0; b < backends().size(); ++b) {
+      const auto* claim = std::get_if<Claim>(&groups_.context().claims.match(n, b));
+      if (claim == nullptr) continue;
+      if (!claim->extra) return std::nullopt;
+      return ExtraResult{n, *claim->extra, backends()[b]};
+    }
+    return std::nullopt;
+  }
+
   struct Port {
     Ref outside;
     TileAccess access = TileAccess::tile;
@@ -261,7 +271,13 @@ class Regions {
   class TileFunction {
    public:
     TileFunction(const Regions& regions, int group, std::int64_t tiles) : regions_(regions), inside_{group}, tiles_(tiles) {
-      for (const Ref& n : regions.groups_[group].nodes) make(n);
+      for (const Ref& n : regions.groups_[group].nodes) {
+        make(n);
+        if (const auto extra = regions.extra_of(n)) {
+          extras.push_back(*extra);
+          extra_nodes.push_back(made_.at(n.edge()));
+        }
+      }
       for (const Ref& n : regions.groups_[group].nodes)
         for (std::uint32_t r = 0; r < n->result_count(); ++r)
           if (const Ref result(n.node(), r); regions.groups_.read_outside(result, inside_)) {
@@ -275,6 +291,8 @@ class Regions {
     Function function;
     std::vector<Port> ports;
     std::vector<Ref> results;
+    std::vector<ExtraResult> extras;  // of the whole region
+    std::vector<Ref> extra_nodes;     // whose extra memory they are, in a tile
 
    private:
     void make(const Ref& n) {
@@ -339,8 +357,8 @@ class Regions {
     for (const Port& p : tile.ports) claim.inputs.push_back(p.outside);
     claim.results = tile.results;
     const CompileOptions& options = groups_.context().options;
-    claim.compile = [function = tile.function, ports = tile.ports, tiles, options, count = nodes.size()](std::span<const View> in, std::span<const View> out,
-                                                                                                         int) {
+    claim.compile = [function = tile.function, extras = tile.extra_nodes, ports = tile.ports, tiles, options, count = nodes.size()](
+                        std::span<const View> in, std::span<const View> out, int) {
       CompileOptions inner = options;
       inner.threads = 1;
       inner.updates.clear();
@@ -364,13 +382,17 @@ class Regions {
         steps.output_steps.push_back(whole / tiles);
         bytes += static_cast<double>(whole);
       }
-      Plan plan = lower_tile(function, views, inner);
+      Plan plan = lower_tile(function, extras, views, inner);
+      for (std::size_t r = 0; r < out.size(); ++r)
+        if (r >= plan.result_buffers.size() ||
+            static_cast<std::int64_t>(plan.buffers[static_cast<std::size_t>(plan.result_buffers[r])].bytes) != steps.output_steps[r])
+          return Made{nullptr, {ReasonCode::primitive_refused, "a tile's kernel that does not make its part of what the whole's makes for others"}};
       const std::size_t kernels = plan.steps.size();
       return Made{
           make_region_kernel(fmt::format("region of {} nodes, {} kernels, {} tiles", count, kernels, tiles), std::move(plan), std::move(steps), tiles, bytes),
           {}};
     };
-    groups_.reclaim(group, std::move(claim), name);
+    groups_.reclaim(group, std::move(claim), name, nullptr, tile.extras);
   }
 
   Groups& groups_;
