@@ -63,6 +63,9 @@ class Regions {
     for (const Group& g : groups_.all()) {
       for (const Ref& r : g.claim.results) stored_.insert(r.node());
       for (const Ref& partner : g.claim.wants) wanted_.insert(partner.node());
+      if (g.claim.loop || g.backend == nullptr || g.backend == backends().back()) continue;
+      for (const Ref& n : g.nodes)
+        if (products_of(*n.node()) > 0) primitives_.insert(n.node());
     }
     grow(false);
     grow(true);
@@ -234,13 +237,15 @@ class Regions {
   // How many tiles: enough for the workers, and small enough for the cache; a divisor of all first dimensions.
   [[nodiscard]] std::int64_t tiles_for(std::span<const Ref> nodes) const {
     std::int64_t rows = 0;
-    bool primitives = false;
+    bool primitives = false, convolutions = false;
     for (const Ref& n : nodes) {
       rows = common_rows(*n.node(), rows);
       primitives |= n->kind == Kind::call || products_of(*n.node()) > 0;
+      convolutions |= is_forward_convolution(*n.node());
     }
-    // Each tile calls its primitives anew, so with them only large tiles are made many.
-    const double worth = work_of(nodes) / worth_a_chunk, many = primitives ? std::max(std::min(worth, enough_tiles), worth / enough_tiles) : worth;
+    // Each tile calls its primitives anew, so with them only large tiles are made many; a convolution's weights come from the second cache for each tile.
+    const double worth = work_of(nodes) / worth_a_chunk, few = std::min(worth, std::max(enough_tiles, 4.0 * groups_.context().options.grid()));
+    const double many = convolutions ? few : primitives ? std::max(std::min(worth, enough_tiles), worth / enough_tiles) : worth;
     const double wanted = std::max(touched(nodes) / tile_bytes(), std::min(64.0, many));
     for (std::int64_t t = std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(wanted))); t < rows; ++t)
       if (rows % t == 0) return t;
@@ -273,6 +278,7 @@ class Regions {
     TileFunction(const Regions& regions, int group, std::int64_t tiles) : regions_(regions), inside_{group}, tiles_(tiles) {
       for (const Ref& n : regions.groups_[group].nodes) {
         make(n);
+        if (regions.primitives_.contains(n.node())) products.push_back(made_.at(n.edge()));
         if (const auto extra = regions.extra_of(n)) {
           extras.push_back(*extra);
           extra_nodes.push_back(made_.at(n.edge()));
@@ -291,6 +297,7 @@ class Regions {
     Function function;
     std::vector<Port> ports;
     std::vector<Ref> results;
+    std::vector<Ref> products;        // of a tile; those of the whole are primitives'
     std::vector<ExtraResult> extras;  // of the whole region
     std::vector<Ref> extra_nodes;     // whose extra memory they are, in a tile
 
@@ -339,12 +346,32 @@ class Regions {
     std::unordered_map<Edge, Ref, RefHash> made_;
   };
 
-  // A call that no backend claims at the size of a tile.
-  [[nodiscard]] static const Node* unclaimed(const Function& tile, const CompileOptions& options) {
-    Claims claims(options.backends);
+  // Why a tile would do without a primitive that the whole has: a call or a product that no backend takes at the size of a tile but the loops.
+  [[nodiscard]] static std::optional<Reason> refused(const Function& tile, std::span<const Ref> products, const BackendOptions& options) {
+    Claims claims(options);
     for (Node* n : topological(tile.results))
-      if (n->kind == Kind::call && claims.first(Ref(n)) == nullptr) return n;
-    return nullptr;
+      if (n->kind == Kind::call && claims.first(Ref(n)) == nullptr)
+        return Reason{ReasonCode::primitive_refused, fmt::format("no primitive for a tile of {}", n->as<CallSpec>().name)};
+    for (const Ref& n : products) {
+      Reason why;
+      bool taken = false;
+      for (std::size_t b = 0; b + 1 < backends().size() && !taken; ++b) {
+        const Match& match = claims.match(n, b);
+        const auto* claim = std::get_if<Claim>(&match);
+        Made made = claim == nullptr ? Made{nullptr, std::get<Reason>(match)} : made_of_dense(*claim);
+        taken = made.kernel != nullptr;
+        if (!taken) why = std::move(made.reason);
+      }
+      if (!taken) return Reason{ReasonCode::primitive_refused, fmt::format("no primitive for a tile of a product: {}", why.detail)};
+    }
+    return std::nullopt;
+  }
+
+  [[nodiscard]] static Made made_of_dense(const Claim& claim) {
+    std::vector<View> in, out;
+    for (const Ref& r : claim.inputs) in.push_back(View::dense(r.dtype(), r.shape()));
+    for (const Ref& r : claim.results) out.push_back(View::dense(r.dtype(), r.shape()));
+    return claim.compile(in, out, 1);
   }
 
   void finish(int group) {
@@ -357,14 +384,13 @@ class Regions {
     for (const Port& p : tile.ports) claim.inputs.push_back(p.outside);
     claim.results = tile.results;
     const CompileOptions& options = groups_.context().options;
-    claim.compile = [function = tile.function, extras = tile.extra_nodes, ports = tile.ports, tiles, options, count = nodes.size()](
+    claim.compile = [function = tile.function, products = tile.products, extras = tile.extra_nodes, ports = tile.ports, tiles, options, count = nodes.size()](
                         std::span<const View> in, std::span<const View> out, int) {
       CompileOptions inner = options;
       inner.threads = 1;
       inner.updates.clear();
       inner.passes = inner.passes.with(name, false);
-      if (const Node* call = unclaimed(function, inner))
-        return Made{nullptr, {ReasonCode::primitive_refused, fmt::format("no primitive for a tile of {}", call->as<CallSpec>().name)}};
+      if (const auto why = refused(function, products, inner.backends)) return Made{nullptr, *why};
       std::vector<View> views;
       RegionPorts steps;
       double bytes = 0;
@@ -397,8 +423,9 @@ class Regions {
 
   Groups& groups_;
   bool small_ = false;
-  std::unordered_set<const Node*> stored_;  // values that a step writes before there are regions
-  std::unordered_set<const Node*> wanted_;  // whose kernels' extra memory others read
+  std::unordered_set<const Node*> stored_;      // values that a step writes before there are regions
+  std::unordered_set<const Node*> wanted_;      // whose kernels' extra memory others read
+  std::unordered_set<const Node*> primitives_;  // products that a primitive computes
   std::unordered_map<const Node*, std::vector<TileAccess>> accesses_;
   std::unordered_map<const Node*, std::vector<Blocking>> wishes_;
 };
