@@ -65,7 +65,10 @@ Groups::Groups(const Function& function, PassContext& context) : function_(funct
       break;
     }
     for (const Ref& r : g.claim.inputs) readers_[r.node()].push_back(n);
-    for (const Ref& r : g.claim.wants) readers_[r.node()].push_back(n);
+    for (const Ref& r : g.claim.wants) {
+      readers_[r.node()].push_back(n);
+      wanted_.insert(r.node());
+    }
     of_.emplace(n, static_cast<int>(groups_.size()));
     groups_.push_back(std::move(g));
   }

@@ -50,6 +50,8 @@ class Groups {
   [[nodiscard]] Reason needed_outside(const Node* node) const;
   // Whether anything but these groups reads the result (views that only they read do not count).
   [[nodiscard]] bool read_outside(const Ref& result, std::span<const int> groups) const;
+  // Whether a claim wants the extra memory of the node's.
+  [[nodiscard]] bool wants_extra(const Node* node) const { return wanted_.contains(node); }
   // Where the node stands in an order of all that is computed.
   [[nodiscard]] int order_of(const Node* node) const { return order_.at(node); }
   // Where it stands in topological(results) of the function; -1 for one that is computed only because a claim wants its extra memory.
@@ -90,7 +92,7 @@ class Groups {
   std::unordered_map<const Node*, int> order_, places_;
   std::unordered_map<const Node*, int> of_;
   std::unordered_map<const Node*, std::vector<Node*>> readers_;
-  std::unordered_set<const Node*> needed_, results_;
+  std::unordered_set<const Node*> needed_, results_, wanted_;
   std::vector<Group> groups_;
   // Stretches of the order, first place to last, over which groups of several nodes reach; those that overlap are one.
   std::map<int, int> stretches_;

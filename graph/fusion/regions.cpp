@@ -1,5 +1,4 @@
 // Kernels that share their outer rows, run tile by tile: what they hand to each other stays in the cache.
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,17 +7,15 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "graph/builder.h"
 #include "graph/fusion/fusion.h"
-#include "graph/fusion/region_kernel.h"
+#include "graph/fusion/region_claim.h"
 #include "graph/fusion/tiles.h"
-#include "graph/plan.h"
 #include "graph/recognise.h"
 
 namespace cotan::fusion {
 namespace {
 
-constexpr std::string_view name = "fuse_regions";
+constexpr std::string_view name = regions_name;
 constexpr std::size_t most_nodes = 192;       // of one region
 constexpr double worth_a_chunk = 32768;       // elements computed that a worker should get at least
 constexpr double enough_tiles = 8;            // for the workers of a small machine
@@ -62,7 +59,6 @@ class Regions {
   void run() {
     for (const Group& g : groups_.all()) {
       for (const Ref& r : g.claim.results) stored_.insert(r.node());
-      for (const Ref& partner : g.claim.wants) wanted_.insert(partner.node());
       if (g.claim.loop || g.backend == nullptr || g.backend == backends().back()) continue;
       for (const Ref& n : g.nodes)
         if (products_of(*n.node()) > 0) primitives_.insert(n.node());
@@ -185,31 +181,14 @@ class Regions {
     return it->second;
   }
 
-  // Whether what the node is or, if it is a view, looks at lies inside.
-  [[nodiscard]] bool leads_inside(const Node* n, std::span<const int> inside) const {
-    for (;;) {
-      const int group = groups_.of(n);
-      if (group >= 0) return std::find(inside.begin(), inside.end(), group) != inside.end();
-      if (n->operand_count == 0 || !is_view(*n) || is_opaque(*n)) return false;
-      n = n->operands()[0].node;
-    }
-  }
-
-  // Whether the node's kernel reads its operand k: a primitive may do without some of a call's.
-  [[nodiscard]] bool reads(const Node* n, std::size_t k) const {
-    if (n->kind != Kind::call) return true;
-    const Claim* claim = groups_.context().claims.first(Ref(const_cast<Node*>(n)));
-    return claim == nullptr || std::find(claim->inputs.begin(), claim->inputs.end(), n->operand(k)) != claim->inputs.end();
-  }
-
   // Whether the node reads what is inside by its own tile only, and the rest by tiles or as a whole.
   [[nodiscard]] bool reads_by_tiles(const Node* n, std::span<const int> inside) {
     for (std::size_t k = 0; k < n->operand_count; ++k) {
-      if (!reads(n, k)) continue;
+      if (!kernel_reads(groups_, n, k)) continue;
       const TileAccess access = accesses(n)[k];
       const Node* operand = n->operands()[k].node;
       if (access == TileAccess::other) return false;
-      if (!leads_inside(operand, inside)) continue;
+      if (!leads_inside(groups_, operand, inside)) continue;
       if (access != TileAccess::tile) return false;
       if (groups_.of(operand) < 0 && !reads_by_tiles(operand, inside)) return false;
     }
@@ -246,185 +225,24 @@ class Regions {
     // Each tile calls its primitives anew, so with them only large tiles are made many; a convolution's weights come from the second cache for each tile.
     const double worth = work_of(nodes) / worth_a_chunk, few = std::min(worth, std::max(enough_tiles, 4.0 * groups_.context().options.grid()));
     const double many = convolutions ? few : primitives ? std::max(std::min(worth, enough_tiles), worth / enough_tiles) : worth;
-    const double wanted = std::max(touched(nodes) / tile_bytes(), std::min(64.0, many));
+    // Between convolutions an image's tensors live one or two at a time, and tiles of one small image are slower than larger ones.
+    const double bytes = convolutions ? touched(nodes) / 2 : touched(nodes);
+    const double wanted = std::max(bytes / tile_bytes(), std::min(64.0, many));
     for (std::int64_t t = std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(wanted))); t < rows; ++t)
       if (rows % t == 0) return t;
     return rows;
   }
 
-  // ---- the kernel
-
-  // What the node's primitive makes for other kernels, if they want it.
-  [[nodiscard]] std::optional<ExtraResult> extra_of(const Ref& n) const {
-    if (!wanted_.contains(n.node())) return std::nullopt;
-    for (std::size_t b = 0; b < backends().size(); ++b) {
-      const auto* claim = std::get_if<Claim>(&groups_.context().claims.match(n, b));
-      if (claim == nullptr) continue;
-      if (!claim->extra) return std::nullopt;
-      return ExtraResult{n, *claim->extra, backends()[b]};
-    }
-    return std::nullopt;
-  }
-
-  struct Port {
-    Ref outside;
-    TileAccess access = TileAccess::tile;
-    Ref inside;  // the tile function's parameter
-  };
-
-  // The region as a function of a tile.
-  class TileFunction {
-   public:
-    TileFunction(const Regions& regions, int group, std::int64_t tiles) : regions_(regions), inside_{group}, tiles_(tiles) {
-      for (const Ref& n : regions.groups_[group].nodes) {
-        make(n);
-        if (regions.primitives_.contains(n.node())) products.push_back(made_.at(n.edge()));
-        if (const auto extra = regions.extra_of(n)) {
-          extras.push_back(*extra);
-          extra_nodes.push_back(made_.at(n.edge()));
-        }
-      }
-      for (const Ref& n : regions.groups_[group].nodes)
-        for (std::uint32_t r = 0; r < n->result_count(); ++r)
-          if (const Ref result(n.node(), r); regions.groups_.read_outside(result, inside_)) {
-            results.push_back(result);
-            function.results.push_back(made_.at(result.edge()));
-          }
-      function.name = "tile";
-      for (const Port& p : ports) function.parameters.push_back(p.inside);
-    }
-
-    Function function;
-    std::vector<Port> ports;
-    std::vector<Ref> results;
-    std::vector<Ref> products;        // of a tile; those of the whole are primitives'
-    std::vector<ExtraResult> extras;  // of the whole region
-    std::vector<Ref> extra_nodes;     // whose extra memory they are, in a tile
-
-   private:
-    void make(const Ref& n) {
-      std::vector<Ref> operands;
-      const std::vector<TileAccess> access = tiles_ > 1 ? tile_accesses(*n.node()) : std::vector<TileAccess>(n->operand_count, TileAccess::whole);
-      for (std::size_t k = 0; k < n->operand_count; ++k)
-        operands.push_back(regions_.reads(n.node(), k) ? operand(n->operand(k), access[k]) : unread(n->operand(k), access[k]));
-      const std::vector<Ref> tile = tiles_ > 1 ? tile_of(*n.node(), operands, tiles_) : graph::rebuild(*n.node(), operands);
-      for (std::uint32_t r = 0; r < tile.size(); ++r) made_[Edge{n.node(), r}] = tile[r];
-    }
-
-    [[nodiscard]] Shape shape_of(const Ref& r, TileAccess access) const {
-      Shape shape = r.shape();
-      if (access == TileAccess::tile) shape[0] /= tiles_;
-      return shape;
-    }
-
-    // Stands for an operand that the primitive does not read.
-    [[nodiscard]] Ref unread(const Ref& r, TileAccess access) const { return graph::fill(0, r.dtype(), shape_of(r, access)); }
-
-    // A view that repeats a smaller tensor, such as a bias along images. The tile looks at that tensor itself: primitives know a bias by it.
-    [[nodiscard]] bool repeats_within_a_tile(const Ref& r) const {
-      if (tiles_ == 1 || r->kind != Kind::sum || !is_view(*r.node()) || bytes_of(r->operand(0)) >= bytes_of(r)) return false;
-      return tile_accesses(*r.node())[0] != TileAccess::other;
-    }
-
-    Ref operand(const Ref& r, TileAccess access) {
-      if (auto found = made_.find(r.edge()); found != made_.end()) return found->second;
-      if (regions_.leads_inside(r.node(), inside_) || (access == TileAccess::tile && repeats_within_a_tile(r))) {  // a view
-        make(r);
-        return made_.at(r.edge());
-      }
-      const Shape shape = shape_of(r, access);
-      if (is_fill(*r.node())) return graph::map(r->shared<Formula>(), {}, shape);
-      for (const Port& p : ports)
-        if (p.outside == r && p.access == access) return p.inside;
-      ports.push_back({r, access, graph::parameter(fmt::format("in{}", ports.size()), r.dtype(), shape)});
-      return ports.back().inside;
-    }
-
-    const Regions& regions_;
-    const int inside_[1];
-    std::int64_t tiles_;
-    std::unordered_map<Edge, Ref, RefHash> made_;
-  };
-
-  // Why a tile would do without a primitive that the whole has: a call or a product that no backend takes at the size of a tile but the loops.
-  [[nodiscard]] static std::optional<Reason> refused(const Function& tile, std::span<const Ref> products, const BackendOptions& options) {
-    Claims claims(options);
-    for (Node* n : topological(tile.results))
-      if (n->kind == Kind::call && claims.first(Ref(n)) == nullptr)
-        return Reason{ReasonCode::primitive_refused, fmt::format("no primitive for a tile of {}", n->as<CallSpec>().name)};
-    for (const Ref& n : products) {
-      Reason why;
-      bool taken = false;
-      for (std::size_t b = 0; b + 1 < backends().size() && !taken; ++b) {
-        const Match& match = claims.match(n, b);
-        const auto* claim = std::get_if<Claim>(&match);
-        Made made = claim == nullptr ? Made{nullptr, std::get<Reason>(match)} : made_of_dense(*claim);
-        taken = made.kernel != nullptr;
-        if (!taken) why = std::move(made.reason);
-      }
-      if (!taken) return Reason{ReasonCode::primitive_refused, fmt::format("no primitive for a tile of a product: {}", why.detail)};
-    }
-    return std::nullopt;
-  }
-
-  [[nodiscard]] static Made made_of_dense(const Claim& claim) {
-    std::vector<View> in, out;
-    for (const Ref& r : claim.inputs) in.push_back(View::dense(r.dtype(), r.shape()));
-    for (const Ref& r : claim.results) out.push_back(View::dense(r.dtype(), r.shape()));
-    return claim.compile(in, out, 1);
-  }
-
   void finish(int group) {
     const std::vector<Ref> nodes = groups_[group].nodes;
     const int inside[] = {group};
-    std::int64_t tiles = 1;
-    if (can_tile(nodes, inside)) tiles = tiles_for(nodes);
-    const TileFunction tile(*this, group, tiles);
-    Claim claim;
-    for (const Port& p : tile.ports) claim.inputs.push_back(p.outside);
-    claim.results = tile.results;
-    const CompileOptions& options = groups_.context().options;
-    claim.compile = [function = tile.function, products = tile.products, extras = tile.extra_nodes, ports = tile.ports, tiles, options, count = nodes.size()](
-                        std::span<const View> in, std::span<const View> out, int) {
-      CompileOptions inner = options;
-      inner.threads = 1;
-      inner.updates.clear();
-      inner.passes = inner.passes.with(name, false);
-      if (const auto why = refused(function, products, inner.backends)) return Made{nullptr, *why};
-      std::vector<View> views;
-      RegionPorts steps;
-      double bytes = 0;
-      for (std::size_t k = 0; k < in.size(); ++k) {
-        View view = in[k];
-        view.offset = 0;  // the address comes with it
-        const bool cut = ports[k].access == TileAccess::tile && tiles > 1;
-        bytes += static_cast<double>(view.shape.elements()) * static_cast<double>(size_of(view.dtype));
-        if (cut) view.shape[0] /= tiles;
-        steps.input_steps.push_back(cut ? view.shape[0] * view.strides[0] * static_cast<std::int64_t>(size_of(view.dtype)) : 0);
-        views.push_back(view);
-      }
-      for (const View& v : out) {
-        const auto whole = v.shape.elements() * static_cast<std::int64_t>(size_of(v.dtype));
-        steps.output_steps.push_back(whole / tiles);
-        bytes += static_cast<double>(whole);
-      }
-      Plan plan = lower_tile(function, extras, views, inner);
-      for (std::size_t r = 0; r < out.size(); ++r)
-        if (r >= plan.result_buffers.size() ||
-            static_cast<std::int64_t>(plan.buffers[static_cast<std::size_t>(plan.result_buffers[r])].bytes) != steps.output_steps[r])
-          return Made{nullptr, {ReasonCode::primitive_refused, "a tile's kernel that does not make its part of what the whole's makes for others"}};
-      const std::size_t kernels = plan.steps.size();
-      return Made{
-          make_region_kernel(fmt::format("region of {} nodes, {} kernels, {} tiles", count, kernels, tiles), std::move(plan), std::move(steps), tiles, bytes),
-          {}};
-    };
-    groups_.reclaim(group, std::move(claim), name, nullptr, tile.extras);
+    RegionClaim made = claim_region(groups_, group, can_tile(nodes, inside) ? tiles_for(nodes) : 1, primitives_);
+    groups_.reclaim(group, std::move(made.claim), name, nullptr, std::move(made.extras));
   }
 
   Groups& groups_;
   bool small_ = false;
   std::unordered_set<const Node*> stored_;      // values that a step writes before there are regions
-  std::unordered_set<const Node*> wanted_;      // whose kernels' extra memory others read
   std::unordered_set<const Node*> primitives_;  // products that a primitive computes
   std::unordered_map<const Node*, std::vector<TileAccess>> accesses_;
   std::unordered_map<const Node*, std::vector<Blocking>> wishes_;
