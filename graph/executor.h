@@ -69,18 +69,15 @@ struct CompileOptions {
   std::vector<Update> updates;
   // Passes and fusions that are switched otherwise than usual.
   PassSwitches passes;
-  // The same bits for any number of threads.
-  bool reproducible = false;
   // What has to be one step each. Looked at in compiled programs, unless all fusions are off.
   std::vector<Promise> promises;
   // Which nodes, by position, differentiation made; empty where nobody knows. Reasons name it; the program is the same.
   std::vector<bool> in_gradient;
   // How many workers kernels are cut for: reproducible ones for a fixed number.
-  [[nodiscard]] int grid() const { return reproducible ? 8 : threads; }
+  [[nodiscard]] int grid() const { return backends.reproducible ? 8 : threads; }
   // Equal options compile alike.
   bool operator==(const CompileOptions& o) const {
-    return mode == o.mode && backends.strict_nan == o.backends.strict_nan && threads == o.threads && updates == o.updates && passes == o.passes &&
-           reproducible == o.reproducible && promises == o.promises;
+    return mode == o.mode && backends == o.backends && threads == o.threads && updates == o.updates && passes == o.passes && promises == o.promises;
   }
 };
 

@@ -84,7 +84,7 @@ class Regions {
       if (groups_.of(groups_.function().results[static_cast<std::size_t>(u.result)].node()) == group) return false;
     const bool loops = g.claim.loop || g.backend == backends().back();
     // What fusions made of several nodes brings its own order, and primitives may round in another way where they are called for other rows.
-    if (!loops && (g.backend == nullptr || (options.reproducible && !std::ranges::all_of(g.nodes, rounds_alike)))) return false;
+    if (!loops && (g.backend == nullptr || (options.backends.reproducible && !std::ranges::all_of(g.nodes, rounds_alike)))) return false;
     return std::all_of(g.nodes.begin(), g.nodes.end(), [&](const Ref& n) { return n->kind != Kind::leaf && (loops || may_be_cut(*n.node())); });
   }
 

@@ -168,7 +168,7 @@ std::vector<std::vector<double>> values(const Function& f, std::string_view pass
   CompileOptions options;
   options.passes = PassSwitches(passes);
   options.threads = 2;
-  options.reproducible = reproducible;
+  options.backends.reproducible = reproducible;
   std::vector<std::vector<double>> all;
   for (const reference::Array& a : run_compiled(f, numbers(f), options)) all.push_back(a.values);
   return all;
@@ -184,7 +184,7 @@ TEST(ConvolutionRegion, HasTheBitsOfTheWhole) {
       SCOPED_TRACE(to_text(f));
       EXPECT_EQ(values(f, "", reproducible), values(f, "-fuse_regions", reproducible));
       CompileOptions options;
-      options.reproducible = reproducible;
+      options.backends.reproducible = reproducible;
       EXPECT_NE(region_of(compiled(f, "", options)->report()), nullptr);
     }
 }
