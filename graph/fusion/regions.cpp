@@ -16,14 +16,13 @@ namespace cotan::fusion {
 namespace {
 
 constexpr std::string_view name = regions_name;
-constexpr std::size_t most_nodes = 192;       // of one region
-constexpr double worth_a_chunk = 32768;       // elements computed that a worker should get at least
-constexpr double enough_tiles = 8;            // for the workers of a small machine
-constexpr double products_an_element = 8;     // multiply-adds that take as long as an element of a loop
-constexpr double small_product = 1e5;         // multiply-adds that no backend cuts
-constexpr double light_weights = 16384;       // elements that each tile of a product may read again
-constexpr std::int64_t most_tiles = 1 << 16;  // beyond these the tiles are too thin
-constexpr double small_bytes = 98304;         // all that a region without tiles touches
+constexpr std::size_t most_nodes = 192;    // of one region
+constexpr double worth_a_chunk = 32768;    // elements computed that a worker should get at least
+constexpr double enough_tiles = 8;         // for the workers of a small machine
+constexpr double products_an_element = 8;  // multiply-adds that take as long as an element of a loop
+constexpr double small_product = 1e5;      // multiply-adds that no backend cuts
+constexpr double light_weights = 16384;    // elements that each tile of a product may read again
+constexpr double small_bytes = 98304;      // all that a region without tiles touches
 
 // What a tile may touch: half of the second cache.
 double tile_bytes() {
