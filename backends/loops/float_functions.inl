@@ -39,23 +39,25 @@ LANES_INLINE Float power_of_two(Int n) { return from_bits(shift_left<23>(n + 127
 // e to a power: mantissa * 2^exponent, the mantissa between 0.7 and 1.42. Here |x| <= 2^21.
 struct Exponential {
   Float mantissa, exponent;
+  Int whole;  // the exponent
 };
 
 // x = k log(2) + rest, |rest| <= log(2) / 2.
 struct ReducedExponent {
   Float rest, k;
+  Int whole;  // k
 };
 
 LANES_INLINE ReducedExponent reduce_exponent(Float x) {
   const Float sum = fused(x, log2_e, rounder), k = sum - rounder;
-  return {fused(k, -log_2[0], x), k};
+  return {fused(k, -log_2[0], x), k, bits(sum) - rounder_bits};
 }
 
 template <class P>
 LANES_INLINE Exponential exponential(Float x) {
   const ReducedExponent e = reduce_exponent(x);
   const Float r = fused(e.k, -log_2[1], e.rest);
-  return {fused(fused(polynomial(P::exp, r), r, 1.0F), r, 1.0F), e.k};
+  return {fused(fused(polynomial(P::exp, r), r, 1.0F), r, 1.0F), e.k, e.whole};
 }
 
 // The same of x - lost, where `lost` is less than an ULP of x; the mantissa is a sum of two floats.
@@ -124,7 +126,7 @@ LANES_INLINE Float expm1(Float given) {
   const Float lost = fused(e.k, -log_2[1], e.rest - r);
   const Float tail = fused(r * r, polynomial(P::exp, r), lost);
   // Half of it, since 2^128 is not a float: 2^(k-1) (e^rest - 1) + (2^(k-1) - 1/2).
-  const Float scale = power_of_two(to_int(e.k) - 1);
+  const Float scale = power_of_two(e.whole - 1);
   const Float half = fused(scale, tail, fused(scale, r, scale - 0.5F));
   return select(abs(given) < 0x1p-25F, given, half + half);
 }
@@ -232,7 +234,7 @@ LANES_INLINE Float tanh(Float x) {
   const Float small = fused(size * z, polynomial(P::tanh, z), size);
   // 1 - 2 / (e^2x + 1); from 10 on that is 1.
   const Exponential e = exponential<P>(select(size > 10.0F, 20.0F, size + size));
-  const Float large = 1.0F - Float(2.0F) / fused(e.mantissa, power_of_two(to_int(e.exponent)), 1.0F);
+  const Float large = 1.0F - Float(2.0F) / fused(e.mantissa, power_of_two(e.whole), 1.0F);
   return with_sign(select(size < 0.625F, small, large), sign_of(x));
 }
 
@@ -242,7 +244,7 @@ LANES_INLINE Float erf(Float x) {
   const Float small = fused(size, polynomial(P::erf, size * size), size);
   // 1 - e^-g(x); from 4 on that is 1.
   const Exponential e = exponential<P>(-polynomial(P::erf_log, select(size > 4.0F, 4.0F, size)));
-  const Float large = fused(-e.mantissa, power_of_two(to_int(e.exponent)), 1.0F);
+  const Float large = fused(-e.mantissa, power_of_two(e.whole), 1.0F);
   return with_sign(select(size < 1.0F, small, large), sign_of(x));
 }
 
