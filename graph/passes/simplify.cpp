@@ -14,8 +14,8 @@ Function with_rules(const Function& function, PassContext& context, const rewrit
       .fast = fast,
       .accepts_call =
           [&](const Ref& call) {
-            std::optional<CompositeCost> cost;
-            return context.claims.first(call) != nullptr && by_primitive(*call.node(), 0, context.options, cost);
+            std::optional<CompositeCost> cost;  // with all the neighbours there can be: what was inlined does not become a call again
+            return context.claims.first(call) != nullptr && by_primitive(*call.node(), 2, context.options, cost);
           },
       .replaced =
           [&](std::span<const Ref> from, const Ref& made) {
