@@ -2,16 +2,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <map>
-#include <numeric>
 #include <utility>
 
-#include "backends/loops/closing.h"
+#include "backends/loops/closed_lines.h"
+#include "backends/loops/jit/jit.h"
 #include "backends/loops/loops.h"
 #include "backends/loops/measure.h"
-#include "backends/loops/tiles.h"
-#include "ops/error.h"
 
 namespace cotan {
 namespace loops {
@@ -44,51 +41,6 @@ Stored with_stores(const Cluster& cluster, std::span<const LoopSum> sums) {
   return made;
 }
 
-std::vector<ClosingSum> closing_sums(const Cluster& cluster, std::span<const LoopSum> sums, const Shape& shape, std::span<const View> results) {
-  std::vector<ClosingSum> made;
-  for (std::size_t k = 0; k < sums.size(); ++k) {
-    const DType dtype = cluster.nodes[static_cast<std::size_t>(sums[k].value)].dtype;
-    const auto form = block_sum(*sums[k].spec, dtype, shape, results[k].shape);
-    if (!std::holds_alternative<BlockSum>(form) || !results[k].is_dense() || results[k].dtype != dtype)
-      throw InternalError(fmt::format("a sum that cannot end the loop {}", cluster.name));
-    made.emplace_back(std::get<BlockSum>(form), dtype, sums[k].spec->coefficient);
-  }
-  return made;
-}
-
-// The domain as lines, all of one length, in row-major order: a row of the tiling, or where the blocks of sums are shorter, a part of one.
-class DomainLines {
- public:
-  DomainLines(Tiling tiling, std::span<const ClosingSum> sums) : tiling_(std::move(tiling)), length_(tiling_.columns()) {
-    for (const ClosingSum& s : sums) {
-      const std::int64_t part = s.form().columns > 1 ? s.form().columns : s.form().rows;
-      if (length_ % part == 0) length_ = part;
-    }
-    in_a_row_ = tiling_.columns() / length_;
-    const auto outer = tiling_.outer();
-    run_ = in_a_row_ > 1 ? in_a_row_ : outer.empty() ? 1 : outer.back();
-  }
-
-  [[nodiscard]] std::int64_t length() const { return length_; }
-  [[nodiscard]] std::int64_t elements() const { return tiling_.elements(); }
-  // Lines that follow each other at one distance in every view, from this one on.
-  [[nodiscard]] std::int64_t run_from(std::int64_t line) const { return run_ - line % run_; }
-  // That distance, and the distance of elements in a line.
-  [[nodiscard]] std::int64_t line_step(std::size_t view) const {
-    const auto strides = tiling_.outer_strides(view);
-    return in_a_row_ > 1 ? length_ * tiling_.inner_stride(view) : strides.empty() ? 0 : strides.back();
-  }
-  [[nodiscard]] std::int64_t step(std::size_t view) const { return tiling_.inner_stride(view); }
-  // Where an element of a line lies.
-  [[nodiscard]] std::int64_t offset(std::size_t view, std::int64_t line, std::int64_t column) const {
-    return tiling_.offset(view, {line / in_a_row_, 1, line % in_a_row_ * length_ + column, 1});
-  }
-
- private:
-  Tiling tiling_;
-  std::int64_t length_, in_a_row_ = 1, run_ = 1;
-};
-
 // Some lines, or a part of one.
 struct Piece {
   std::int64_t line = 0, lines = 1, column = 0, columns = 0;
@@ -96,16 +48,16 @@ struct Piece {
 
 class ClosedKernel final : public Kernel {
  public:
-  ClosedKernel(const Cluster& cluster, std::span<const LoopSum> sums, std::span<const View> inputs, std::span<const View> outputs)
+  ClosedKernel(const Cluster& cluster, std::span<const LoopSum> sums, std::span<const View> inputs, std::span<const View> outputs, jit::Machine machine)
       : inputs_(inputs.size()),
-        own_(static_cast<std::size_t>(cluster.outputs())),
+        machine_(machine),
         stored_(with_stores(cluster, sums)),
-        sums_(closing_sums(cluster, sums, shape_of(cluster, inputs, outputs), outputs.subspan(own_))),
-        lines_(tiling_of(cluster, inputs, outputs), sums_) {
+        sums_(closing_sums(cluster, sums, domain_of(cluster, inputs, outputs), outputs.subspan(static_cast<std::size_t>(cluster.outputs())))),
+        lines_(cluster, inputs, outputs, sums_) {
     name_ = fmt::format("loops {} and {} sums", cluster.name, sums.size());
     for (const View& v : inputs) views_.push_back(v);
-    for (const View& v : outputs.first(own_)) views_.push_back(v);
-    share_out();
+    for (const View& v : outputs.first(static_cast<std::size_t>(cluster.outputs()))) views_.push_back(v);
+    chunks_ = lines_.chunks();
     compile_pieces();
 
     for (std::size_t k = 0; k < sums.size(); ++k) flops_ += static_cast<double>(lines_.elements());
@@ -143,34 +95,11 @@ class ClosedKernel final : public Kernel {
   }
 
  private:
-  static const Shape& shape_of(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs) {
-    if (inputs.empty() && cluster.outputs() == 0) throw InternalError(fmt::format("cluster {} reads and writes nothing", cluster.name));
-    return inputs.empty() ? outputs[0].shape : inputs[0].shape;
-  }
-
-  // In row-major order, since the last view is dense.
-  static Tiling tiling_of(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs) {
-    std::vector<View> all(inputs.begin(), inputs.end());
-    const auto own = outputs.first(static_cast<std::size_t>(cluster.outputs()));
-    all.insert(all.end(), own.begin(), own.end());
-    all.push_back(View::dense(f32, shape_of(cluster, inputs, outputs)));
-    return Tiling(all);
-  }
-
-  // Chunks are whole blocks of every sum, and whole lines.
-  void share_out() {
-    std::int64_t block = lines_.length();
-    for (const ClosingSum& s : sums_) block = std::lcm(block, s.form().block());
-    const std::int64_t elements = std::max(block, chunk_elements / block * block);
-    lines_per_chunk_ = elements / lines_.length();
-    chunks_ = (lines_.elements() + elements - 1) / elements;
-  }
-
   template <class F>
   void for_each_piece(std::int64_t chunk, F&& f) const {
-    const std::int64_t length = lines_.length(), all = lines_.elements() / length;
-    const std::int64_t last = std::min(all, (chunk + 1) * lines_per_chunk_);
-    for (std::int64_t line = chunk * lines_per_chunk_; line < last;) {
+    const std::int64_t length = lines_.length();
+    const auto [first, last] = lines_.chunk(chunk);
+    for (std::int64_t line = first; line < last;) {
       if (length > tile_elements) {
         for (std::int64_t column = 0; column < length; column += tile_elements) f(Piece{line, 1, column, std::min(tile_elements, length - column)});
         ++line;
@@ -196,19 +125,22 @@ class ClosedKernel final : public Kernel {
     std::vector<View> views;
     for (std::size_t v = 0; v < views_.size(); ++v) views.push_back({views_[v].dtype, {p.lines, p.columns}, {lines_.line_step(v), lines_.step(v)}, 0});
     for (const DType d : stored_.dtypes) views.push_back(View::dense(d, {p.lines, p.columns}));
-    KernelRef kernel = compile_cluster(stored_.cluster, std::span(views).first(inputs_), std::span(views).subspan(inputs_));
+    const auto in = std::span<const View>(views).first(inputs_), out = std::span<const View>(views).subspan(inputs_);
+    KernelRef kernel = jit::compile_cluster(stored_.cluster, in, out, machine_);
+    if (kernel == nullptr) kernel = compile_cluster_on_tiles(stored_.cluster, in, out);
     most_ = std::max(most_, p.lines * p.columns);
     scratch_bytes_ = std::max(scratch_bytes_, kernel->scratch_bytes());
     return kernel;
   }
 
-  std::size_t inputs_, own_;  // own: outputs of the cluster itself
+  std::size_t inputs_;
+  jit::Machine machine_;
   Stored stored_;
   std::vector<ClosingSum> sums_;
   DomainLines lines_;
   std::string name_;
   std::vector<View> views_;  // inputs, then the cluster's own outputs
-  std::int64_t lines_per_chunk_ = 1, most_ = 0;
+  std::int64_t most_ = 0;  // elements of a piece
   std::map<std::pair<std::int64_t, std::int64_t>, KernelRef> pieces_;  // by lines and columns
   std::vector<std::size_t> tile_at_, state_at_;                        // in the scratch memory
   std::size_t own_scratch_ = 0;                                        // what of it is the kernel's own
@@ -217,7 +149,13 @@ class ClosedKernel final : public Kernel {
 }  // namespace
 
 KernelRef compile_closed(const Cluster& cluster, std::span<const LoopSum> sums, std::span<const View> inputs, std::span<const View> outputs) {
-  return std::make_shared<const ClosedKernel>(cluster, sums, inputs, outputs);
+  if (KernelRef generated = jit::compile_closed(cluster, sums, inputs, outputs, jit::machine())) return generated;
+  return compile_closed_on_tiles(cluster, sums, inputs, outputs, jit::machine());
+}
+
+KernelRef compile_closed_on_tiles(const Cluster& cluster, std::span<const LoopSum> sums, std::span<const View> inputs, std::span<const View> outputs,
+                                  jit::Machine machine) {
+  return std::make_shared<const ClosedKernel>(cluster, sums, inputs, outputs, machine);
 }
 
 }  // namespace loops

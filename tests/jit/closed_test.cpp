@@ -1,0 +1,213 @@
+// Loops that end in sums: generated code and tiles have the bits of the loop and of the sums apart.
+#include <fmt/ranges.h>
+
+#include "graph/closed_loop.h"
+#include "graph/text/text.h"
+#include "tests/jit/clusters.h"
+
+namespace cotan::jit_test {
+namespace {
+
+// A sum of a tensor of that shape, as text, and its result's shape.
+struct SumOf {
+  SumSpecRef spec;
+  Shape result;
+};
+
+SumOf sum_of(std::int64_t rows, std::int64_t columns, std::string_view type, std::string_view sum, DType dtype = f32) {
+  const Function f = parse_function(fmt::format("func f(x: {0}[{1},{2}]) {{ %0: {0}{3} = {4} return %0 }}", name_of(dtype), rows, columns, type, sum));
+  return {f.results[0]->shared<SumSpec>(), f.results[0].shape()};
+}
+
+// The sums that loops may end in, of such a tensor: of rows, of columns, of all, and of blocks of rows.
+std::vector<SumOf> sums_of(std::int64_t rows, std::int64_t columns, DType dtype = f32) {
+  const auto type = [](std::initializer_list<std::int64_t> shape, std::string_view indices) { return fmt::format("[{}][{}]", fmt::join(shape, ","), indices); };
+  std::vector<SumOf> all{sum_of(rows, columns, type({rows}, "i"), is_floating(dtype) ? "0.3 * x[i,p]" : "x[i,p]", dtype),
+                         sum_of(rows, columns, type({columns}, "j"), "x[p,j]", dtype), sum_of(rows, columns, "[][]", is_floating(dtype) ? "3 * x[p,q]" : "x[p,q]", dtype)};
+  for (const std::int64_t block : {2, 3, 8, 16}) {
+    if (rows % block != 0 || rows == block) continue;
+    all.push_back(sum_of(rows, columns, type({rows / block, columns}, "i,j"), fmt::format("x[{}*i+p,j]; p<{}", block, block), dtype));
+    all.push_back(sum_of(rows, columns, type({rows / block}, "i"), fmt::format("x[{}*i+p,q]; p<{}", block, block), dtype));
+  }
+  std::erase_if(all, [&](const SumOf& s) { return !std::holds_alternative<BlockSum>(block_sum(*s.spec, dtype, {rows, columns}, s.result)); });
+  return all;
+}
+
+struct Results {
+  std::vector<Buffer> own, sums;
+};
+
+// The outputs of a kernel of the cluster and, behind them, of sums.
+Results run_closed(const Kernel& kernel, const Memory& memory, const std::vector<SumOf>& sums, DType dtype = f32) {
+  Memory m = memory;
+  Results r;
+  std::vector<void*> addresses = m.addresses();
+  for (const SumOf& s : sums) r.sums.emplace_back(View::dense(dtype, s.result), s.result.elements());
+  for (Buffer& b : m.out) b.watch();
+  for (Buffer& b : r.sums) b.watch();
+  for (Buffer& b : r.sums) addresses.push_back(b.first());
+  loops_test::run_kernel(kernel, addresses);
+  for (const Buffer& b : m.out) EXPECT_TRUE(b.untouched_elsewhere());
+  for (const Buffer& b : r.sums) EXPECT_TRUE(b.untouched_elsewhere());
+  r.own = m.out;
+  return r;
+}
+
+// By the tile evaluator, everything stored, and then sum by sum.
+Results run_apart(const Cluster& cluster, const Memory& memory, const std::vector<LoopSum>& values, const std::vector<SumOf>& sums, DType dtype = f32) {
+  Cluster all = cluster;
+  Memory m = memory;
+  for (const LoopSum& v : values) {
+    all.stores.push_back({v.value, all.outputs(), dtype});
+    m.out.push_back(spread_buffer(dtype, m.out.empty() ? m.in[0].view().shape[0] : m.out[0].view().shape[0],
+                                  m.out.empty() ? m.in[0].view().shape[1] : m.out[0].view().shape[1], Spread::full));
+  }
+  loops_test::run_kernel(*loops::compile_cluster_on_tiles(all, m.inputs(), m.outputs()), m.addresses());
+  Results r;
+  for (std::size_t k = 0; k < sums.size(); ++k) {
+    Buffer& x = m.out[memory.out.size() + k];
+    r.sums.emplace_back(View::dense(dtype, sums[k].result), sums[k].result.elements());
+    const View factors[] = {x.view()};
+    void* const addresses[] = {x.first(), r.sums.back().first()};
+    loops_test::run_kernel(*loops::compile_sum(*sums[k].spec, factors, {}, r.sums.back().view()), addresses);
+  }
+  m.out.erase(m.out.begin() + static_cast<std::ptrdiff_t>(memory.out.size()), m.out.end());
+  r.own = std::move(m.out);
+  return r;
+}
+
+void expect_equal(std::vector<Buffer>& got, std::vector<Buffer>& want, const std::string& what) {
+  for (std::size_t o = 0; o < want.size(); ++o) {
+    const loops_test::Array a = got[o].array(), b = want[o].array();
+    for (std::size_t i = 0; i < b.values.size(); ++i)
+      ASSERT_TRUE(loops_test::same_bits(a.values[i], b.values[i])) << what << ", output " << o << " " << b.shape.text() << ", element " << i << ": " << a.values[i]
+                                                                   << " for " << b.values[i];
+  }
+}
+
+// All the ways to compute the loop with its sums; how many of them are generated code that adds up itself.
+int expect_same_closed(const Cluster& cluster, const Memory& memory, const std::vector<LoopSum>& values, const std::vector<SumOf>& sums, DType dtype = f32) {
+  Results want = run_apart(cluster, memory, values, sums, dtype);
+  std::vector<View> outputs = memory.outputs();
+  for (const SumOf& s : sums) outputs.push_back(View::dense(dtype, s.result));
+  int generated = 0;
+  auto compare = [&](const KernelRef& kernel) {
+    Results got = run_closed(*kernel, memory, sums, dtype);
+    expect_equal(got.own, want.own, kernel->name());
+    expect_equal(got.sums, want.sums, kernel->name());
+  };
+  compare(loops::compile_closed_on_tiles(cluster, values, memory.inputs(), outputs, Machine::none));
+  for (const Machine m : machines()) {
+    compare(loops::compile_closed_on_tiles(cluster, values, memory.inputs(), outputs, m));
+    if (const KernelRef kernel = loops::jit::compile_closed(cluster, values, memory.inputs(), outputs, m)) {
+      compare(kernel);
+      ++generated;
+    }
+  }
+  return generated;
+}
+
+// Stores of x*b and exp(x) if asked for; sums of these and of x.
+struct Simple {
+  Cluster cluster;
+  std::vector<int> values;
+};
+
+Simple simple_cluster(Random& random, bool stores) {
+  ClusterMaker make(random);
+  const int x = make.load(f32), b = make.load(f32);
+  const int product = make.node(Atom::mul, f32, x, b), e = make.node(Atom::exp, f32, product);
+  if (stores) make.store(e);
+  return {make.finish(2), {product, e, x}};
+}
+
+// Mostly without infinities and NaN, of which sums would be nothing else.
+Memory finite_memory(Random& random, const Cluster& cluster, std::int64_t rows, std::int64_t columns) {
+  Memory m = random_memory(random, cluster, rows, columns);
+  const bool special = random.chance(0.1);
+  for (Buffer& b : m.in) loops_test::fill_random(random, b, special);
+  return m;
+}
+
+TEST(ClosedLoops, EverySumAloneInEveryShape) {
+  Random random(11);
+  int generated = 0;
+  for (const std::int64_t rows : {1, 2, 3, 7, 16, 48, 130})
+    for (const std::int64_t columns : {1, 2, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 96, 100, 127, 160, 512, 2047, 2100, 4100}) {
+      if (rows * columns > 70000) continue;
+      for (const bool stores : {false, true}) {
+        const Simple s = simple_cluster(random, stores);
+        const Memory memory = finite_memory(random, s.cluster, rows, columns);
+        for (const SumOf& sum : sums_of(rows, columns)) {
+          const int value = s.values[static_cast<std::size_t>(random.integer(0, 2))];
+          generated += expect_same_closed(s.cluster, memory, {{value, sum.spec}}, {sum});
+        }
+        if (::testing::Test::HasFatalFailure()) return;
+      }
+    }
+  EXPECT_GT(generated, machines().empty() ? -1 : 300);
+}
+
+TEST(ClosedLoops, SeveralSumsInOneLoopOfARandomFormula) {
+  int generated = 0;
+  for (std::uint64_t seed = 0; seed < 400; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    ClusterMaker make(random);
+    for (std::int64_t k = random.chance(0.2) ? random.integer(6, 14) : random.integer(1, 5); k > 0; --k)
+      make.load(random.pick({f32, f32, f32, i32, u8, bf16, boolean}));
+    for (std::int64_t k = random.integer(1, 25); k > 0; --k) make.grow();
+    std::vector<int> floats;
+    for (int n = 0; n < make.size(); ++n)
+      if (make.dtype_of(n) == f32) floats.push_back(n);
+    if (floats.empty()) continue;
+    while (random.chance(0.4)) make.store(static_cast<int>(random.integer(0, make.size() - 1)));
+    const Cluster cluster = make.finish(2);
+    const auto [rows, columns] = random.chance(0.4) ? std::pair(4 * random.integer(1, 12), 32 * random.integer(1, 6))
+                                                    : std::pair(random.integer(1, 40), random.integer(1, 200));
+    const std::vector<SumOf> all = sums_of(rows, columns);
+    if (all.empty()) continue;
+    std::vector<SumOf> sums;
+    std::vector<LoopSum> values;
+    for (std::int64_t k = random.integer(1, 4); k > 0; --k) {
+      sums.push_back(all[static_cast<std::size_t>(random.integer(0, static_cast<std::int64_t>(all.size()) - 1))]);
+      values.push_back({floats[static_cast<std::size_t>(random.integer(0, static_cast<std::int64_t>(floats.size()) - 1))], sums.back().spec});
+    }
+    generated += expect_same_closed(cluster, finite_memory(random, cluster, rows, columns), values, sums);
+    if (::testing::Test::HasFatalFailure()) return;
+  }
+  EXPECT_GT(generated, machines().empty() ? -1 : 150);
+}
+
+// More accumulators than there are registers for.
+TEST(ClosedLoops, ManySumsOfRows) {
+  Random random(3);
+  for (int sums = 1; sums <= 10; ++sums) {
+    const Simple s = simple_cluster(random, true);
+    const SumOf sum = sums_of(5, 160)[0];
+    std::vector<LoopSum> values;
+    for (int k = 0; k < sums; ++k) values.push_back({s.values[static_cast<std::size_t>(k % 3)], sum.spec});
+    const int generated = expect_same_closed(s.cluster, finite_memory(random, s.cluster, 5, 160), values, std::vector<SumOf>(values.size(), sum));
+    EXPECT_EQ(generated, static_cast<int>(machines().size()));
+    if (::testing::Test::HasFatalFailure()) return;
+  }
+}
+
+TEST(ClosedLoops, OtherTypesAreAddedUpTileByTile) {
+  Random random(4);
+  for (const DType dtype : {f64, i32, i64})
+    for (const std::int64_t rows : {1, 6, 48})
+      for (const std::int64_t columns : {1, 9, 33, 100, 700}) {
+        ClusterMaker make(random);
+        const int x = make.load(dtype), y = make.load(dtype);
+        const int product = make.node(Atom::mul, dtype, x, y);
+        make.store(make.node(Atom::add, dtype, product, x));
+        const Cluster cluster = make.finish(2);
+        const Memory memory = finite_memory(random, cluster, rows, columns);
+        for (const SumOf& sum : sums_of(rows, columns, dtype)) EXPECT_EQ(expect_same_closed(cluster, memory, {{product, sum.spec}}, {sum}, dtype), 0);
+        if (::testing::Test::HasFatalFailure()) return;
+      }
+}
+
+}  // namespace
+}  // namespace cotan::jit_test
