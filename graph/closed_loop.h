@@ -1,7 +1,7 @@
 // Loops that end in sums of what they compute.
 //
-// A map that a sum follows would write its value, and the sum would read it again. A closed loop adds it up as it goes: a value that only the sum reads is never
-// in memory. That is possible for sums over consecutive elements of the loop's domain, in row-major order, or over consecutive lines:
+// A map that a sum follows would write its value, and the sum would read it again. A closed loop adds it up as it goes: a value that only the sum reads is
+// never in memory. That is possible for sums over consecutive elements of the loop's domain, in row-major order, or over consecutive lines:
 //
 //     domain [blocks, rows, columns] -> result [blocks, columns]
 //

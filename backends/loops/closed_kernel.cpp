@@ -139,8 +139,8 @@ class ClosedKernel final : public Kernel {
   std::vector<ClosingSum> sums_;
   DomainLines lines_;
   std::string name_;
-  std::vector<View> views_;  // inputs, then the cluster's own outputs
-  std::int64_t most_ = 0;  // elements of a piece
+  std::vector<View> views_;                                            // inputs, then the cluster's own outputs
+  std::int64_t most_ = 0;                                              // elements of a piece
   std::map<std::pair<std::int64_t, std::int64_t>, KernelRef> pieces_;  // by lines and columns
   std::vector<std::size_t> tile_at_, state_at_;                        // in the scratch memory
   std::size_t own_scratch_ = 0;                                        // what of it is the kernel's own

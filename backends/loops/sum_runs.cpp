@@ -338,8 +338,8 @@ SumColumnsFunction find_columns(DType dtype) {
 
 SumPartsFunction find_parts(DType dtype) {
   switch (dtype) {
-#define DTYPE(name, type, kind)                                  \
-  case DType::name:                                              \
+#define DTYPE(name, type, kind)                                     \
+  case DType::name:                                                 \
     if constexpr (is_computed(DType::name)) return add_parts<type>; \
     break;
     COTAN_DTYPES(DTYPE)
@@ -350,8 +350,8 @@ SumPartsFunction find_parts(DType dtype) {
 
 SumJoinFunction find_join(DType dtype) {
   switch (dtype) {
-#define DTYPE(name, type, kind)                                  \
-  case DType::name:                                              \
+#define DTYPE(name, type, kind)                                \
+  case DType::name:                                            \
     if constexpr (is_computed(DType::name)) return join<type>; \
     break;
     COTAN_DTYPES(DTYPE)

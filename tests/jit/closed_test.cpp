@@ -23,7 +23,8 @@ SumOf sum_of(std::int64_t rows, std::int64_t columns, std::string_view type, std
 std::vector<SumOf> sums_of(std::int64_t rows, std::int64_t columns, DType dtype = f32) {
   const auto type = [](std::initializer_list<std::int64_t> shape, std::string_view indices) { return fmt::format("[{}][{}]", fmt::join(shape, ","), indices); };
   std::vector<SumOf> all{sum_of(rows, columns, type({rows}, "i"), is_floating(dtype) ? "0.3 * x[i,p]" : "x[i,p]", dtype),
-                         sum_of(rows, columns, type({columns}, "j"), "x[p,j]", dtype), sum_of(rows, columns, "[][]", is_floating(dtype) ? "3 * x[p,q]" : "x[p,q]", dtype)};
+                         sum_of(rows, columns, type({columns}, "j"), "x[p,j]", dtype),
+                         sum_of(rows, columns, "[][]", is_floating(dtype) ? "3 * x[p,q]" : "x[p,q]", dtype)};
   for (const std::int64_t block : {2, 3, 8, 16}) {
     if (rows % block != 0 || rows == block) continue;
     all.push_back(sum_of(rows, columns, type({rows / block, columns}, "i,j"), fmt::format("x[{}*i+p,j]; p<{}", block, block), dtype));
@@ -80,8 +81,8 @@ void expect_equal(std::vector<Buffer>& got, std::vector<Buffer>& want, const std
   for (std::size_t o = 0; o < want.size(); ++o) {
     const loops_test::Array a = got[o].array(), b = want[o].array();
     for (std::size_t i = 0; i < b.values.size(); ++i)
-      ASSERT_TRUE(loops_test::same_bits(a.values[i], b.values[i])) << what << ", output " << o << " " << b.shape.text() << ", element " << i << ": " << a.values[i]
-                                                                   << " for " << b.values[i];
+      ASSERT_TRUE(loops_test::same_bits(a.values[i], b.values[i]))
+          << what << ", output " << o << " " << b.shape.text() << ", element " << i << ": " << a.values[i] << " for " << b.values[i];
   }
 }
 
@@ -163,8 +164,8 @@ TEST(ClosedLoops, SeveralSumsInOneLoopOfARandomFormula) {
     if (floats.empty()) continue;
     while (random.chance(0.4)) make.store(static_cast<int>(random.integer(0, make.size() - 1)));
     const Cluster cluster = make.finish(2);
-    const auto [rows, columns] = random.chance(0.4) ? std::pair(4 * random.integer(1, 12), 32 * random.integer(1, 6))
-                                                    : std::pair(random.integer(1, 40), random.integer(1, 200));
+    const auto [rows, columns] =
+        random.chance(0.4) ? std::pair(4 * random.integer(1, 12), 32 * random.integer(1, 6)) : std::pair(random.integer(1, 40), random.integer(1, 200));
     const std::vector<SumOf> all = sums_of(rows, columns);
     if (all.empty()) continue;
     std::vector<SumOf> sums;
