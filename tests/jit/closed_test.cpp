@@ -60,8 +60,8 @@ Results run_apart(const Cluster& cluster, const Memory& memory, const std::vecto
   Memory m = memory;
   for (const LoopSum& v : values) {
     all.stores.push_back({v.value, all.outputs(), dtype});
-    m.out.push_back(spread_buffer(dtype, m.out.empty() ? m.in[0].view().shape[0] : m.out[0].view().shape[0],
-                                  m.out.empty() ? m.in[0].view().shape[1] : m.out[0].view().shape[1], Spread::full));
+    const Shape& shape = m.in[0].view().shape;
+    m.out.emplace_back(View::dense(dtype, shape), shape.elements());
   }
   loops_test::run_kernel(*loops::compile_cluster_on_tiles(all, m.inputs(), m.outputs()), m.addresses());
   Results r;
@@ -208,6 +208,67 @@ TEST(ClosedLoops, OtherTypesAreAddedUpTileByTile) {
         for (const SumOf& sum : sums_of(rows, columns, dtype)) EXPECT_EQ(expect_same_closed(cluster, memory, {{product, sum.spec}}, {sum}, dtype), 0);
         if (::testing::Test::HasFatalFailure()) return;
       }
+}
+
+TEST(ClosedLoops, AnyStridesOfSeveralDimensions) {
+  Random random(8);
+  int generated = 0;
+  for (int k = 0; k < 300; ++k) {
+    ClusterMaker make(random);
+    const int a = make.load(f32), b = make.load(u8);
+    const int product = make.node(Atom::mul, f32, a, make.node(Atom::cast, f32, b));
+    if (k % 2 == 0) make.store(product);
+    const Cluster cluster = make.finish(4);
+    Shape shape = loops_test::random_shape(random, 4, 6);
+    if (k % 3 == 0) shape[3] = random.integer(30, 70);
+    Memory memory;
+    for (const DType dtype : {f32, u8}) {
+      memory.in.push_back(loops_test::random_buffer(random, dtype, shape, true));
+      loops_test::fill_random(random, memory.in.back(), false);
+    }
+    if (k % 2 == 0) memory.out.emplace_back(View::dense(f32, shape), shape.elements());
+    for (const char* sum : {"[{0},{1},{2}][i,j,k] = x[i,j,k,p]", "[{0},{1}][i,j] = 0.5 * x[i,j,p,q]", "[{2},{3}][k,l] = x[p,q,k,l]",
+                            "[{1},{2},{3}][j,k,l] = x[p,j,k,l]", "[{0},{2},{3}][i,k,l] = x[i,p,k,l]", "[][] = x[p,q,r,s]"}) {
+      const std::string result = fmt::format(fmt::runtime(sum), shape[0], shape[1], shape[2], shape[3]);
+      const Function f = parse_function(fmt::format("func f(x: f32[{}]) {{ %0: f32{} return %0 }}", fmt::join(shape, ","), result));
+      if (f.results[0]->kind != Kind::sum) continue;  // of nothing but dimensions of size one
+      const SumOf of{f.results[0]->shared<SumSpec>(), f.results[0].shape()};
+      if (!std::holds_alternative<BlockSum>(block_sum(*of.spec, f32, shape, of.result))) continue;
+      generated += expect_same_closed(cluster, memory, {{product, of.spec}}, {of});
+    }
+    if (::testing::Test::HasFatalFailure()) return;
+  }
+  EXPECT_GT(generated, machines().empty() ? -1 : 100);
+}
+
+// An output may be the memory of an input: what is added up was read before it is written over.
+TEST(ClosedLoops, InPlace) {
+  Random random(9);
+  for (const std::int64_t columns : {7, 64, 160, 3000}) {
+    const Simple s = simple_cluster(random, true);
+    const SumOf sum = sums_of(6, columns)[0];
+    const std::vector<LoopSum> values{{s.values[0], sum.spec}, {s.values[2], sum.spec}};
+    Memory memory;
+    for (int k = 0; k < 2; ++k) {
+      memory.in.push_back(spread_buffer(f32, 6, columns, Spread::full));
+      loops_test::fill_random(random, memory.in.back(), false);
+    }
+    memory.out.push_back(spread_buffer(f32, 6, columns, Spread::full));
+    Results want = run_apart(s.cluster, memory, values, {sum, sum});
+    std::vector<View> outputs = memory.outputs();
+    outputs.insert(outputs.end(), 2, View::dense(f32, sum.result));
+    std::vector<KernelRef> kernels{loops::compile_closed_on_tiles(s.cluster, values, memory.inputs(), outputs, Machine::none)};
+    for (const Machine m : machines())
+      if (KernelRef kernel = loops::jit::compile_closed(s.cluster, values, memory.inputs(), outputs, m)) kernels.push_back(std::move(kernel));
+    for (const KernelRef& kernel : kernels) {
+      Memory m = memory;
+      std::vector<Buffer> sums(2, Buffer(View::dense(f32, sum.result), 6)), own{m.in[0]};
+      void* const addresses[] = {own[0].first(), m.in[1].first(), own[0].first(), sums[0].first(), sums[1].first()};
+      loops_test::run_kernel(*kernel, addresses);
+      expect_equal(own, want.own, kernel->name());
+      expect_equal(sums, want.sums, kernel->name());
+    }
+  }
 }
 
 }  // namespace
