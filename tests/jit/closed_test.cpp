@@ -122,11 +122,32 @@ Simple simple_cluster(Random& random, bool stores) {
   return {make.finish(2), {product, e, x}};
 }
 
-// Mostly without infinities and NaN, of which sums would be nothing else.
-Memory finite_memory(Random& random, const Cluster& cluster, std::int64_t rows, std::int64_t columns) {
-  Memory m = random_memory(random, cluster, rows, columns);
+// Large numbers that cancel along rows and along columns, and small ones, of which so many are lost as the order of additions says. In the first buffer of
+// floats; what others hold may be 1 everywhere, so that products cancel as well. Now and then infinities and NaN instead.
+void fill(Random& random, std::vector<Buffer>& buffers) {
   const bool special = random.chance(0.1);
-  for (Buffer& b : m.in) loops_test::fill_random(random, b, special);
+  bool first = true;
+  for (Buffer& b : buffers) {
+    loops_test::fill_random(random, b, special);
+    if (special || !is_floating(b.view().dtype)) continue;
+    loops_test::Array a = b.array();
+    if (!first && random.chance(0.5)) std::fill(a.values.begin(), a.values.end(), 1.0);
+    const auto columns = static_cast<std::size_t>(a.shape.back());
+    const double large = 0x1p50;
+    for (std::size_t i = 0; first && i + 1 < a.values.size() / columns; i += 2)
+      for (std::size_t j = 0; j + 1 < columns; j += 2) {
+        if (random.chance(0.6)) continue;
+        const double sign = random.chance(0.5) ? large : -large;
+        for (std::size_t k = 0; k < 4; ++k) a.values[(i + k / 2) * columns + j + k % 2] = k == 0 || k == 3 ? sign : -sign;
+      }
+    first = false;
+    reference::to_buffer(a, b.first(), b.view());
+  }
+}
+
+Memory summable_memory(Random& random, const Cluster& cluster, std::int64_t rows, std::int64_t columns) {
+  Memory m = random_memory(random, cluster, rows, columns);
+  fill(random, m.in);
   return m;
 }
 
@@ -138,7 +159,7 @@ TEST(ClosedLoops, EverySumAloneInEveryShape) {
       if (rows * columns > 70000) continue;
       for (const bool stores : {false, true}) {
         const Simple s = simple_cluster(random, stores);
-        const Memory memory = finite_memory(random, s.cluster, rows, columns);
+        const Memory memory = summable_memory(random, s.cluster, rows, columns);
         for (const SumOf& sum : sums_of(rows, columns)) {
           const int value = s.values[static_cast<std::size_t>(random.integer(0, 2))];
           generated += expect_same_closed(s.cluster, memory, {{value, sum.spec}}, {sum});
@@ -174,7 +195,7 @@ TEST(ClosedLoops, SeveralSumsInOneLoopOfARandomFormula) {
       sums.push_back(all[static_cast<std::size_t>(random.integer(0, static_cast<std::int64_t>(all.size()) - 1))]);
       values.push_back({floats[static_cast<std::size_t>(random.integer(0, static_cast<std::int64_t>(floats.size()) - 1))], sums.back().spec});
     }
-    generated += expect_same_closed(cluster, finite_memory(random, cluster, rows, columns), values, sums);
+    generated += expect_same_closed(cluster, summable_memory(random, cluster, rows, columns), values, sums);
     if (::testing::Test::HasFatalFailure()) return;
   }
   EXPECT_GT(generated, machines().empty() ? -1 : 150);
@@ -188,7 +209,7 @@ TEST(ClosedLoops, ManySumsOfRows) {
     const SumOf sum = sums_of(5, 160)[0];
     std::vector<LoopSum> values;
     for (int k = 0; k < sums; ++k) values.push_back({s.values[static_cast<std::size_t>(k % 3)], sum.spec});
-    const int generated = expect_same_closed(s.cluster, finite_memory(random, s.cluster, 5, 160), values, std::vector<SumOf>(values.size(), sum));
+    const int generated = expect_same_closed(s.cluster, summable_memory(random, s.cluster, 5, 160), values, std::vector<SumOf>(values.size(), sum));
     EXPECT_EQ(generated, static_cast<int>(machines().size()));
     if (::testing::Test::HasFatalFailure()) return;
   }
@@ -204,7 +225,7 @@ TEST(ClosedLoops, OtherTypesAreAddedUpTileByTile) {
         const int product = make.node(Atom::mul, dtype, x, y);
         make.store(make.node(Atom::add, dtype, product, x));
         const Cluster cluster = make.finish(2);
-        const Memory memory = finite_memory(random, cluster, rows, columns);
+        const Memory memory = summable_memory(random, cluster, rows, columns);
         for (const SumOf& sum : sums_of(rows, columns, dtype)) EXPECT_EQ(expect_same_closed(cluster, memory, {{product, sum.spec}}, {sum}, dtype), 0);
         if (::testing::Test::HasFatalFailure()) return;
       }
@@ -222,10 +243,8 @@ TEST(ClosedLoops, AnyStridesOfSeveralDimensions) {
     Shape shape = loops_test::random_shape(random, 4, 6);
     if (k % 3 == 0) shape[3] = random.integer(30, 70);
     Memory memory;
-    for (const DType dtype : {f32, u8}) {
-      memory.in.push_back(loops_test::random_buffer(random, dtype, shape, true));
-      loops_test::fill_random(random, memory.in.back(), false);
-    }
+    for (const DType dtype : {f32, u8}) memory.in.push_back(loops_test::random_buffer(random, dtype, shape, true));
+    fill(random, memory.in);
     if (k % 2 == 0) memory.out.emplace_back(View::dense(f32, shape), shape.elements());
     for (const char* sum : {"[{0},{1},{2}][i,j,k] = x[i,j,k,p]", "[{0},{1}][i,j] = 0.5 * x[i,j,p,q]", "[{2},{3}][k,l] = x[p,q,k,l]",
                             "[{1},{2},{3}][j,k,l] = x[p,j,k,l]", "[{0},{2},{3}][i,k,l] = x[i,p,k,l]", "[][] = x[p,q,r,s]"}) {
@@ -249,10 +268,8 @@ TEST(ClosedLoops, InPlace) {
     const SumOf sum = sums_of(6, columns)[0];
     const std::vector<LoopSum> values{{s.values[0], sum.spec}, {s.values[2], sum.spec}};
     Memory memory;
-    for (int k = 0; k < 2; ++k) {
-      memory.in.push_back(spread_buffer(f32, 6, columns, Spread::full));
-      loops_test::fill_random(random, memory.in.back(), false);
-    }
+    for (int k = 0; k < 2; ++k) memory.in.push_back(spread_buffer(f32, 6, columns, Spread::full));
+    fill(random, memory.in);
     memory.out.push_back(spread_buffer(f32, 6, columns, Spread::full));
     Results want = run_apart(s.cluster, memory, values, {sum, sum});
     std::vector<View> outputs = memory.outputs();
