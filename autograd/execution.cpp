@@ -42,7 +42,7 @@ CompileOptions compile_options(const ExecutionOptions& options) {
   made.backends.strict_nan = options.strict_nan;
   made.threads = threads();
   made.passes = options.passes;
-  made.reproducible = options.reproducible || is_reproducible();
+  made.backends.reproducible = options.reproducible || is_reproducible();
   return made;
 }
 

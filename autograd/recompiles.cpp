@@ -80,7 +80,8 @@ std::string difference(const Compilation& before, const Compilation& now) {
   if (a.mode != b.mode) return fmt::format("mode: {} -> {}", mode(a), mode(b));
   if (a.threads != b.threads) return fmt::format("threads: {} -> {}", a.threads, b.threads);
   if (a.backends.strict_nan != b.backends.strict_nan) return fmt::format("strict_nan: {} -> {}", a.backends.strict_nan, b.backends.strict_nan);
-  if (a.reproducible != b.reproducible) return fmt::format("reproducible: {} -> {}", a.reproducible, b.reproducible);
+  if (a.backends.reproducible != b.backends.reproducible)
+    return fmt::format("reproducible: {} -> {}", a.backends.reproducible, b.backends.reproducible);
   if (a.passes != b.passes) return fmt::format("passes: '{}' -> '{}'", a.passes.text(), b.passes.text());
   if (a.promises != b.promises && before.words == now.words) return "other pieces of the graph must_fuse()";
   for (std::size_t i = 0; i < std::min(before.begins.size(), now.begins.size()); ++i)

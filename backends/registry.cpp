@@ -19,6 +19,7 @@ std::string_view name_of(ReasonCode code) {
                                         "layout",
                                         "primitive refused",
                                         "differs at NaN or infinity",
+                                        "not reproducible",
                                         "not profitable",
                                         "a result is a view",
                                         "operand in use",

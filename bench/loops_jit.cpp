@@ -147,7 +147,7 @@ void compile(benchmark::State& state, const Case& c, Machine machine) {
   for (std::size_t k = 0; k < c.cluster.loads.size(); ++k) levels.push_back(c.scalar[k] ? loops::jit::Level::call : loops::jit::Level::column);
   for (auto unused : state) {
     (void)unused;
-    benchmark::DoNotOptimize(loops::jit::generate(*loops::jit::record_cluster(c.cluster, levels), machine));
+    benchmark::DoNotOptimize(loops::jit::generate(*loops::jit::record_cluster(c.cluster, levels, machine)));
   }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -36,6 +37,8 @@ class PassSwitches {
 
   // Whether a pass runs that is on, or off, unless switched. The last switch decides.
   [[nodiscard]] bool enabled(std::string_view name, bool standard) const;
+  // What the last switch of that very name says, if there is one: for a pass that always runs, and does one thing or the other.
+  [[nodiscard]] std::optional<bool> said(std::string_view name) const;
   // The same, and one more switch.
   [[nodiscard]] PassSwitches with(std::string_view name, bool on) const;
   // The switches as text.
@@ -69,18 +72,15 @@ struct CompileOptions {
   std::vector<Update> updates;
   // Passes and fusions that are switched otherwise than usual.
   PassSwitches passes;
-  // The same bits for any number of threads.
-  bool reproducible = false;
   // What has to be one step each. Looked at in compiled programs, unless all fusions are off.
   std::vector<Promise> promises;
   // Which nodes, by position, differentiation made; empty where nobody knows. Reasons name it; the program is the same.
   std::vector<bool> in_gradient;
   // How many workers kernels are cut for: reproducible ones for a fixed number.
-  [[nodiscard]] int grid() const { return reproducible ? 8 : threads; }
+  [[nodiscard]] int grid() const { return backends.reproducible ? 8 : threads; }
   // Equal options compile alike.
   bool operator==(const CompileOptions& o) const {
-    return mode == o.mode && backends.strict_nan == o.backends.strict_nan && threads == o.threads && updates == o.updates && passes == o.passes &&
-           reproducible == o.reproducible && promises == o.promises;
+    return mode == o.mode && backends == o.backends && threads == o.threads && updates == o.updates && passes == o.passes && promises == o.promises;
   }
 };
 

@@ -35,15 +35,18 @@ class Lowering {
     plan_.report.misses = std::move(context_.misses);
   }
 
-  // A tile's function, which has been through the passes.
-  Lowering(const Function& function, std::span<const View> parameters, const CompileOptions& options)
+  // A tile's function, which has been through the passes. `extras`: nodes whose claims' extra memory is a result as well.
+  Lowering(const Function& function, std::span<const Ref> extras, std::span<const View> parameters, const CompileOptions& options)
       : options_(options),
         positions_({}),
         claims_(options.backends),
         context_{options, positions_, claims_},
         results_(function.results.size()),
         function_(function),
-        parameters_(parameters) {}
+        parameters_(parameters),
+        extra_results_(extras) {
+    for (const Ref& r : extras) wanted_.insert(r.node());
+  }
 
   Plan run() {
     Groups groups(function_, context_);
@@ -52,6 +55,7 @@ class Lowering {
     for (std::size_t i = 0; i < function_.parameters.size(); ++i) add_parameter(function_.parameters[i], static_cast<int>(i));
     for (Node* n : needed_in_order()) add_unit(n);
     add_results(std::span<const Ref>(function_.results).first(results_));
+    add_extra_results();
     for (MissReport& miss : groups.take_misses()) plan_.report.misses.push_back(std::move(miss));
     if (!order_.empty()) plan_.report.broken = broken_promises(function_, order_, context_, plan_);
     return std::move(plan_);
@@ -143,7 +147,7 @@ class Lowering {
     std::sort(here_.begin(), here_.end());
     here_.erase(std::unique(here_.begin(), here_.end()), here_.end());
     if (here_.empty()) here_.push_back(0);
-    return compile_claim(group.backend, group.fusion, group.nodes.back(), group.claim);
+    return compile_claim(group.backend, group.fusion, group.claim, group.extras);
   }
 
   // ---- buffers and steps
@@ -257,7 +261,7 @@ class Lowering {
       const Match match = claims_.match(node, b);  // a copy: computing what the claim reads asks for more
       if (const auto* why = std::get_if<Reason>(&match))
         note_miss(backend.name(), *why);
-      else if (compile_claim(&backend, backend.name(), node, std::get<Claim>(match)))
+      else if (const auto& claim = std::get<Claim>(match); compile_claim(&backend, backend.name(), claim, extras_of(node, claim, backend)))
         return;
     }
     throw InternalError(fmt::format("no backend takes a {} node", name_of(node->kind)));
@@ -267,13 +271,19 @@ class Lowering {
     if (why.code != ReasonCode::not_recognised) plan_.report.misses.push_back({std::string(what), here_[0], why});
   }
 
+  // What others want of the node's own claim.
+  [[nodiscard]] std::vector<ExtraResult> extras_of(const Ref& node, const Claim& claim, const Backend& backend) const {
+    if (!claim.extra || !wanted_.contains(node.node())) return {};
+    return {{node, *claim.extra, &backend}};
+  }
+
   // `what`: the backend's or the fusion's name, for reports.
-  bool compile_claim(const Backend* backend, std::string_view what, const Ref& node, const Claim& claim) {
+  bool compile_claim(const Backend* backend, std::string_view what, const Claim& claim, std::span<const ExtraResult> extras) {
     std::vector<Value> inputs, outputs;
     std::vector<View> in, out;
     for (const Ref& r : claim.inputs) inputs.push_back(computed(r));
     for (const Ref& partner : claim.wants) {
-      computed(partner);
+      if (!extras_.contains(partner.node())) computed(partner);
       const auto found = extras_.find(partner.node());
       if (found == extras_.end() || found->second.first != backend) {
         note_miss(what, {ReasonCode::partner_missing, fmt::format("a {} node", name_of(partner->kind))});
@@ -283,8 +293,7 @@ class Lowering {
     }
     for (const Value& v : inputs) in.push_back(v.view);
     for (const Ref& r : claim.results) out.push_back(View::dense(r.dtype(), r.shape()));
-    const bool extra = claim.extra && wanted_.contains(node.node());
-    if (extra) out.push_back(View::dense(claim.extra->dtype, claim.extra->shape));
+    for (const ExtraResult& e : extras) out.push_back(View::dense(e.type.dtype, e.type.shape));
     Made made = claim.compile(in, out, options_.grid());
     for (std::size_t tries = 0; !made.kernel && made.copy_operand >= 0 && tries < in.size(); ++tries) {
       const auto k = static_cast<std::size_t>(made.copy_operand);
@@ -307,7 +316,8 @@ class Lowering {
     plan_.steps.back().elementwise = claim.in_place && claim.loop;
     for (Value& v : outputs) v.after = {step};
     for (std::size_t r = 0; r < claim.results.size(); ++r) values_[claim.results[r].edge()] = made.parts[r] > 1 ? added_up(outputs[r]) : outputs[r];
-    if (extra) extras_.insert_or_assign(node.node(), std::pair(backend, outputs.back()));
+    for (std::size_t k = 0; k < extras.size(); ++k)
+      extras_.insert_or_assign(extras[k].node.node(), std::pair(extras[k].backend, outputs[claim.results.size() + k]));
     return true;
   }
 
@@ -387,6 +397,19 @@ class Lowering {
     }
   }
 
+  // Those that there is: a claim that was counted on may have given no kernel.
+  void add_extra_results() {
+    for (const Ref& r : extra_results_) {
+      const auto found = extras_.find(r.node());
+      if (found == extras_.end()) return;
+      const int b = found->second.second.buffer;
+      Buffer& buffer = plan_.buffers[static_cast<std::size_t>(b)];
+      buffer.kind = BufferKind::result;
+      buffer.index = static_cast<int>(plan_.result_buffers.size());
+      plan_.result_buffers.push_back(b);
+    }
+  }
+
   [[nodiscard]] bool is_tensor(int parameter) const {
     const LeafRole role = plan_.parameter_roles[static_cast<std::size_t>(parameter)];
     return role != LeafRole::scalar && role != LeafRole::random;
@@ -401,6 +424,7 @@ class Lowering {
   Plan plan_;
   Function function_;                 // after the passes
   std::span<const View> parameters_;  // of a tile
+  std::span<const Ref> extra_results_;
   const Groups* groups_ = nullptr;
   std::unordered_map<Edge, Value, RefHash> values_;
   std::unordered_map<const Node*, int> random_state_;
@@ -418,8 +442,8 @@ Plan lower(const Function& function, std::span<Node* const> order, const Compile
   return plan;
 }
 
-Plan lower_tile(const Function& function, std::span<const View> parameters, const CompileOptions& options) {
-  Plan plan = Lowering(function, parameters, options).run();
+Plan lower_tile(const Function& function, std::span<const Ref> extras, std::span<const View> parameters, const CompileOptions& options) {
+  Plan plan = Lowering(function, extras, parameters, options).run();
   schedule(plan, options, true);
   verify_plan(plan);
   return plan;

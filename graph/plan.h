@@ -67,8 +67,9 @@ struct Plan {
 };
 
 [[nodiscard]] Plan lower(const Function& function, std::span<Node* const> order, const CompileOptions& options);
-// The plan of a function that is run by a region on memory of its own: no passes, parameters as the views say, scheduled.
-[[nodiscard]] Plan lower_tile(const Function& function, std::span<const View> parameters, const CompileOptions& options);
+// The plan of a function that is run by a region on memory of its own: no passes, parameters as the views say, scheduled. `extras`: nodes of it whose claims'
+// extra memory (Claim::extra) is a result as well, behind the others; there are fewer results where a claim gave no kernel.
+[[nodiscard]] Plan lower_tile(const Function& function, std::span<const Ref> extras, std::span<const View> parameters, const CompileOptions& options);
 // Runs the steps that read nothing but constants, and takes them out of the plan: an iota, what is computed of it, checks that hold. Results are at most 64 KiB
 // each; what the plan hands out is computed at each run. Before schedule().
 void fold_constants(Plan& plan);

@@ -1,10 +1,10 @@
 // Formulas of several steps that rows of elementwise.def are made of. Each is accurate to a few units in the last place over the whole range of its type and,
 // lerp_of aside, overflows nowhere that its value does not. A branch that is not taken may overflow: neither value nor derivative sees it.
 //
-//   parts          abs_of, trunc_of, sigmoid_of, softplus_of, clip_of
+//   parts          abs_of, trunc_of, decay_of, sigmoid_of, softplus_of, log_sigmoid_of, clip_of
 //   hyperbolic     sinh_of, cosh_of, asinh_of, asinh_slope, acosh_of
 //   two operands   hypot_of, atan2_slope, remainder_of_divisor, lerp_of
-//   activations    mish_weight, mish_slope, gelu_tanh_of, gelu_tanh_slope
+//   activations    mish_parts, mish_weight, mish_slope, gelu_tanh_of, gelu_tanh_slope
 //   tests          is_inf, is_finite, finite_of
 #pragma once
 
@@ -21,11 +21,20 @@ namespace cotan::formula_language {
 // x without its fraction; keeps the sign of zero.
 [[nodiscard]] inline Ex trunc_of(Ex x) { return where(x < 0, -floor(-x), floor(x)); }
 
-// 1 / (1 + e^-x).
-[[nodiscard]] inline Ex sigmoid_of(Ex x) { return where(x >= 0, 1 / (1 + exp(-x)), exp(x) / (1 + exp(x))); }
+// e^-|x|, in which both branches of what follows are written: vectors compute both, and this once.
+[[nodiscard]] inline Ex decay_of(Ex x) { return exp(where(x >= 0, -x, x)); }
 
-// log(1 + e^x).
-[[nodiscard]] inline Ex softplus_of(Ex x) { return where(x >= 0, x + log1p(exp(-x)), log1p(exp(x))); }
+// 1 / (1 + e^-x), below 0 as e^x / (1 + e^x).
+[[nodiscard]] inline Ex sigmoid_of(Ex x) {
+  const Ex e = decay_of(x);
+  return where(x >= 0, 1, e) / (1 + e);
+}
+
+// log(1 + e^x), above 0 as x + log(1 + e^-x).
+[[nodiscard]] inline Ex softplus_of(Ex x) { return where(x >= 0, x, 0) + log1p(decay_of(x)); }
+
+// log(sigmoid(x)).
+[[nodiscard]] inline Ex log_sigmoid_of(Ex x) { return -(where(x >= 0, 0, -x) + log1p(decay_of(x))); }
 
 // x brought between two numbers, `max` where they are the wrong way round; an infinite one is no bound. x itself at the bounds, so the derivative is 1 there.
 [[nodiscard]] inline Ex clip_of(Ex x, double min, double max) {
@@ -108,17 +117,25 @@ inline constexpr double log_two = 0.6931471805599453;
   return where(small, x + weight * step, end - step * (1 - weight));
 }
 
-// tanh(log(1 + e^x)): what mish multiplies x with.
+// tanh(log(1 + e^x)), what mish multiplies x with, is kept / all; what it lacks to 1 is rest / all. From 0 on all three are divided by e^2x.
+struct MishParts {
+  Ex kept, rest, all;
+};
+[[nodiscard]] inline MishParts mish_parts(Ex x) {
+  const Ex e = decay_of(x), n = e * (e + 2), square = 2 * e * e;
+  return {where(x >= 0, 1 + 2 * e, n), where(x >= 0, square, 2), where(x >= 0, 1 + 2 * e + square, n + 2)};
+}
+
 [[nodiscard]] inline Ex mish_weight(Ex x) {
-  const Ex down = exp(-x), up = exp(x), n = up * (up + 2);
-  return where(x >= 0, (1 + 2 * down) / (1 + 2 * down + 2 * down * down), n / (n + 2));
+  const MishParts p = mish_parts(x);
+  return p.kept / p.all;
 }
 
 // w + x * sigmoid(x) * (1 - w * w), with 1 - w where it is small as well.
 [[nodiscard]] inline Ex mish_slope(Ex x) {
-  const Ex down = exp(-x), up = exp(x), n = up * (up + 2), w = mish_weight(x);
-  const Ex rest = where(x >= 0, 2 * down * down / (1 + 2 * down + 2 * down * down), 2 / (n + 2));
-  return w + x * sigmoid_of(x) * rest * (1 + w);
+  const MishParts p = mish_parts(x);
+  const Ex w = p.kept / p.all;
+  return w + x * sigmoid_of(x) * (p.rest / p.all) * (1 + w);
 }
 
 // 2 * sqrt(2 / pi), and the cubic term's factor.

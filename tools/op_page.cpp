@@ -38,7 +38,7 @@ sum by exchanging two accesses ([design.md](design.md)). The gradient is a graph
 **Runs on** says what computes the operation for large f32 operands, and then its gradients, all asked for together (those of the first result where there
 are several). `oneDNN (matmul)` is a primitive of oneDNN, `loops (map)` a kernel of Cotan's own, and `views` cost nothing. oneDNN stands where it is asked
 first; the loops compute instead where its library has no optimized implementation for the processor, where operands lie in memory in a way that it cannot
-read, and where they are too small to be worth a call. Types other than f32 always run on the loops.
+read, and where they cost less. Types other than f32 always run on the loops.
 
 **Refuses** lists mistakes and what is said of them, between the operation's name and the line of the program that called it.
 

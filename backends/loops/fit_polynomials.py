@@ -99,11 +99,9 @@ def tables():
            lambda z: mp.erf(root(z)) / root(z) - 1, ulps(lambda z: root(z) / mp.erf(root(z))))
     yield ("erf_log", "-log(1 - erf(x))", "1 <= x <= 4, of erf(x)", mp.mpf(1), mp.mpf(4), 6,
            lambda x: -mp.log(mp.erfc(x)), ulps(lambda x: mp.erfc(x) / mp.erf(x)))
-    centre = mp.mpf(3)
-    x_of = lambda t: centre * (1 + t) / (1 - t)
-    slow = lambda x: (1 + x) * mp.exp(x * x) * mp.erfc(x)  # from 1 to 0.56, where e^(x^2) erfc(x) goes to 0
-    low, high = (mp.mpf(0.25) - centre) / (mp.mpf(0.25) + centre), (mp.mpf(10.1) - centre) / (mp.mpf(10.1) + centre)
-    yield ("erfc", "(1 + x) e^(x^2) erfc(x)", "t = (x-3)/(x+3), 1/4 <= x <= 10.1, of erfc(x)", low, high, 9,
+    x_of = lambda t: 2 * (1 + t) / (1 - t)
+    slow = lambda x: (x + 2) * mp.exp(x * x) * mp.erfc(x)  # from 2 to 0.67, where e^(x^2) erfc(x) goes to 0
+    yield ("erfc", "(x + 2) e^(x^2) erfc(x)", "t = (x-2)/(x+2), 0 <= x <= 10.1, of erfc(x)", mp.mpf(-1), mp.mpf(8.1) / mp.mpf(12.1), 9,
            lambda t: slow(x_of(t)), ulps(lambda t: 1 / slow(x_of(t))))
     yield ("cbrt", "the cube root of m, to be improved by one step of Newton's", "1 <= m <= 2", mp.mpf(1), mp.mpf(2), 4, mp.cbrt, ulps(lambda m: 1 / mp.cbrt(m)))
 

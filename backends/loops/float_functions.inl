@@ -8,8 +8,8 @@
 // set, whatever the other lanes hold. The largest errors that were measured stand in docs/performance.md, and tests/loops holds every function to a bound just
 // above. Infinities, NaN, zeros of both signs, subnormal operands and results are those of the C standard.
 //
-// This is the text of the functions alone. It is included inside a namespace that has Float, Int and Mask with the operations of lanes.h: float_functions.h does
-// so with Highway's vectors, jit/recording.h with values that record instructions. LANES_INLINE is how a function of the namespace is declared.
+// This is the text of the functions alone. It is included inside a namespace that has Float, Int and Mask with the operations of lanes.h: float_functions.h
+// does so with Highway's vectors, jit/recording.h with values that record instructions. LANES_INLINE is how a function of the namespace is declared.
 
 inline constexpr std::int32_t sign_bit = std::numeric_limits<std::int32_t>::min();
 inline constexpr float infinity = std::numeric_limits<float>::infinity();
@@ -36,22 +36,16 @@ inline constexpr std::int32_t rounder_bits = 0x4B400000;
 // 2^n as a float, for -126 <= n <= 127.
 LANES_INLINE Float power_of_two(Int n) { return from_bits(shift_left<23>(n + 127)); }
 
-// x * 2^n, rounded once, for |n| <= 252. The first factor cannot lose bits where the result is not far below the smallest number anyway.
-LANES_INLINE Float scaled(Float x, Int n) {
-  const Int half = shift_right<1>(n);
-  return x * power_of_two(half) * power_of_two(n - half);
-}
-
 // e to a power: mantissa * 2^exponent, the mantissa between 0.7 and 1.42. Here |x| <= 2^21.
 struct Exponential {
-  Float mantissa;
-  Int exponent;
+  Float mantissa, exponent;
+  Int whole;  // the exponent
 };
 
 // x = k log(2) + rest, |rest| <= log(2) / 2.
 struct ReducedExponent {
-  Float rest, multiple;
-  Int k;
+  Float rest, k;
+  Int whole;  // k
 };
 
 LANES_INLINE ReducedExponent reduce_exponent(Float x) {
@@ -62,20 +56,19 @@ LANES_INLINE ReducedExponent reduce_exponent(Float x) {
 template <class P>
 LANES_INLINE Exponential exponential(Float x) {
   const ReducedExponent e = reduce_exponent(x);
-  const Float r = fused(e.multiple, -log_2[1], e.rest);
-  return {fused(fused(polynomial(P::exp, r), r, 1.0F), r, 1.0F), e.k};
+  const Float r = fused(e.k, -log_2[1], e.rest);
+  return {fused(fused(polynomial(P::exp, r), r, 1.0F), r, 1.0F), e.k, e.whole};
 }
 
-// The same of x + low, where low is less than an ULP of x; the mantissa is a sum of two floats.
+// The same of x - lost, where `lost` is less than an ULP of x; the mantissa is a sum of two floats.
 struct PreciseExponential {
-  Float mantissa, low;
-  Int exponent;
+  Float mantissa, low, exponent;
 };
 
 template <class P>
-LANES_INLINE PreciseExponential exponential(Float x, Float low) {
+LANES_INLINE PreciseExponential exponential(Float x, Float lost) {
   const ReducedExponent e = reduce_exponent(x);
-  const Float r = e.rest + fused(e.multiple, -log_2[1], low);
+  const Float r = e.rest - fused(e.k, log_2[1], lost);
   const Float above = fused(r * r, polynomial(P::exp, r), r), mantissa = above + 1.0F;
   return {mantissa, above - (mantissa - 1.0F), e.k};
 }
@@ -129,11 +122,11 @@ LANES_INLINE Float expm1(Float given) {
   x = select(x < -18.0F, -18.0F, x);
   const ReducedExponent e = reduce_exponent(x);
   // What r lacks of the rest goes into the tail: r + tail is e^rest - 1.
-  const Float r = fused(e.multiple, -log_2[1], e.rest);
-  const Float lost = fused(e.multiple, -log_2[1], e.rest - r);
+  const Float r = fused(e.k, -log_2[1], e.rest);
+  const Float lost = fused(e.k, -log_2[1], e.rest - r);
   const Float tail = fused(r * r, polynomial(P::exp, r), lost);
   // Half of it, since 2^128 is not a float: 2^(k-1) (e^rest - 1) + (2^(k-1) - 1/2).
-  const Float scale = power_of_two(e.k - 1);
+  const Float scale = power_of_two(e.whole - 1);
   const Float half = fused(scale, tail, fused(scale, r, scale - 0.5F));
   return select(abs(given) < 0x1p-25F, given, half + half);
 }
@@ -241,7 +234,7 @@ LANES_INLINE Float tanh(Float x) {
   const Float small = fused(size * z, polynomial(P::tanh, z), size);
   // 1 - 2 / (e^2x + 1); from 10 on that is 1.
   const Exponential e = exponential<P>(select(size > 10.0F, 20.0F, size + size));
-  const Float large = 1.0F - Float(2.0F) / fused(e.mantissa, power_of_two(e.exponent), 1.0F);
+  const Float large = 1.0F - Float(2.0F) / fused(e.mantissa, power_of_two(e.whole), 1.0F);
   return with_sign(select(size < 0.625F, small, large), sign_of(x));
 }
 
@@ -251,28 +244,24 @@ LANES_INLINE Float erf(Float x) {
   const Float small = fused(size, polynomial(P::erf, size * size), size);
   // 1 - e^-g(x); from 4 on that is 1.
   const Exponential e = exponential<P>(-polynomial(P::erf_log, select(size > 4.0F, 4.0F, size)));
-  const Float large = fused(-e.mantissa, power_of_two(e.exponent), 1.0F);
+  const Float large = fused(-e.mantissa, power_of_two(e.whole), 1.0F);
   return with_sign(select(size < 1.0F, small, large), sign_of(x));
 }
 
 template <class P = Polynomials>
 LANES_INLINE Float erfc(Float x) {
-  const Float size = abs(x);
-  const Float near = fused(-x, polynomial(P::erf, x * x) + 1.0F, 1.0F);
-  // e^(-a^2) p / (a + 1), where p, a polynomial in t = (a - 3) / (a + 3), varies slowly; from 10.1 on it is 0. Square, exponential, product and divisor have
-  // two parts, and of both quotients the remainder is divided as well.
-  const Float a = select(size > 10.1F, 10.1F, size);
-  const Float square = a * a, square_low = fused(a, a, -square);
-  const PreciseExponential e = exponential<P>(-square, -square_low);
-  const Float inverse = Float(1.0F) / (a + 3.0F), quotient = (a - 3.0F) * inverse;
-  const Float t = fused(fused(-quotient, a, fused(quotient + 1.0F, -3.0F, a)), inverse, quotient);
+  // e^(-a^2) p / (a + 2), where p, a polynomial in t = (a - 2) / (a + 2) = 1 - 4 / (a + 2), varies slowly; from 10.1 on it is 0. Square, exponential, product,
+  // divisor and its reciprocal have two parts.
+  const Float size = abs(x), a = select(size > 10.1F, 10.1F, size);
+  const Float square = -a * a;
+  const PreciseExponential e = exponential<P>(square, fused(a, a, square));
+  const Float divisor = a + 2.0F, divisor_low = a - (divisor - 2.0F);
+  const Float inverse = Float(1.0F) / divisor, inverse_low = inverse * fused(-inverse, divisor_low, fused(-inverse, divisor, 1.0F));
+  const Float t = fused(inverse_low, -4.0F, fused(inverse, -4.0F, 1.0F));
   const Float p = polynomial(P::erfc, t);
   const Float product = e.mantissa * p, product_low = fused(e.low, p, fused(e.mantissa, p, -product));
-  const Float divisor = a + 1.0F, divisor_low = a - (divisor - 1.0F), reciprocal = Float(1.0F) / divisor;
-  const Float ratio = product * reciprocal;
-  const Float remainder = fused(-ratio, divisor, product) + fused(-ratio, divisor_low, product_low);
-  const Float far = scaled(fused(remainder, reciprocal, ratio), e.exponent);
-  return select(size < 0.25F, near, select(x < 0.0F, 2.0F - far, far));
+  const Float far = scaled(fused(product, inverse, fused(product, inverse_low, product_low * inverse)), e.exponent);
+  return select(x < 0.0F, 2.0F - far, far);
 }
 
 // ---- powers and roots
@@ -335,7 +324,7 @@ LANES_INLINE Float pow(Float x, Float y) {
   const Float low = select(cut, 0.0F, fused(y, log2_high, -product) + y * log2.low);
   const Float sum = high + rounder, k = sum - rounder;
   const Float r = (high - k) + low;
-  Float value = scaled(fused(r, polynomial(P::exp2, r), 1.0F), bits(sum) - rounder_bits);
+  Float value = scaled(fused(r, polynomial(P::exp2, r), 1.0F), k);
 
   // Negative x: integer powers only, odd ones being negative. Floats from 2^24 on are even.
   const Float power = abs(y);
@@ -346,4 +335,3 @@ LANES_INLINE Float pow(Float x, Float y) {
   value = select(is_nan(x) || is_nan(y), x + y, value);
   return select(y == 0.0F || x == 1.0F || (size == 1.0F && power == infinity), 1.0F, value);
 }
-

@@ -127,6 +127,17 @@ HWY_INLINE Float fused(Float a, Float b, Float c) {
 #endif
 }
 
+// x * 2^n, rounded once, for whole numbers n of at most 252 in size.
+HWY_INLINE Float scaled(Float x, Float n) {
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+  return Float(decltype(x.v){_mm512_scalef_ps(x.v.raw, n.v.raw)});
+#else
+  // In two steps, since 2^n need not be a float. The first cannot lose bits where the result is not far below the smallest number anyway.
+  const Int whole = to_int(n), half = shift_right<1>(whole);
+  return x * from_bits(shift_left<23>(half + 127)) * from_bits(shift_left<23>(whole - half + 127));
+#endif
+}
+
 // Where x is not below `from`, puts the remainder by a quarter turn, what that lacks and the number of quarter turns in place of the three given: lane by lane.
 HWY_INLINE void reduce_large_angles(Float x, float from, Float& rest, Float& low, Int& quarters) {
   if (!any(!(x < from))) [[likely]]

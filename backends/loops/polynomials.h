@@ -35,10 +35,10 @@ struct Polynomials {
   static constexpr float erf[] = {0x1.06eba8p-3F, -0x1.81273ep-2F, 0x1.ce2ce6p-4F, -0x1.b7f71ap-6F, 0x1.53f224p-8F, -0x1.a3515ep-11F, 0x1.4771fcp-14F};
   // -log(1 - erf(x)); 1 <= x <= 4, of erf(x): 9.0e-03
   static constexpr float erf_log[] = {0x1.661cb2p-12F, 0x1.2088eap+0F, 0x1.46baf2p-1F, 0x1.a652f2p-4F, -0x1.65ca82p-6F, 0x1.82582ep-9F, -0x1.86d73ap-13F};
-  // (1 + x) e^(x^2) erfc(x); t = (x-3)/(x+3), 1/4 <= x <= 10.1, of erfc(x): 6.3e-02
+  // (x + 2) e^(x^2) erfc(x); t = (x-2)/(x+2), 0 <= x <= 10.1, of erfc(x): 1.9e-01
   static constexpr float erfc[] = {
-      0x1.6e9828p-1F, -0x1.d8f06ep-3F, 0x1.959678p-4F, -0x1.4f6cf6p-7F, -0x1.85ebf6p-6F, 0x1.6801fcp-6F, -0x1.405b52p-7F, 0x1.93a1ap-10F, 0x1.65012cp-11F,
-      -0x1.cf1092p-13F};
+      0x1.058672p+0F, -0x1.5fd38cp-1F, 0x1.1e2dcp-2F, -0x1.2a7d86p-5F, -0x1.604b4cp-6F, 0x1.a5f452p-8F, 0x1.8eca94p-9F, -0x1.7f173ap-11F, -0x1.15aae4p-11F,
+      -0x1.7cde4ep-15F};
   // the cube root of m, to be improved by one step of Newton's; 1 <= m <= 2: 7.7e+01
   static constexpr float cbrt[] = {0x1.0392d6p-1F, 0x1.6fb1c6p-1F, -0x1.33d34ep-2F, 0x1.60a0ecp-4F, -0x1.5b776p-7F};
 };

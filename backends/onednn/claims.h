@@ -42,7 +42,7 @@ struct Attempt {
 // A sum's three tensors as views: the output, then the factors.
 using SumViews = std::array<View, 3>;
 
-[[nodiscard]] Attempt attempt_matmul(const MatmulForm& form, const SumSpec& spec, const SumViews& views, const Tail& tail, int threads);
+[[nodiscard]] Attempt attempt_matmul(const MatmulForm& form, const SumSpec& spec, const SumViews& views, const Tail& tail, const BackendOptions& options, int threads);
 [[nodiscard]] Attempt attempt_convolution(const ConvolutionForm& form, const SumSpec& spec, const SumViews& views, const Tail& tail,
                                           const BackendOptions& options, int threads);
 

@@ -96,12 +96,6 @@ Made refuse_matrix(const char* name, const Matrix& matrix) {
   return {};
 }
 
-// Whether a matrix lies in memory without gaps, in either order.
-bool is_gapless(const Matrix& matrix) {
-  const Matrix tidy = matrix.tidied();
-  return (tidy.column_stride == 1 && tidy.row_stride == tidy.columns) || (tidy.row_stride == 1 && tidy.column_stride == tidy.rows);
-}
-
 // How many steps multiply the product by numbers, where all but the last do and that one accumulates, the first with a number from memory; otherwise 0.
 std::size_t scalings(std::span<const PostOp> after, std::span<const Reach> reaches) {
   if (after.size() < 2 || after.back().kind != PostOpKind::accumulate || after[0].kind != PostOpKind::mul) return 0;
@@ -112,41 +106,27 @@ std::size_t scalings(std::span<const PostOp> after, std::span<const Reach> reach
   return after.size() - 1;
 }
 
-// A product's matrices as it is handed to the library, the first one being the primitive's input `first`.
-struct Arranged {
-  Layout a, b, c;
-  Matrix a_matrix, b_matrix;
-  std::size_t first;
-};
-
-// c += s * a * b by scaling the smaller of a and b before: for products that the library does not scale on the way to an output that it adds to.
-Made make_scaled(const Arranged& product, std::span<const PostOp> after, std::size_t scaled_by) {
-  const auto size = [](const Matrix& m) { return m.rows * m.columns; };
-  const bool first = is_gapless(product.a_matrix) && (!is_gapless(product.b_matrix) || size(product.a_matrix) < size(product.b_matrix));
-  if (!first && !is_gapless(product.b_matrix)) return refuse(Refusal::layout, "both matrices of a scaled update have gaps");
-  constexpr auto element = dnnl::memory::data_type::f32;
-  const Layout flat({size(first ? product.a_matrix : product.b_matrix)}, element, Dims{1}), number({1}, element, Dims{1});
+// c += s * a * b: for products that the library does not scale by post-operations on the way to an output that it adds to. The steps before the last one make
+// s, which becomes a factor of the product itself. A factor of 0 leaves c as it is, whatever the product would be. The library's first input is input `first`.
+Made make_scaled(const Layout& a, const Layout& b, const Layout& c, std::size_t first, std::span<const PostOp> steps) {
+  const Descriptor descriptor = describe_scaled_update(a, b, c);
+  if (is_reference(descriptor)) return refuse_reference(descriptor, "a scaled update");
   auto program = std::make_unique<Program>();
-  const Place scaled = program->reserve(flat.get_size());
-  const std::size_t other = 1 - product.first, which = first ? product.first : other;
-  std::vector<Program::Argument> arguments{{DNNL_ARG_SRC_0, flat, {Place::In::input, which}}, {DNNL_ARG_DST, flat, scaled}};
-  dnnl::post_ops factors, sum;
-  std::size_t input = 2;
-  for (std::size_t i = 0; i < scaled_by; ++i) {
-    const bool reads = after[i].kind == PostOpKind::mul;
-    const int name = i == 0 ? DNNL_ARG_SRC_1 : DNNL_ARG_ATTR_MULTIPLE_POST_OP(factors.len()) | DNNL_ARG_SRC_1;
-    if (reads) arguments.push_back({name, number, {Place::In::input, input++}});
-    if (i > 0) append_post_op(factors, after[i], reads ? &number : nullptr);
+  float factor = 1;
+  std::vector<std::size_t> numbers;
+  for (const PostOp& step : steps) {
+    if (step.kind == PostOpKind::mul)
+      numbers.push_back(2 + numbers.size());
+    else
+      factor *= step.alpha;
   }
-  append_post_op(sum, {PostOpKind::accumulate}, nullptr);
-  const Descriptor scaling = describe_scaling(flat, number, factors), descriptor = describe_matmul(product.a, product.b, nullptr, product.c, sum);
-  for (const Descriptor& d : {scaling, descriptor})
-    if (is_reference(d)) return refuse_reference(d, "a scaled update");
-  program->append(scaling, std::move(arguments));
-  program->append(descriptor, {{DNNL_ARG_SRC, product.a, first ? scaled : Place{Place::In::input, product.first}},
-                               {DNNL_ARG_WEIGHTS, product.b, first ? Place{Place::In::input, other} : scaled},
-                               {DNNL_ARG_DST, product.c, {Place::In::output}}});
-  program->set_implementation(fmt::format("{}, scaled {}", descriptor.impl_info_str(), which == 0 ? "a" : "b"));
+  const Place number = program->multiply(std::move(numbers), factor);
+  program->append(descriptor, {{DNNL_ARG_SRC, a, {Place::In::input, first}},
+                               {DNNL_ARG_WEIGHTS, b, {Place::In::input, 1 - first}},
+                               {DNNL_ARG_DST, c, {Place::In::output}},
+                               {scaled_update_number(), Layout({1}, dnnl::memory::data_type::f32, Dims{1}), number}});
+  program->set_implementation(fmt::format("{}, scaled", descriptor.impl_info_str()));
+  program->set_exact_at_nonfinite(false);
   return {.primitive = std::make_shared<const Primitive>(std::move(program)), .refusal = Refusal::none, .reason = {}};
 }
 
@@ -224,7 +204,7 @@ Made Primitive::make(const MatmulProblem& given) {
     Made direct = made(false);
     const std::size_t scaled_by = problem.batch.empty() ? scalings(after, reaches) : 0;
     if (direct || scaled_by == 0) return direct;
-    Made scaled = make_scaled({a_layout, b_layout, c_layout, a, b, transposed ? 1u : 0u}, after, scaled_by);
+    Made scaled = make_scaled(a_layout, b_layout, c_layout, transposed ? 1 : 0, std::span(after).first(scaled_by));
     return scaled ? scaled : direct;
   });
 }

@@ -66,13 +66,16 @@ std::vector<PostOp> after_part(const std::vector<PostOp>& ops, const Tail& tail,
   return after;
 }
 
-Attempt compile_way(const Arrangement& at, const Way& way, const Tail& tail, const Shape& output, const std::string& what, double bytes, int threads) {
+Attempt compile_way(const Arrangement& at, const Way& way, const Tail& tail, const BackendOptions& options, const Shape& output, const std::string& what,
+                    double bytes, int threads) {
   // The first batch run may be cut; where batches are calls, it is the calls' first run.
   const std::vector<IndexRun>& cut_runs = way.inside.empty() ? way.calls : way.inside;
   const std::int64_t first = cut_runs.empty() ? 1 : cut_runs[0].size;
   const std::int64_t batches = steps_in(way.inside) * steps_in(way.calls), loop = steps_in(at.k_loop);
-  const MatmulCuts cuts = cut_matmul(batches, at.m.size, at.n.size, at.k.size * loop, threads, !tail.ops.empty());
-  if (!tail.ops.empty() && !tail.old) {
+  // Where what follows the product must not change it, all products are cut in the same way.
+  const bool followed = !tail.ops.empty() && !tail.old;
+  const MatmulCuts cuts = cut_matmul(batches, at.m.size, at.n.size, at.k.size * loop, threads, followed || options.reproducible);
+  if (followed && !options.reproducible) {
     const double apart = cut_matmul(batches, at.m.size, at.n.size, at.k.size * loop, threads).cycles + cycles_of_a_loop(batches, at.m.size, at.n.size, threads);
     if (cuts.cycles > apart)
       return declined(ReasonCode::not_profitable, fmt::format("{:.0f} cycles in tiles of whole rows, {:.0f} with a loop of its own", cuts.cycles, apart));
@@ -141,7 +144,7 @@ Attempt compile_way(const Arrangement& at, const Way& way, const Tail& tail, con
 
 }  // namespace
 
-Attempt attempt_matmul(const MatmulForm& form, const SumSpec& spec, const SumViews& views, const Tail& tail, int threads) {
+Attempt attempt_matmul(const MatmulForm& form, const SumSpec& spec, const SumViews& views, const Tail& tail, const BackendOptions& options, int threads) {
   std::optional<Arrangement> at = arrange(form, spec, {views[0].strides, views[1].strides, views[2].strides});
   if (!at) return declined(ReasonCode::layout, "no choice of rows and columns has a contiguous one in all three tensors");
   const std::int64_t batches = steps_in(at->batch), loop = steps_in(at->k_loop);
@@ -153,11 +156,11 @@ Attempt attempt_matmul(const MatmulForm& form, const SumSpec& spec, const SumVie
 
   std::stable_sort(at->batch.begin(), at->batch.end(), [](const IndexRun& a, const IndexRun& b) { return a.size > b.size; });
   Attempt attempt = declined(ReasonCode::layout, fmt::format("{} dimensions of batches", at->batch.size()));
-  if (at->batch.size() <= most_batch_dimensions) attempt = compile_way(*at, {at->batch, {}}, tail, views[0].shape, what, bytes, threads);
+  if (at->batch.size() <= most_batch_dimensions) attempt = compile_way(*at, {at->batch, {}}, tail, options, views[0].shape, what, bytes, threads);
   // Batches as calls of their own, where one product is worth one.
   const double product = static_cast<double>(at->m.size * at->n.size) * static_cast<double>(at->k.size);
   if (!attempt.kernel && !at->batch.empty() && product >= 2e4) {
-    Attempt one_by_one = compile_way(*at, {{}, at->batch}, tail, views[0].shape, what, bytes, threads);
+    Attempt one_by_one = compile_way(*at, {{}, at->batch}, tail, options, views[0].shape, what, bytes, threads);
     if (one_by_one.kernel) return one_by_one;
   }
   return attempt;

@@ -18,9 +18,6 @@ namespace {
 constexpr double work_of_an_element = 10;
 // The library's block of channels.
 constexpr std::int64_t block = 16;
-// Values of a channel for which batch norm's reorders are worth it. Measured, loops' time over the claims', forward and gradient together: 0.8 for 64 values
-// (64 x 512), 8.2 for 1,024, 2.9 for 12,544; 1.5 for 200,704, a block of which is not in the cache any more.
-constexpr std::int64_t least_values = 512;
 
 // What a call normalises, as oneDNN's primitives see it: a batch norm's (batch, channels, space), or a layer norm's (batch = rows, channels = features, 1).
 struct Norm {
@@ -144,8 +141,6 @@ std::optional<Match> match_norm(const Ref& node, const BackendOptions&) {
     norm.channels = x.shape()[1];
     norm.space = x.shape().elements() / (norm.batch * norm.channels);
   }
-  if (const std::int64_t each = norm.batch * norm.space; !layer && each < least_values)
-    return no(ReasonCode::not_profitable, fmt::format("{} values for each channel", each));
   if (const Made whole = norm.layer ? norm.rows(norm.batch) : norm.channels_of(std::min(norm.channels, block)); !whole) return declined(whole).reason;
 
   Claim claim;

@@ -13,6 +13,7 @@
 //   primitive             situation                               result                                     mathematics
 //   matmul                NaN or infinity in a or b, 0 * inf      propagates                                 the same
 //   matmul                NaN in c before the call                overwritten; propagates if accumulated      the same
+//   matmul, c += s a b    s is 0, the product is not finite       c                                          NaN
 //   convolution           NaN or infinity inside a window         propagates                                 the same
 //   convolution, jit      infinite factor that meets padding      contributes nothing                        the same
 //   convolution, others   infinite factor that meets padding      forward, backward_weights: may give NaN    contributes nothing
@@ -86,6 +87,11 @@ enum class PostOpKind : std::uint8_t {
 [[nodiscard]] constexpr bool exact_at_nonfinite(PostOpKind kind) {
   return kind != PostOpKind::relu && kind != PostOpKind::exp && kind != PostOpKind::gelu && kind != PostOpKind::clip && kind != PostOpKind::max &&
          kind != PostOpKind::min;
+}
+
+// Whether the result has the bits of a loop that does the same to a number.
+[[nodiscard]] constexpr bool rounded_as_in_loops(PostOpKind kind) {
+  return kind == PostOpKind::relu || kind == PostOpKind::abs || kind == PostOpKind::clip || reads_tensor(kind);
 }
 
 // One of the steps between the sum of products and the store.

@@ -62,6 +62,13 @@ Place Program::reserve(std::size_t bytes) {
   return place;
 }
 
+Place Program::multiply(std::vector<std::size_t> inputs, float factor) {
+  for (std::size_t input : inputs) inputs_ = std::max(inputs_, input + 1);
+  numbers_ = std::move(inputs);
+  number_factor_ = factor;
+  return number_ = reserve(sizeof(float));
+}
+
 void Program::append(const Descriptor& descriptor, std::vector<Argument> arguments) {
   for (const Argument& argument : arguments) {
     if (argument.place.in == Place::In::input) inputs_ = std::max(inputs_, argument.place.at + 1);
@@ -103,6 +110,11 @@ void Program::run(std::span<const void* const> inputs, std::span<void* const> ou
   if (inputs.size() != inputs_) throw InternalError(fmt::format("a oneDNN primitive of {} inputs was run with {}", inputs_, inputs.size()));
   if (outputs.size() != outputs_) throw InternalError(fmt::format("a oneDNN primitive of {} outputs was run with {}", outputs_, outputs.size()));
   if (scratch_bytes() > 0 && scratch == nullptr) throw InternalError("a oneDNN primitive that needs scratch was run without");
+  if (!numbers_.empty()) {
+    float number = number_factor_;
+    for (std::size_t input : numbers_) number *= *static_cast<const float*>(inputs[input]);
+    *reinterpret_cast<float*>(static_cast<std::byte*>(scratch) + number_.at) = number;
+  }
   on_one_thread([&] {
     std::unique_ptr<Bound> bound = take_bound();
     std::size_t next = 0;

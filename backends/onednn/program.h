@@ -52,6 +52,9 @@ class Program {
   // The reserved room, then one scratchpad that the primitives share, one after the other.
   [[nodiscard]] std::size_t scratch_bytes() const { return reserved_ + scratchpad_; }
 
+  // Before the primitives, `factor` times the numbers that are the first elements of these inputs is put into the scratch.
+  [[nodiscard]] Place multiply(std::vector<std::size_t> inputs, float factor);
+
   // After the primitives, the first output's `elements` are multiplied by `factor`.
   void scale_first_output(float factor, std::size_t elements) {
     factor_ = factor;
@@ -84,6 +87,9 @@ class Program {
   bool exact_at_nonfinite_ = true;
   std::size_t inputs_ = 0, outputs_ = 0;
   std::size_t workspace_ = 0;
+  std::vector<std::size_t> numbers_;  // inputs
+  float number_factor_ = 1;
+  Place number_{Place::In::scratch};
   float factor_ = 1;
   std::size_t scaled_ = 0;
   std::size_t reserved_ = 0, scratchpad_ = 0;

@@ -45,10 +45,10 @@ Attempt attempt_forms(const Forms& forms, const SumSpec& spec, const SumViews& v
     tried = true;
     return first.kernel != nullptr;
   };
-  if (!sliding && forms.matmul && keep(attempt_matmul(*forms.matmul, spec, views, tail, threads))) return first;
+  if (!sliding && forms.matmul && keep(attempt_matmul(*forms.matmul, spec, views, tail, options, threads))) return first;
   for (const ConvolutionForm& form : forms.convolutions)
     if (keep(attempt_convolution(form, spec, views, tail, options, threads))) return first;
-  if (sliding && forms.matmul) keep(attempt_matmul(*forms.matmul, spec, views, tail, threads));
+  if (sliding && forms.matmul) keep(attempt_matmul(*forms.matmul, spec, views, tail, options, threads));
   return first;
 }
 
@@ -188,6 +188,7 @@ Match match_sum_with(const Ref& node, const Epilogue& epilogue, const BackendOpt
       else if (last || (step.op.kind != PostOpKind::mul && !(step.op.kind == PostOpKind::linear && step.op.beta == 0)) || step.operand == epilogue.updates)
         return Reason{ReasonCode::not_recognised, fmt::format("{} in an update", name_of(step.op.kind))};
     }
+    if (options.strict_nan && steps.size() > 1) return Reason{ReasonCode::nonfinite, "an update by a factor of 0 ignores NaN and infinity"};
     tail.old = static_cast<std::size_t>(epilogue.updates) + 1;
     for (const Edge& e : node->operands())
       if (may_share_memory(Ref(e), epilogue.operands[static_cast<std::size_t>(epilogue.updates) - 1]))
@@ -196,6 +197,8 @@ Match match_sum_with(const Ref& node, const Epilogue& epilogue, const BackendOpt
   for (const TailStep& step : steps) {
     if (options.strict_nan && !exact_at_nonfinite(step.op.kind))
       return Reason{ReasonCode::nonfinite, fmt::format("{} differs at NaN or infinity", name_of(step.op.kind))};
+    if (options.reproducible && !rounded_as_in_loops(step.op.kind))
+      return Reason{ReasonCode::not_reproducible, fmt::format("{} is rounded in another way than by a loop", name_of(step.op.kind))};
     tail.ops.push_back(step.op);
     if (reads_tensor(step.op.kind)) tail.reads.push_back(static_cast<std::size_t>(step.operand) + 1);
   }

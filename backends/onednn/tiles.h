@@ -32,7 +32,8 @@ struct MatmulCuts {
   double cycles = 0;  // until the last worker has ended, estimated
 };
 
-// The grid over batch, m and n that is expected to end first. Each tile of a product packs its part of b again, so thin tiles are dear; b is [k, n].
+// The grid over batch, m and n that is expected to end first; b is [k, n]. Rows are cut rather than columns, but where b is too large for each worker to read
+// all of it.
 // `whole_rows`: n is not cut, since post-operations are slow where a tile's rows do not lie one after the other.
 [[nodiscard]] MatmulCuts cut_matmul(std::int64_t batch, std::int64_t m, std::int64_t n, std::int64_t k, int threads, bool whole_rows = false);
 

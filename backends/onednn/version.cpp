@@ -146,11 +146,24 @@ Descriptor describe_matmul(const Layout& a, const Layout& b, const Layout* bias,
 #endif
 }
 
-Descriptor describe_scaling(const Layout& x, const Layout& number, const dnnl::post_ops& after) {
+Descriptor describe_scaled_update(const Layout& a, const Layout& b, const Layout& c) {
+  dnnl::post_ops sum;
+  sum.append_sum(1.0f);
+  dnnl::primitive_attr attributes = with_post_ops(sum);
 #if DNNL_VERSION_MAJOR >= 3
-  return dnnl::binary::primitive_desc(cpu_engine(), algorithm::binary_mul, x, number, x, with_post_ops(after));
+  attributes.set_scales_mask(DNNL_ARG_SRC, 0);
+  return dnnl::matmul::primitive_desc(cpu_engine(), a, b, c, attributes);
 #else
-  return dnnl::binary::primitive_desc({algorithm::binary_mul, x, number, x}, with_post_ops(after), cpu_engine());
+  attributes.set_output_scales(0, {DNNL_RUNTIME_F32_VAL});
+  return dnnl::matmul::primitive_desc({a, b, c}, attributes, cpu_engine());
+#endif
+}
+
+int scaled_update_number() {
+#if DNNL_VERSION_MAJOR >= 3
+  return DNNL_ARG_ATTR_SCALES | DNNL_ARG_SRC;
+#else
+  return DNNL_ARG_ATTR_OUTPUT_SCALES;
 #endif
 }
 

@@ -24,8 +24,9 @@ void append_post_op(dnnl::post_ops& ops, const PostOp& op, const Layout* tensor)
 // c = a * b over layouts of equal rank, plus a bias if there is one, then the post-operations.
 [[nodiscard]] Descriptor describe_matmul(const Layout& a, const Layout& b, const Layout* bias, const Layout& c, const dnnl::post_ops& after);
 
-// A vector times the number that is the other operand; then the post-operations.
-[[nodiscard]] Descriptor describe_scaling(const Layout& x, const Layout& number, const dnnl::post_ops& after);
+// c += number * (a * b), the number being read at run time: one float, the argument named below.
+[[nodiscard]] Descriptor describe_scaled_update(const Layout& a, const Layout& b, const Layout& c);
+[[nodiscard]] int scaled_update_number();
 
 // Window parameters as oneDNN counts them: dilation 0 is a dense kernel.
 struct Windows {

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "graph/composites/bodies.h"
+#include "graph/composites/closed_gradients.h"
 #include "graph/composites/requirements.h"
 #include "ops/error.h"
 
@@ -112,6 +113,37 @@ Ref group_normalised(const Ref& x, std::int64_t groups, const Ref& weight, const
   return shaped(normalised(grouped, m, per_channel(weight), per_channel(bias), eps), x.shape());
 }
 
+// What the calls of the norms' gradients are given: x, then weight and bias where there are such, y, mean, variance, and the cotangent of y.
+struct GradientOperands {
+  Ref x, weight, mean, variance, g;
+  std::vector<std::int64_t> given{0, 1, 2};  // which of x, weight and bias the operands in front are
+  std::vector<std::int64_t> wrt;             // positions in `given`
+
+  GradientOperands(const CallSpec& call, std::span<const Ref> operands) : wrt(call.attributes.get<std::vector<std::int64_t>>("wrt")) {
+    if (const Attribute* some = call.attributes.find("given")) given = std::get<std::vector<std::int64_t>>(*some);
+    for (std::size_t k = 0; k < given.size(); ++k)
+      if (given[k] < 2) (given[k] == 0 ? x : weight) = operands[k];
+    mean = operands[given.size() + 1], variance = operands[given.size() + 2], g = operands[given.size() + 3];
+  }
+  // The results that are asked for, of the cotangents of x, weight and bias.
+  [[nodiscard]] std::vector<Ref> asked(const std::function<Ref(std::int64_t)>& cotangent) const {
+    std::vector<Ref> results;
+    for (const std::int64_t k : wrt) results.push_back(cotangent(given[static_cast<std::size_t>(k)]));
+    return results;
+  }
+};
+
+// g * (x - mean) / sqrt(variance + eps)
+Ref times_normal(const Ref& g, const Ref& x, const Ref& mean, const Ref& scale) {
+  return formula({g, x, mean, scale}, [](std::span<const Ex> in) { return in[0] * ((in[1] - in[2]) * in[3]); });
+}
+
+// (d - its mean - n * the mean of d * n) * scale, with n = (x - mean) * scale: what is left of d less what moves the mean and the variance.
+Ref less_moments(const Ref& d, const Ref& x, const Ref& average, const Ref& scale, const Ref& mean_of_d, const Ref& mean_of_products) {
+  return formula({d, x, average, scale, mean_of_d, mean_of_products},
+                 [](std::span<const Ex> in) { return (in[0] - in[4] - (in[1] - in[2]) * in[3] * in[5]) * in[3]; });
+}
+
 }  // namespace
 
 std::vector<Ref> layer_norm_body(std::span<const Ref> operands, const LayerNormOptions& options) {
@@ -123,6 +155,23 @@ std::vector<Ref> layer_norm_body(std::span<const Ref> operands, const LayerNormO
     require_shape(*operand, name, x, sizes, "It has the shape that is normalised");
   const Moments m = moments_over(x, dims);
   return {normalised(x, m, weight, bias, options.eps), m.mean, m.variance};
+}
+
+std::vector<Ref> layer_norm_gradient(const CallSpec& call, std::span<const Ref> operands) {
+  const GradientOperands in(call, operands);
+  Shape sizes;
+  const Dims inner = last_dims(in.x, call.attributes.get<std::vector<std::int64_t>>("normalized_shape"), sizes);
+  std::vector<std::int64_t> before;
+  for (std::size_t d = 0; d + sizes.rank() < in.x.shape().rank(); ++d) before.push_back(static_cast<std::int64_t>(d));
+  const auto over_rows = [&](const Ref& each) { return before.empty() ? each : sum(each, {.dim = Dims(before)}); };
+  const Ref scale = reciprocal_deviation(in.variance, call.attributes.get<double>("eps"));
+  return in.asked([&](std::int64_t k) {
+    if (k == 2) return over_rows(in.g);
+    if (k == 1) return over_rows(times_normal(in.g, in.x, in.mean, scale));
+    const Ref d = in.weight ? mul(in.g, in.weight) : in.g;
+    return less_moments(d, in.x, in.mean, scale, mean(d, {.dim = inner, .keepdim = true}),
+                        mean(times_normal(d, in.x, in.mean, scale), {.dim = inner, .keepdim = true}));
+  });
 }
 
 std::vector<Ref> rms_norm_body(std::span<const Ref> operands, const RmsNormOptions& options) {
@@ -155,6 +204,23 @@ std::vector<Ref> batch_norm_training_body(std::span<const Ref> operands, const B
   const Ref average = mean(x, {.dim = dims});
   const Ref variance = mean(squared_differences(x, per_channel(average)), {.dim = dims});
   return {normalised(x, {per_channel(average), per_channel(variance)}, per_channel(weight), per_channel(bias), options.eps), average, variance};
+}
+
+std::vector<Ref> batch_norm_training_gradient(const CallSpec& call, std::span<const Ref> operands) {
+  const GradientOperands in(call, operands);
+  const std::size_t rank = in.x.shape().rank();
+  const Dims dims = all_but_channels(in.x);
+  const Ref average = along(in.mean, 1, rank), scale = along(reciprocal_deviation(in.variance, call.attributes.get<double>("eps")), 1, rank);
+  // The weight is one number for each mean, so that the sums for weight and bias serve x as well.
+  const Ref of_bias = sum(in.g, {.dim = dims}), of_weight = sum(times_normal(in.g, in.x, average, scale), {.dim = dims});
+  return in.asked([&](std::int64_t k) {
+    if (k == 2) return of_bias;
+    if (k == 1) return of_weight;
+    const double each = static_cast<double>(in.x.shape()[1]) / static_cast<double>(in.x.shape().elements());
+    const Ref of_x = less_moments(in.g, in.x, average, scale, along(mul(of_bias, fill(each, in.g.dtype(), of_bias.shape())), 1, rank),
+                                  along(mul(of_weight, fill(each, in.g.dtype(), of_weight.shape())), 1, rank));
+    return in.weight ? mul(of_x, along(in.weight, 1, rank)) : of_x;
+  });
 }
 
 std::vector<Ref> batch_norm_body(std::span<const Ref> operands, const BatchNormOptions& options) {

@@ -65,7 +65,10 @@ Groups::Groups(const Function& function, PassContext& context) : function_(funct
       break;
     }
     for (const Ref& r : g.claim.inputs) readers_[r.node()].push_back(n);
-    for (const Ref& r : g.claim.wants) readers_[r.node()].push_back(n);
+    for (const Ref& r : g.claim.wants) {
+      readers_[r.node()].push_back(n);
+      wanted_.insert(r.node());
+    }
     of_.emplace(n, static_cast<int>(groups_.size()));
     groups_.push_back(std::move(g));
   }
@@ -135,9 +138,14 @@ bool Groups::read_outside(const Ref& result, std::span<const int> groups) const 
   if (is_result(result.node()) || readers(result.node()).size() > longest_search) return true;
   for (Node* reader : readers(result.node())) {
     const int group = of(reader);
-    if (group >= 0 ? std::find(groups.begin(), groups.end(), group) == groups.end() : read_outside(Ref(reader), groups)) return true;
+    if (group < 0 ? read_outside(Ref(reader), groups) : std::ranges::find(groups, group) == groups.end() && !wants_only(group, result)) return true;
   }
   return false;
+}
+
+bool Groups::wants_only(int group, const Ref& result) const {
+  const Claim& claim = (*this)[group].claim;
+  return std::ranges::find(claim.wants, Ref(result.node())) != claim.wants.end() && std::ranges::find(claim.inputs, result) == claim.inputs.end();
 }
 
 void Groups::add_stretch(int first, int last) {
@@ -222,12 +230,13 @@ void Groups::merge(std::span<const int> groups, Claim claim, std::string_view fu
   reclaim(groups[0], std::move(claim), fusion, backend);
 }
 
-void Groups::reclaim(int group, Claim claim, std::string_view fusion, const Backend* backend) {
+void Groups::reclaim(int group, Claim claim, std::string_view fusion, const Backend* backend, std::vector<ExtraResult> extras) {
   Group& g = groups_[static_cast<std::size_t>(group)];
   ++changes_;
   g.claim = std::move(claim);
   g.fusion = fusion;
   g.backend = backend;
+  g.extras = std::move(extras);
 }
 
 void Groups::miss(std::string_view what, const Node* node, Reason reason) {

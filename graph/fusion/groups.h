@@ -14,12 +14,20 @@
 
 namespace cotan {
 
+// Memory that a step makes beside its results for claims of this backend, in place of the node's own claim.
+struct ExtraResult {
+  Ref node;
+  ResultType type;
+  const Backend* backend = nullptr;
+};
+
 // Nodes that one step computes.
 struct Group {
   std::vector<Ref> nodes;            // operands before readers
   Claim claim;                       // what the step reads and writes, and how its kernel is made
   const Backend* backend = nullptr;  // whose claim it is; null where a fusion made it of several
   std::string_view fusion;           // that made it; empty for a node's own claim
+  std::vector<ExtraResult> extras;   // a fusion's: what the kernel writes behind the claim's results
 };
 
 // The partition of a function's nodes into groups.
@@ -42,6 +50,8 @@ class Groups {
   [[nodiscard]] Reason needed_outside(const Node* node) const;
   // Whether anything but these groups reads the result (views that only they read do not count).
   [[nodiscard]] bool read_outside(const Ref& result, std::span<const int> groups) const;
+  // Whether a claim wants the extra memory of the node's.
+  [[nodiscard]] bool wants_extra(const Node* node) const { return wanted_.contains(node); }
   // Where the node stands in an order of all that is computed.
   [[nodiscard]] int order_of(const Node* node) const { return order_.at(node); }
   // Where it stands in topological(results) of the function; -1 for one that is computed only because a claim wants its extra memory.
@@ -52,7 +62,7 @@ class Groups {
   // Merges groups for which can_merge holds; the first one's number stays. The claim computes them all.
   void merge(std::span<const int> groups, Claim claim, std::string_view fusion, const Backend* backend = nullptr);
   // Another claim for a group.
-  void reclaim(int group, Claim claim, std::string_view fusion, const Backend* backend = nullptr);
+  void reclaim(int group, Claim claim, std::string_view fusion, const Backend* backend = nullptr, std::vector<ExtraResult> extras = {});
 
   // Records why something at a node was not fused.
   void miss(std::string_view what, const Node* node, Reason reason);
@@ -66,6 +76,8 @@ class Groups {
  private:
   // Whether all that the node stands for was made by differentiation.
   [[nodiscard]] bool in_gradient(const Node* node) const;
+  // Whether the group's kernel reads, of this result's node, the extra memory alone.
+  [[nodiscard]] bool wants_only(int group, const Ref& result) const;
   void add_stretch(int first, int last);
   // The first place from `place` on that no group reaches across: what lies behind it never leads back before it.
   [[nodiscard]] int end_of_stretch(int place) const;
@@ -80,7 +92,7 @@ class Groups {
   std::unordered_map<const Node*, int> order_, places_;
   std::unordered_map<const Node*, int> of_;
   std::unordered_map<const Node*, std::vector<Node*>> readers_;
-  std::unordered_set<const Node*> needed_, results_;
+  std::unordered_set<const Node*> needed_, results_, wanted_;
   std::vector<Group> groups_;
   // Stretches of the order, first place to last, over which groups of several nodes reach; those that overlap are one.
   std::map<int, int> stretches_;

@@ -28,24 +28,6 @@ struct Term {
   int group = -1;      // of the placed copy
 };
 
-// Whether the node adds its operands up, each once, and does nothing else.
-bool is_addition(const Node& n) {
-  if (n.kind != Kind::map || n.operand_count < 2 || !is_computed(n.dtype) || n.dtype == DType::boolean) return false;
-  const std::vector<FormulaNode>& nodes = n.formula().nodes;
-  std::vector<int> reads(nodes.size(), 0);
-  for (const FormulaNode& f : nodes) {
-    if (f.atom == Atom::operand) continue;
-    if (f.atom != Atom::add) return false;
-    ++reads[static_cast<std::size_t>(f.a)];
-    ++reads[static_cast<std::size_t>(f.b)];
-  }
-  std::vector<int> operands(n.operand_count, 0);
-  for (const FormulaNode& f : nodes)
-    if (f.atom == Atom::operand) ++operands[static_cast<std::size_t>(f.a)];
-  return std::all_of(reads.begin(), reads.end() - 1, [](int r) { return r == 1; }) &&
-         std::all_of(operands.begin(), operands.end(), [](int o) { return o == 1; });
-}
-
 // A sub-view along one dimension.
 View cut(View view, int dimension, std::int64_t first, std::int64_t end) {
   const auto d = static_cast<std::size_t>(dimension);
@@ -123,7 +105,7 @@ class Placing {
   void run() {
     for (std::size_t g = groups_.all().size(); g-- > 0;) {  // the last additions first: they have the others below them
       const Group& group = groups_[static_cast<int>(g)];
-      if (group.nodes.size() == 1 && group.claim.loop && is_addition(*group.nodes[0].node())) try_place(static_cast<int>(g));
+      if (group.nodes.size() == 1 && group.claim.loop && sums::is_addition(*group.nodes[0].node())) try_place(static_cast<int>(g));
     }
   }
 
@@ -139,7 +121,7 @@ class Placing {
       const int group = groups_.of(r.node());
       const bool own =
           group == root || (group >= 0 && groups_[group].nodes.size() == 1 && groups_.readers(r.node()).size() == 1 && !groups_.is_result(r.node()));
-      if (own && is_addition(*r.node()) && groups_[group].claim.loop && terms.size() + open.size() + r->operand_count <= most_terms) {
+      if (own && sums::is_addition(*r.node()) && groups_[group].claim.loop && terms.size() + open.size() + r->operand_count <= most_terms) {
         if (group != root) all.push_back(group);
         for (std::size_t k = r->operand_count; k-- > 0;) open.push_back(r->operand(k));
         continue;

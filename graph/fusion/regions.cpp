@@ -1,5 +1,4 @@
 // Kernels that share their outer rows, run tile by tile: what they hand to each other stays in the cache.
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,25 +7,22 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "graph/builder.h"
 #include "graph/fusion/fusion.h"
-#include "graph/fusion/region_kernel.h"
+#include "graph/fusion/region_claim.h"
 #include "graph/fusion/tiles.h"
-#include "graph/plan.h"
 #include "graph/recognise.h"
 
 namespace cotan::fusion {
 namespace {
 
-constexpr std::string_view name = "fuse_regions";
-constexpr std::size_t most_nodes = 192;       // of one region
-constexpr double worth_a_chunk = 32768;       // elements computed that a worker should get at least
-constexpr double enough_tiles = 8;            // for the workers of a small machine
-constexpr double products_an_element = 8;     // multiply-adds that take as long as an element of a loop
-constexpr double small_product = 1e5;         // multiply-adds that no backend cuts
-constexpr double light_weights = 16384;       // elements that each tile of a product may read again
-constexpr std::int64_t most_tiles = 1 << 16;  // beyond these the tiles are too thin
-constexpr double small_bytes = 98304;         // all that a region without tiles touches
+constexpr std::string_view name = regions_name;
+constexpr std::size_t most_nodes = 192;    // of one region
+constexpr double worth_a_chunk = 32768;    // elements computed that a worker should get at least
+constexpr double enough_tiles = 8;         // for the workers of a small machine
+constexpr double products_an_element = 8;  // multiply-adds that take as long as an element of a loop
+constexpr double small_product = 1e5;      // multiply-adds that no backend cuts
+constexpr double light_weights = 16384;    // elements that each tile of a product may read again
+constexpr double small_bytes = 98304;      // all that a region without tiles touches
 
 // What a tile may touch: half of the second cache.
 double tile_bytes() {
@@ -48,13 +44,24 @@ double products_of(const Node& n) {
   return points;
 }
 
+bool is_forward_convolution(const Node& n) {
+  if (products_of(n) == 0) return false;
+  const SumForm form = recognise(n);
+  const auto* convolution = std::get_if<ConvolutionForm>(&form);
+  return convolution != nullptr && convolution->output == ConvolutionOutput::result;
+}
+
 class Regions {
  public:
   explicit Regions(Groups& groups) : groups_(groups) {}
 
   void run() {
-    for (const Group& g : groups_.all())
+    for (const Group& g : groups_.all()) {
       for (const Ref& r : g.claim.results) stored_.insert(r.node());
+      if (g.claim.loop || g.backend == nullptr || g.backend == backends().back()) continue;
+      for (const Ref& n : g.nodes)
+        if (products_of(*n.node()) > 0) primitives_.insert(n.node());
+    }
     grow(false);
     grow(true);
     for (std::size_t g = 0; g < groups_.all().size(); ++g)
@@ -68,28 +75,46 @@ class Regions {
   [[nodiscard]] bool joins(int group) {
     if (group < 0) return false;
     const Group& g = groups_[group];
-    if (g.nodes.empty() || !g.claim.wants.empty() || g.claim.extra) return false;
+    if (g.nodes.empty() || !g.claim.wants.empty()) return false;
     if (g.fusion == name) return true;
     // New values of parameters are written in place by loops of their own.
     const CompileOptions& options = groups_.context().options;
     for (const Update& u : options.updates)
       if (groups_.of(groups_.function().results[static_cast<std::size_t>(u.result)].node()) == group) return false;
     const bool loops = g.claim.loop || g.backend == backends().back();
-    // Primitives may round in another way where they are called for other rows, and what fusions made of several nodes brings its own order.
-    if (!loops && (g.backend == nullptr || options.reproducible)) return false;
+    // What fusions made of several nodes brings its own order, and primitives may round in another way where they are called for other rows.
+    if (!loops && (g.backend == nullptr || (options.backends.reproducible && !std::ranges::all_of(g.nodes, rounds_alike)))) return false;
     return std::all_of(g.nodes.begin(), g.nodes.end(), [&](const Ref& n) { return n->kind != Kind::leaf && (loops || may_be_cut(*n.node())); });
   }
 
-  // Whether a primitive does no more in all when it is called for a tile at a time: a composite, or a product of matrices that packs no large operand for each
-  // tile. Convolutions would reorder their weights again and again.
+  // Whether a primitive gives each image the same bits in a tile as among all: forward convolutions and poolings compute one image after the other.
+  [[nodiscard]] static bool rounds_alike(const Ref& n) {
+    if (n->kind == Kind::map || n->kind == Kind::cast || n->kind == Kind::reduce) return true;
+    return n->kind == Kind::sum && (is_forward_convolution(*n.node()) || n->as<SumSpec>().factors.size() == 1);
+  }
+
+  // Whether a primitive does no more in all when it is called for a tile at a time: a composite, a product of matrices that packs no large operand for each
+  // tile, or a convolution whose weights lie as it wants them.
   [[nodiscard]] bool may_be_cut(const Node& n) {
     const double products = products_of(n);
     if (products == 0) return true;
-    if (!std::holds_alternative<MatmulForm>(recognise(n))) return false;
+    const bool convolution = is_forward_convolution(n);
+    if (!convolution && !std::holds_alternative<MatmulForm>(recognise(n))) return false;
     if (small_) return products <= small_product;
     for (std::size_t k = 0; k < n.operand_count; ++k)
-      if (accesses(&n)[k] != TileAccess::tile && elements_of(n.operand(k)) > light_weights) return false;
+      if (accesses(&n)[k] != TileAccess::tile && elements_of(n.operand(k)) > light_weights && !(convolution && lies_as_wanted(n, k))) return false;
     return true;
+  }
+
+  // Whether no backend would bring a convolution's weights into blocks first, and a worker's cache holds them from tile to tile.
+  [[nodiscard]] bool lies_as_wanted(const Node& n, std::size_t operand) {
+    if (bytes_of(n.operand(operand)) > tile_bytes()) return false;
+    if (!std::get<ConvolutionForm>(recognise(n)).groups.empty()) return false;  // blocks of groups are no layout of a graph's
+    auto [it, fresh] = wishes_.try_emplace(&n);
+    if (fresh)
+      for (const Backend* backend : backends())
+        if (it->second.empty()) it->second = backend->blockings(Ref(const_cast<Node*>(&n)), groups_.context().options.backends);
+    return it->second.empty() || it->second[operand + 1].empty();
   }
 
   // `small`: groups that together are too little work to be cut.
@@ -142,7 +167,7 @@ class Regions {
     for (const Ref& n : nodes) {
       if (stored_.contains(n.node())) bytes += bytes_of(n);
       for (const Edge& e : n->operands())
-        if (groups_.of(e.node) < 0 || stored_.contains(e.node)) bytes += bytes_of(Ref(e)) / 2;
+        if (groups_.of(e.node) < 0 || stored_.contains(e.node)) bytes += bytes_of(memory_of(Ref(e))) / 2;
     }
     return bytes;
   }
@@ -155,31 +180,14 @@ class Regions {
     return it->second;
   }
 
-  // Whether what the node is or, if it is a view, looks at lies inside.
-  [[nodiscard]] bool leads_inside(const Node* n, std::span<const int> inside) const {
-    for (;;) {
-      const int group = groups_.of(n);
-      if (group >= 0) return std::find(inside.begin(), inside.end(), group) != inside.end();
-      if (n->operand_count == 0 || !is_view(*n) || is_opaque(*n)) return false;
-      n = n->operands()[0].node;
-    }
-  }
-
-  // Whether the node's kernel reads its operand k: a primitive may do without some of a call's.
-  [[nodiscard]] bool reads(const Node* n, std::size_t k) const {
-    if (n->kind != Kind::call) return true;
-    const Claim* claim = groups_.context().claims.first(Ref(const_cast<Node*>(n)));
-    return claim == nullptr || std::find(claim->inputs.begin(), claim->inputs.end(), n->operand(k)) != claim->inputs.end();
-  }
-
   // Whether the node reads what is inside by its own tile only, and the rest by tiles or as a whole.
   [[nodiscard]] bool reads_by_tiles(const Node* n, std::span<const int> inside) {
     for (std::size_t k = 0; k < n->operand_count; ++k) {
-      if (!reads(n, k)) continue;
+      if (!kernel_reads(groups_, n, k)) continue;
       const TileAccess access = accesses(n)[k];
       const Node* operand = n->operands()[k].node;
       if (access == TileAccess::other) return false;
-      if (!leads_inside(operand, inside)) continue;
+      if (!leads_inside(groups_, operand, inside)) continue;
       if (access != TileAccess::tile) return false;
       if (groups_.of(operand) < 0 && !reads_by_tiles(operand, inside)) return false;
     }
@@ -207,141 +215,36 @@ class Regions {
   // How many tiles: enough for the workers, and small enough for the cache; a divisor of all first dimensions.
   [[nodiscard]] std::int64_t tiles_for(std::span<const Ref> nodes) const {
     std::int64_t rows = 0;
-    bool primitives = false;
+    bool primitives = false, convolutions = false;
     for (const Ref& n : nodes) {
       rows = common_rows(*n.node(), rows);
       primitives |= n->kind == Kind::call || products_of(*n.node()) > 0;
+      convolutions |= is_forward_convolution(*n.node());
     }
-    // Each tile calls its primitives anew, so with them only large tiles are made many.
-    const double worth = work_of(nodes) / worth_a_chunk, many = primitives ? std::max(std::min(worth, enough_tiles), worth / enough_tiles) : worth;
-    const double wanted = std::max(touched(nodes) / tile_bytes(), std::min(64.0, many));
+    // Each tile calls its primitives anew, so with them only large tiles are made many; a convolution's weights come from the second cache for each tile.
+    const double worth = work_of(nodes) / worth_a_chunk, few = std::min(worth, std::max(enough_tiles, 4.0 * groups_.context().options.grid()));
+    const double many = convolutions ? few : primitives ? std::max(std::min(worth, enough_tiles), worth / enough_tiles) : worth;
+    // Between convolutions an image's tensors live one or two at a time, and tiles of one small image are slower than larger ones.
+    const double bytes = convolutions ? touched(nodes) / 2 : touched(nodes);
+    const double wanted = std::max(bytes / tile_bytes(), std::min(64.0, many));
     for (std::int64_t t = std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(wanted))); t < rows; ++t)
       if (rows % t == 0) return t;
     return rows;
   }
 
-  // ---- the kernel
-
-  struct Port {
-    Ref outside;
-    TileAccess access = TileAccess::tile;
-    Ref inside;  // the tile function's parameter
-  };
-
-  // The region as a function of a tile.
-  class TileFunction {
-   public:
-    TileFunction(const Regions& regions, int group, std::int64_t tiles) : regions_(regions), inside_{group}, tiles_(tiles) {
-      for (const Ref& n : regions.groups_[group].nodes) make(n);
-      for (const Ref& n : regions.groups_[group].nodes)
-        for (std::uint32_t r = 0; r < n->result_count(); ++r)
-          if (const Ref result(n.node(), r); regions.groups_.read_outside(result, inside_)) {
-            results.push_back(result);
-            function.results.push_back(made_.at(result.edge()));
-          }
-      function.name = "tile";
-      for (const Port& p : ports) function.parameters.push_back(p.inside);
-    }
-
-    Function function;
-    std::vector<Port> ports;
-    std::vector<Ref> results;
-
-   private:
-    void make(const Ref& n) {
-      std::vector<Ref> operands;
-      const std::vector<TileAccess> access = tiles_ > 1 ? tile_accesses(*n.node()) : std::vector<TileAccess>(n->operand_count, TileAccess::whole);
-      for (std::size_t k = 0; k < n->operand_count; ++k)
-        operands.push_back(regions_.reads(n.node(), k) ? operand(n->operand(k), access[k]) : unread(n->operand(k), access[k]));
-      const std::vector<Ref> tile = tiles_ > 1 ? tile_of(*n.node(), operands, tiles_) : graph::rebuild(*n.node(), operands);
-      for (std::uint32_t r = 0; r < tile.size(); ++r) made_[Edge{n.node(), r}] = tile[r];
-    }
-
-    [[nodiscard]] Shape shape_of(const Ref& r, TileAccess access) const {
-      Shape shape = r.shape();
-      if (access == TileAccess::tile) shape[0] /= tiles_;
-      return shape;
-    }
-
-    // Stands for an operand that the primitive does not read.
-    [[nodiscard]] Ref unread(const Ref& r, TileAccess access) const { return graph::fill(0, r.dtype(), shape_of(r, access)); }
-
-    Ref operand(const Ref& r, TileAccess access) {
-      if (auto found = made_.find(r.edge()); found != made_.end()) return found->second;
-      if (regions_.leads_inside(r.node(), inside_)) {  // a view
-        make(r);
-        return made_.at(r.edge());
-      }
-      const Shape shape = shape_of(r, access);
-      if (is_fill(*r.node())) return graph::map(r->shared<Formula>(), {}, shape);
-      for (const Port& p : ports)
-        if (p.outside == r && p.access == access) return p.inside;
-      ports.push_back({r, access, graph::parameter(fmt::format("in{}", ports.size()), r.dtype(), shape)});
-      return ports.back().inside;
-    }
-
-    const Regions& regions_;
-    const int inside_[1];
-    std::int64_t tiles_;
-    std::unordered_map<Edge, Ref, RefHash> made_;
-  };
-
-  // A call that no backend claims at the size of a tile.
-  [[nodiscard]] static const Node* unclaimed(const Function& tile, const CompileOptions& options) {
-    Claims claims(options.backends);
-    for (Node* n : topological(tile.results))
-      if (n->kind == Kind::call && claims.first(Ref(n)) == nullptr) return n;
-    return nullptr;
-  }
-
   void finish(int group) {
     const std::vector<Ref> nodes = groups_[group].nodes;
     const int inside[] = {group};
-    std::int64_t tiles = 1;
-    if (can_tile(nodes, inside)) tiles = tiles_for(nodes);
-    const TileFunction tile(*this, group, tiles);
-    Claim claim;
-    for (const Port& p : tile.ports) claim.inputs.push_back(p.outside);
-    claim.results = tile.results;
-    const CompileOptions& options = groups_.context().options;
-    claim.compile = [function = tile.function, ports = tile.ports, tiles, options, count = nodes.size()](std::span<const View> in, std::span<const View> out,
-                                                                                                         int) {
-      CompileOptions inner = options;
-      inner.threads = 1;
-      inner.updates.clear();
-      inner.passes = inner.passes.with(name, false);
-      if (const Node* call = unclaimed(function, inner))
-        return Made{nullptr, {ReasonCode::primitive_refused, fmt::format("no primitive for a tile of {}", call->as<CallSpec>().name)}};
-      std::vector<View> views;
-      RegionPorts steps;
-      double bytes = 0;
-      for (std::size_t k = 0; k < in.size(); ++k) {
-        View view = in[k];
-        view.offset = 0;  // the address comes with it
-        const bool cut = ports[k].access == TileAccess::tile && tiles > 1;
-        bytes += static_cast<double>(view.shape.elements()) * static_cast<double>(size_of(view.dtype));
-        if (cut) view.shape[0] /= tiles;
-        steps.input_steps.push_back(cut ? view.shape[0] * view.strides[0] * static_cast<std::int64_t>(size_of(view.dtype)) : 0);
-        views.push_back(view);
-      }
-      for (const View& v : out) {
-        const auto whole = v.shape.elements() * static_cast<std::int64_t>(size_of(v.dtype));
-        steps.output_steps.push_back(whole / tiles);
-        bytes += static_cast<double>(whole);
-      }
-      Plan plan = lower_tile(function, views, inner);
-      const std::size_t kernels = plan.steps.size();
-      return Made{
-          make_region_kernel(fmt::format("region of {} nodes, {} kernels, {} tiles", count, kernels, tiles), std::move(plan), std::move(steps), tiles, bytes),
-          {}};
-    };
-    groups_.reclaim(group, std::move(claim), name);
+    RegionClaim made = claim_region(groups_, group, can_tile(nodes, inside) ? tiles_for(nodes) : 1, primitives_);
+    groups_.reclaim(group, std::move(made.claim), name, nullptr, std::move(made.extras));
   }
 
   Groups& groups_;
   bool small_ = false;
-  std::unordered_set<const Node*> stored_;  // values that a step writes before there are regions
+  std::unordered_set<const Node*> stored_;      // values that a step writes before there are regions
+  std::unordered_set<const Node*> primitives_;  // products that a primitive computes
   std::unordered_map<const Node*, std::vector<TileAccess>> accesses_;
+  std::unordered_map<const Node*, std::vector<Blocking>> wishes_;
 };
 
 }  // namespace

@@ -1,44 +1,82 @@
 #include "graph/passes/composite_cost.h"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
+#include <numeric>
+#include <string_view>
 
 #include "ops/options.h"
 
 namespace cotan::passes {
 namespace {
 
-// Measured on tensors in the second cache (AVX-512, two workers): softmax 64 x 10 and 64 x 128, layer norm 64 x 512, each with its gradient.
+// Measured by bench/composites.cpp, which prints these rows: `composites all 0 constants`. AVX-512, one worker and two; cycles for each of a call's terms.
+// In the order of CostTerm: call, rows, short rows, lines, elements, far, strided, neighbours' elements.
 struct Figures {
   std::string_view name;
-  double primitive, inlined;          // cycles an element
-  double primitive_row, inlined_row;  // cycles a row
+  CostTerms primitive, inlined;
 };
 constexpr std::array known = {
-    Figures{"softmax", 2.0, 2.5, 50, 80},
-    Figures{"softmax.vjp", 0.55, 1.3, 32, 63},
-    Figures{"layer_norm", 0.66, 2.6, 0, 0},
-    Figures{"layer_norm.vjp", 2.0, 11, 0, 0},
+    Figures{"softmax", {1.62e+03, 28.2, 35.2, 0, 2.2, 0.157, 0, 0.44}, {1.91e+03, 29.1, 0, 0, 1.83, 0.153, 0, 0.387}},
+    Figures{"softmax.vjp", {1.74e+03, 18.3, 10.1, 0, 0.576, 0.0522, 0, 0.537}, {871, 5.81, 7.3, 0, 1.34, 0.329, 0, 0.286}},
+    Figures{"layer_norm", {3.67e+03, 20.4, 0, 0, 0.699, 0.013, 0, 0.632}, {2.28e+03, 14.4, 22.7, 0, 1.54, 0.199, 0, 0.371}},
+    Figures{"layer_norm.vjp", {4.45e+03, 0.956, 23.5, 0, 1.74, 0, 0, 0.632}, {2.41e+03, 9.03, 68.6, 0, 3.27, 0.86, 0, 0.368}},
+    Figures{"batch_norm_training", {2.22e+03, 3.88e+03, 0, 20.6, 2.72, 1.01, 1.68, 0.871}, {1.98e+03, 11, 0, 215, 0.679, 0.435, 1.01, 0.357}},
+    Figures{"batch_norm_training.vjp", {1.37e+03, 5.55e+03, 0, 21.3, 3.31, 1.76, 1.46, 0.97}, {2.38e+03, 0, 0, 295, 0.898, 0.773, 1.33, 0.421}},
 };
-// A loop beside it, on its own and as part of the body's loops: it reads and writes one tensor less there. Cycles an element, and to start it.
-constexpr double loop_alone = 0.33, loop_inside = 0.2, loop_start = 300;
+
+constexpr double worth_a_worker = 1e4;  // elements below which the work is one worker's: it is done before another has come
+constexpr double far = 1 << 18;         // elements of a tensor that the second cache does not hold, with what else is read
+constexpr double block = 16;            // channels of a batch norm that a primitive is called for
+
+// What a call's terms depend on beside the number of elements.
+struct Layout {
+  double rows = 1, short_rows = 0, lines = 0;
+  bool strided = false;
+};
+
+Layout of_rows(double rows, double length) { return {rows, length < 32 ? rows : 0, 0, false}; }
+
+Layout layout_of(const CallSpec& spec, const Shape& shape) {
+  const auto elements = static_cast<double>(shape.elements());
+  if (spec.name.starts_with("batch_norm")) {
+    const auto lines = static_cast<double>(shape[0] * shape[1]);
+    return {std::ceil(static_cast<double>(shape[1]) / block), 0, lines < elements ? lines : 0, lines == elements};
+  }
+  double length = static_cast<double>(shape.back());
+  if (const Attribute* dim = spec.attributes.find("dim")) {
+    length = static_cast<double>(shape[static_cast<std::size_t>(resolve_dim(std::get<std::int64_t>(*dim), shape.rank()))]);
+  } else if (const auto sizes = spec.attributes.get<std::vector<std::int64_t>>("normalized_shape"); !sizes.empty()) {
+    length = static_cast<double>(Shape{std::span<const std::int64_t>(sizes)}.elements());
+  }
+  return of_rows(elements / length, length);
+}
 
 }  // namespace
 
-std::optional<CompositeCost> composite_cost(const Node& call, int neighbours) {
-  const auto& spec = call.as<CallSpec>();
-  for (const Figures& f : known) {
-    if (f.name != spec.name) continue;
-    const Shape& shape = call.operand(0).shape();
-    const auto elements = static_cast<double>(shape.elements());
-    double rows = 0;
-    if (const Attribute* dim = spec.attributes.find("dim"); dim != nullptr && elements > 0) {
-      const std::size_t axis = static_cast<std::size_t>(resolve_dim(std::get<std::int64_t>(*dim), shape.rank()));
-      rows = elements / static_cast<double>(shape[axis]);
-    }
-    return CompositeCost{elements * (f.primitive + neighbours * loop_alone) + rows * f.primitive_row + neighbours * loop_start,
-                         elements * (f.inlined + neighbours * loop_inside) + rows * f.inlined_row};
-  }
-  return std::nullopt;
+CostTerms terms_of(const Node& call, int neighbours, int workers) {
+  const Shape shape = call.operand(0).shape();
+  const auto all = static_cast<double>(shape.elements());
+  const Layout layout = layout_of(call.as<CallSpec>(), shape);
+  const double share = all < worth_a_worker ? 1 : std::clamp(layout.rows, 1.0, static_cast<double>(std::max(workers, 1)));
+  const double elements = all / share;
+  return {1,        layout.rows / share,      layout.short_rows / share,     layout.lines / share,
+          elements, all > far ? elements : 0, layout.strided ? elements : 0, neighbours * elements};
+}
+
+std::optional<CompositeCost> composite_cost(const Node& call, int neighbours, int workers) {
+  const auto* figures = std::ranges::find(known, call.as<CallSpec>().name, &Figures::name);
+  if (figures == known.end()) return std::nullopt;
+  const CostTerms terms = terms_of(call, neighbours, workers);
+  const auto sum = [&](const CostTerms& constants) { return std::inner_product(terms.begin(), terms.end(), constants.begin(), 0.0); };
+  return CompositeCost{sum(figures->primitive), sum(figures->inlined)};
+}
+
+bool by_primitive(const Node& call, int neighbours, const CompileOptions& options, std::optional<CompositeCost>& cost) {
+  if (const auto all_inlined = options.passes.said("inline_calls")) return !*all_inlined;
+  cost = composite_cost(call, neighbours, options.grid());
+  return !cost || cost->primitive <= cost->inlined;
 }
 
 }  // namespace cotan::passes

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "graph/builder.h"
+#include "graph/composites/closed_gradients.h"
 #include "graph/passes/composite_cost.h"
 #include "graph/passes/passes.h"
 
@@ -75,9 +76,9 @@ class Inlining {
           note(backends()[b]->name(), recorded, *why);
       return false;
     }
-    const auto cost = composite_cost(*call.node(), neighbours_of(recorded, readers));
-    if (!cost) return true;
-    const bool claimed = cost->primitive <= cost->inlined;
+    std::optional<CompositeCost> cost;
+    const bool claimed = by_primitive(*call.node(), neighbours_of(recorded, readers), context_.options, cost);
+    if (!cost) return claimed;
     note("inline_calls", recorded,
          {ReasonCode::not_profitable, fmt::format("{}: {:.0f} cycles by a primitive, {:.0f} inlined{}", call->as<CallSpec>().name, cost->primitive,
                                                   cost->inlined, claimed ? "" : ", so no primitive")});
@@ -93,12 +94,15 @@ class Inlining {
     if (!known) context_.misses.push_back({std::string(what), positions[0], std::move(reason)});
   }
 
-  // The call's results from its body, on these operands.
+  // The call's results on these operands: in closed form, or from its body.
   std::vector<Ref> inlined(const Ref& call, std::span<const Ref> operands) {
-    const auto body = call->as<CallSpec>().body;
-    std::vector<std::pair<Ref, Ref>> bound;
-    for (std::size_t k = 0; k < operands.size(); ++k) bound.emplace_back(body->parameters[k], operands[k]);
-    std::vector<Ref> results = graph::substitute(body->results, bound);
+    const auto& spec = call->as<CallSpec>();
+    std::vector<Ref> results = graph::closed_gradient(spec, operands);
+    if (results.empty()) {
+      std::vector<std::pair<Ref, Ref>> bound;
+      for (std::size_t k = 0; k < operands.size(); ++k) bound.emplace_back(spec.body->parameters[k], operands[k]);
+      results = graph::substitute(spec.body->results, bound);
+    }
     for (const Ref& r : results) context_.positions.replaced(*call.node(), r);
     return results;
   }

@@ -11,6 +11,7 @@
 #include "graph/builder.h"
 #include "graph/fusion/groups.h"
 #include "graph/passes/passes.h"
+#include "graph/recognise.h"
 
 namespace cotan::passes {
 namespace {
@@ -68,8 +69,23 @@ class Layouts {
     }
   }
 
-  // A convolution that shares no tensor in blocks with another one brings its tensors into blocks by itself, and puts its result where it is wanted.
+  // What pools: of a tensor in blocks it leaves a part, which alone goes out of them.
+  static bool pools(const Node& n) {
+    if (n.kind == Kind::reduce) return as_pooling(n.as<ReduceSpec>(), n.operand(0).shape()).has_value();
+    if (n.kind != Kind::sum || n.operand_count != 1) return false;
+    const auto windows = as_pooling(n.as<SumSpec>(), tensor_shapes(n));
+    return windows && !windows->gradient;
+  }
+
+  // A convolution that shares no tensor in blocks with another one or with a pooling brings its tensors into blocks by itself, and puts its result where it is
+  // wanted.
   void drop_lonely(const std::vector<Node*>& order) {
+    std::unordered_set<const Node*> pooled;  // what poolings read, by way of maps
+    for (std::size_t i = order.size(); i-- > 0;) {
+      const Node& n = *order[i];
+      if (pools(n) || ((n.kind == Kind::map || n.kind == Kind::cast) && pooled.contains(&n)))
+        for (const Edge& e : n.operands()) pooled.insert(e.node);
+    }
     std::unordered_set<const Node*> in_blocks;  // what comes from convolutions whose results are in blocks
     std::unordered_map<const Node*, std::vector<const Blocking*>> read;
     for (const Node* n : order) {
@@ -82,7 +98,7 @@ class Layouts {
     }
     std::vector<const Node*> lonely;
     for (const auto& [node, blockings] : wishes_) {
-      bool shares = !blockings[0].empty() && wanted_.contains(node);
+      bool shares = !blockings[0].empty() && (wanted_.contains(node) || pooled.contains(node));
       for (std::size_t k = 0; k < node->operand_count && !shares; ++k) {
         if (blockings[k + 1].empty()) continue;
         const Node* operand = node->operands()[k].node;

@@ -51,7 +51,7 @@ struct Pass {
   std::string_view what;  // one line of what it does
   Function (*run)(const Function& function, PassContext& context) = nullptr;
   bool on = true;       // unless switched
-  bool needed = false;  // by what follows: it has no switch
+  bool needed = false;  // by what follows: it always runs, and what its switch says, beside "all", is its own affair
 };
 
 // Every node of the function, operands before readers, handed to `replace` with its operands as they are now. What that returns stands for the node's results;

@@ -20,6 +20,8 @@ namespace cotan::passes {
 
 // Convolutions become convolutions over blocked tensors where a backend wants them so, and what lies between them stays in blocks.
 [[nodiscard]] Function layouts(const Function& function, PassContext& context);
+// Sums of placed copies that are read in another order of dimensions are added up in that order.
+[[nodiscard]] Function place_in_order(const Function& function, PassContext& context);
 // Casts to narrower types go up before movements of entries, casts to wider ones down behind them, so that what is moved and stored is narrow. Casts of casts
 // become one. The bits stay.
 [[nodiscard]] Function place_casts(const Function& function, PassContext& context);

@@ -22,6 +22,7 @@ constexpr std::array all_passes = {
     Pass{"fold_constants", "constants are computed once, when the program is made", passes::fold_constants},
     Pass{"masks", "one-hot sums and conditions that maps read become maps over positions", passes::masks},
     Pass{"regroup", "sums become products, views and reductions again, by cost", passes::regroup},
+    Pass{"place_in_order", "sums of placed copies are made in the order of dimensions in which they are read", passes::place_in_order},
     Pass{"place_casts", "casts to narrow types go before movements of entries, casts to wide ones behind them", passes::place_casts},
     Pass{"derivatives_in_outputs", "derivatives read what an activation gave in place of what it was given", passes::derivatives_in_outputs},
     Pass{"max_before_relu", "relu goes behind the maximum over windows that reads it", passes::max_before_relu},

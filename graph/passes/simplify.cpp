@@ -1,3 +1,4 @@
+#include "graph/passes/composite_cost.h"
 #include "graph/passes/passes.h"
 #include "graph/rewrite/engine.h"
 #include "graph/rewrite/rules_in_use.h"
@@ -11,7 +12,11 @@ constexpr std::size_t most_positions = 16;
 Function with_rules(const Function& function, PassContext& context, const rewrite::RuleSet& rules, bool fast) {
   const rewrite::Options options{
       .fast = fast,
-      .accepts_call = [&](const Ref& call) { return context.claims.first(call) != nullptr; },
+      .accepts_call =
+          [&](const Ref& call) {
+            std::optional<CompositeCost> cost;  // with all the neighbours there can be: what was inlined does not become a call again
+            return context.claims.first(call) != nullptr && by_primitive(*call.node(), 2, context.options, cost);
+          },
       .replaced =
           [&](std::span<const Ref> from, const Ref& made) {
             for (const Ref& r : from) {

@@ -19,8 +19,7 @@ PassSwitches::PassSwitches(std::string_view text) {
     const bool on = item[0] == '+';
     const std::string_view name = item.substr(on || item[0] == '-' ? 1 : 0);
     std::vector<std::string_view> known{"all"};
-    for (const Pass& p : pipeline())
-      if (!p.needed) known.push_back(p.name);
+    for (const Pass& p : pipeline()) known.push_back(p.name);
     for (const Fusion& f : fusions()) known.push_back(f.name);
     if (name.size() == item.size() || std::find(known.begin(), known.end(), name) == known.end())
       fail(fmt::format("a switch '{}' for no pass", item), fmt::format("Write + or - and one of {}", fmt::join(known, ", ")));
@@ -32,6 +31,13 @@ bool PassSwitches::enabled(std::string_view name, bool standard) const {
   bool on = standard;
   for (const auto& [switched, to] : switches_)
     if (switched == name || switched == "all") on = to;
+  return on;
+}
+
+std::optional<bool> PassSwitches::said(std::string_view name) const {
+  std::optional<bool> on;
+  for (const auto& [switched, to] : switches_)
+    if (switched == name) on = to;
   return on;
 }
 

@@ -71,4 +71,21 @@ std::optional<View> view_at(const OpenSum& sum, const Placed& at, const View& fa
   return view_through(*node.node(), factor);
 }
 
+bool is_addition(const Node& n) {
+  if (n.kind != Kind::map || n.operand_count < 2 || !is_computed(n.dtype) || n.dtype == DType::boolean) return false;
+  const std::vector<FormulaNode>& nodes = n.formula().nodes;
+  std::vector<int> reads(nodes.size(), 0);
+  for (const FormulaNode& f : nodes) {
+    if (f.atom == Atom::operand) continue;
+    if (f.atom != Atom::add) return false;
+    ++reads[static_cast<std::size_t>(f.a)];
+    ++reads[static_cast<std::size_t>(f.b)];
+  }
+  std::vector<int> operands(n.operand_count, 0);
+  for (const FormulaNode& f : nodes)
+    if (f.atom == Atom::operand) ++operands[static_cast<std::size_t>(f.a)];
+  return std::all_of(reads.begin(), reads.end() - 1, [](int r) { return r == 1; }) &&
+         std::all_of(operands.begin(), operands.end(), [](int o) { return o == 1; });
+}
+
 }  // namespace cotan::sums

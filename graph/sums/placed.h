@@ -25,4 +25,7 @@ struct Placed {
 // where strides cannot say it.
 [[nodiscard]] std::optional<View> view_at(const OpenSum& sum, const Placed& at, const View& factor);
 
+// Whether the node is a map that adds its operands up, each once, and does nothing else.
+[[nodiscard]] bool is_addition(const Node& node);
+
 }  // namespace cotan::sums

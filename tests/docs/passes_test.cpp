@@ -61,18 +61,16 @@ std::string with_names(const Groups& groups) {
   return out;
 }
 
-class PassesPage : public ::testing::TestWithParam<std::string> {};
-
-TEST_P(PassesPage, ShowsWhatItDoes) {
-  const std::string& name = GetParam();
-  const std::string before = block_after(the_page(), "before " + name), after = block_after(the_page(), "after " + name);
-  ASSERT_NE(before, "") << name;
-  ASSERT_NE(after, "") << name;
+// What the page shows before and after the pass or fusion of this name, under `example`, is what it does.
+void expect_shown(const std::string& name, const std::string& example) {
+  const std::string before = block_after(the_page(), "before " + example), after = block_after(the_page(), "after " + example);
+  ASSERT_NE(before, "") << example;
+  ASSERT_NE(after, "") << example;
   const Function f = parse_function(before, "docs/passes.md");
   EXPECT_EQ(to_text(f), before);
   CompileOptions options;
   options.passes = PassSwitches("-all");
-  if (name != "inline_calls") options.passes = options.passes.with(name, true);  // which has no switch
+  if (name != "inline_calls") options.passes = options.passes.with(name, true);  // which always runs
   options.updates = updates_of(f);
   const std::vector<Node*> order = topological(f.results);
   Positions positions(order);
@@ -95,6 +93,12 @@ TEST_P(PassesPage, ShowsWhatItDoes) {
   run_fusions(groups, records);
   EXPECT_EQ(with_names(groups), after);
 }
+
+class PassesPage : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(PassesPage, ShowsWhatItDoes) { expect_shown(GetParam(), GetParam()); }
+
+TEST(PassesPage, ShowsRegionsOfImages) { expect_shown("fuse_regions", "fuse_regions: images"); }
 
 INSTANTIATE_TEST_SUITE_P(Each, PassesPage, ::testing::ValuesIn(passes_and_fusions()), [](const auto& info) { return info.param; });
 

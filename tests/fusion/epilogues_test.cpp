@@ -180,6 +180,14 @@ TEST(Epilogues, WhatLosesNanIsLeftWhereThatIsAskedFor) {
   EXPECT_EQ(fused(parse_function(layer("tanh(%2)")), strict).text, "fuse_epilogues: %2 %5 %6\n");
 }
 
+TEST(Epilogues, ReproducibleModeHasTheBitsOfLoops) {
+  CompileOptions reproducible;
+  reproducible.backends.reproducible = true;
+  for (const char* activation : {"exp(%2)", "gelu(%2)", "tanh(%2)", "sigmoid(%2)", "leaky_relu(%2) {negative_slope=0.25}"})
+    EXPECT_EQ(miss_of(layer(activation), reproducible).reason.code, ReasonCode::not_reproducible) << activation;
+  for (const char* activation : {"relu(%2)", "abs(%2)", "relu6(%2)"}) EXPECT_NE(fused(parse_function(layer(activation)), reproducible).text, "") << activation;
+}
+
 // Results and gradients by all parameters, whose loss is the sum of the squares.
 Function with_gradients(const Function& f) {
   Function out = f;
@@ -354,6 +362,27 @@ TEST(Updates, AreLeftWhereTheProductReadsTheOldValue) {
   EXPECT_EQ(none_fused.text, "");
   ASSERT_EQ(none_fused.misses.size(), 1u);
   EXPECT_EQ(none_fused.misses[0].reason.code, ReasonCode::operand_in_use);
+}
+
+TEST(Updates, AreLeftWhereNonfiniteProductsMustReachTheWeight) {
+  CompileOptions options;
+  options.updates = {{0, 2}};
+  options.backends.strict_nan = true;
+  const Fused f = fused(parse_function(update_text()), options);
+  EXPECT_EQ(f.text, "");
+  ASSERT_FALSE(f.misses.empty());
+  EXPECT_EQ(f.misses[0].what, "fuse_updates_into_products");
+  EXPECT_EQ(f.misses[0].reason.code, ReasonCode::nonfinite);
+}
+
+TEST(Updates, AreLeftInReproducibleMode) {
+  CompileOptions options;
+  options.updates = {{0, 2}};
+  options.backends.reproducible = true;
+  const Fused f = fused(parse_function(update_text()), options);
+  EXPECT_EQ(f.text, "");
+  ASSERT_FALSE(f.misses.empty());
+  EXPECT_EQ(f.misses[0].reason.code, ReasonCode::not_reproducible);
 }
 
 TEST(Updates, AreLeftWhereTheGradientIsReadByOthers) {

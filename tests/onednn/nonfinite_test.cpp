@@ -57,6 +57,31 @@ TEST(Nonfinite, MatmulReadsTheResultOnlyToAccumulate) {
   }
 }
 
+// Only where the factor is not one of the library's post-operations; a's columns are contiguous here, which its implementation with post-operations refuses.
+TEST(Nonfinite, AnUpdateByAFactorOfZeroLeavesTheWeight) {
+  MatmulProblem problem = matmul(false);
+  problem.a_strides = {1, 25};
+  problem.after = {{PostOpKind::mul, 0, 0, {0, 0}}, {PostOpKind::linear, -1, 0}, {PostOpKind::accumulate}};
+  const Made made = Primitive::make(problem);
+  ASSERT_TRUE(made) << made.reason;
+  EXPECT_FALSE(made.primitive->exact_at_nonfinite());
+  for (float factor : {0.0f, 0.5f}) {
+    Tensor a({20, 24}, {1, 25}), b({24, 36}), number({1}), c({20, 36});
+    a.fill_all(1);
+    a[3 + 5 * 25] = nan;
+    number.fill_all(factor);
+    c.fill_all(7);
+    run(*made.primitive, {&a, &b.fill(2), &number}, c);
+    for (std::int64_t i = 0; i < 20; ++i)
+      for (std::int64_t j = 0; j < 36; ++j) {
+        if (factor == 0)
+          EXPECT_EQ(c[i * 36 + j], 7) << i << ", " << j;
+        else
+          EXPECT_EQ(std::isnan(c[i * 36 + j]), i == 3) << i << ", " << j;
+      }
+  }
+}
+
 // 3x3 windows over one position: all but the centre of the kernel meets padding.
 ConvolutionProblem padded(ConvolutionDirection direction, ConvolutionLayout layout, std::int64_t channels) {
   ConvolutionProblem problem;

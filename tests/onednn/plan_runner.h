@@ -13,6 +13,6 @@ struct PlanRun {
   std::vector<reference::Array> results;
   std::vector<std::string> kernels;  // names, in order
 };
-[[nodiscard]] PlanRun run_plan(const Function& function, std::span<const reference::Array> inputs, const CompileOptions& options);
+[[nodiscard]] PlanRun run_plan(const Function& function, std::span<const reference::Array> inputs, CompileOptions options);
 
 }  // namespace cotan::onednn::testing

@@ -159,7 +159,7 @@ TEST(PostOps, EveryTensorOnEveryFormOfTheResult) {
 }
 
 TEST(PostOps, ScaledUpdatesOfAnyTile) {
-  // The library adds a scaled product to its output only where no matrix has gaps; elsewhere a or b is scaled before.
+  // Where the library has no post-operation for the factor, it is a factor of the product; the numbers are multiplied before.
   const std::int64_t m = 48, k = 40, n = 64;
   const Shape number{0, 0};
   for (const Shape& a : {Shape{k, 1}, Shape{1, m}, Shape{1, 2 * m}, Shape{k + 3, 1}}) {
@@ -174,8 +174,7 @@ TEST(PostOps, ScaledUpdatesOfAnyTile) {
           p.b_strides = b;
           p.c_strides = c;
           p.after = ops;
-          const bool gaps = std::max(a[0], a[1]) != (a[0] == 1 ? m : k) && b[0] > n;
-          gaps ? check_or_slow(p) : check(p);
+          check(p);
           if (HasFatalFailure()) return;
         }
       }

@@ -107,6 +107,10 @@ TEST(Tiles, ProductsHaveFewShapesAndFewTiles) {
       EXPECT_LE(shapes.size(), 4u);
     }
   }
+  // By rows, so that tiles are contiguous; by columns where b is too large for every worker to read it.
+  EXPECT_EQ(cut_matmul(1, 64, 128, 784, 2).m.parts(), 2);
+  EXPECT_EQ(cut_matmul(1, 784, 128, 64, 2).m.parts(), 2);
+  EXPECT_EQ(cut_matmul(1, 128, 1024, 784, 2).n.parts(), 2);
   EXPECT_EQ(cut_matmul(1, 32, 32, 32, 16).m.parts(), 1);  // less than a tile's worth of work
   EXPECT_GE(cut_matmul(1, 1024, 1024, 1024, 16).m.parts() * cut_matmul(1, 1024, 1024, 1024, 16).n.parts(), 16);
 }

@@ -36,9 +36,9 @@ Cache& cache() {
 }
 
 std::shared_ptr<const CompiledCode> make(const Cluster& cluster, std::span<const Level> levels, Machine machine, std::span<const Way> ways) {
-  const std::optional<Program> program = record_cluster(cluster, levels, ways);
+  const std::optional<Program> program = record_cluster(cluster, levels, machine, ways);
   if (!program) return nullptr;
-  const Generated generated = generate(*program, machine);
+  const Generated generated = generate(*program);
   std::optional<CodeMemory> memory = CodeMemory::make(generated.bytes);
   if (!memory) return nullptr;
   return std::make_shared<const CompiledCode>(std::move(*memory), generated);

@@ -27,6 +27,7 @@ void Emitter::compute(const Step& s) {
     case Op::multiply: return binary([&](auto& x, auto a, auto& b) { vmulps(x, a, b); });
     case Op::divide: return binary([&](auto& x, auto a, auto& b) { vdivps(x, a, b); });
     case Op::multiply_add: return multiply_add(s);
+    case Op::scale: return binary([&](auto& x, auto a, auto& b) { vscalefps(x, a, b); });
     case Op::square_root: return unary([&](auto& x, auto& a) { vsqrtps(x, a); });
     case Op::floor: return unary([&](auto& x, auto& a) { wide_ ? vrndscaleps(x, a, downwards) : vroundps(x, a, downwards); });
     case Op::round: return unary([&](auto& x, auto& a) { wide_ ? vrndscaleps(x, a, to_nearest) : vroundps(x, a, to_nearest); });

@@ -27,7 +27,7 @@ struct Generated {
   int lanes = 0;   // of one vector
 };
 
-// `machine` is not none.
-[[nodiscard]] Generated generate(const Program& program, Machine machine);
+// Code for the program's machine.
+[[nodiscard]] Generated generate(const Program& program);
 
 }  // namespace cotan::loops::jit

@@ -14,9 +14,9 @@ bool is_angle(Op op) { return op == Op::angle_rest || op == Op::angle_low || op 
 
 class Planner {
  public:
-  Planner(const Program& program, Machine machine)
+  explicit Planner(const Program& program)
       : program_(program),
-        wide_(machine == Machine::avx512),
+        wide_(program.machine() == Machine::avx512),
         registers_((wide_ ? 31 : 15) - (program.adds() ? 1 : 0)),
         all_{(1U << registers_) - 1, wide_ ? 0xFCU : 0U},
         homes_(static_cast<std::size_t>(program.size())) {}
@@ -137,6 +137,6 @@ class Planner {
 
 }  // namespace
 
-Plan make_plan(const Program& program, Machine machine) { return Planner(program, machine).make(); }
+Plan make_plan(const Program& program) { return Planner(program).make(); }
 
 }  // namespace cotan::loops::jit

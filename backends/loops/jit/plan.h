@@ -19,6 +19,6 @@ struct Plan {
   bool angles = false;                      // some step may have to call for the remainder of a large angle
 };
 
-[[nodiscard]] Plan make_plan(const Program& program, Machine machine);
+[[nodiscard]] Plan make_plan(const Program& program);
 
 }  // namespace cotan::loops::jit

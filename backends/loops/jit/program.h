@@ -9,6 +9,7 @@
 #include <tuple>
 #include <vector>
 
+#include "backends/loops/jit/machine.h"
 #include "ops/dtype.h"
 
 namespace cotan::loops::jit {
@@ -63,7 +64,10 @@ struct Instruction {
 
 class Program {
  public:
-  explicit Program(std::vector<Load> loads) : loads_(std::move(loads)) {}
+  Program(std::vector<Load> loads, Machine machine) : machine_(machine), loads_(std::move(loads)) {}
+
+  // For which instructions may be recorded that not all have.
+  [[nodiscard]] Machine machine() const { return machine_; }
 
   // The number of the instruction.
   int record(Op op, int a = -1, int b = -1, int c = -1, std::uint32_t number = 0);
@@ -82,6 +86,7 @@ class Program {
   [[nodiscard]] bool adds() const;
 
  private:
+  Machine machine_;
   std::vector<Load> loads_;
   std::vector<Store> stores_;
   std::vector<Instruction> instructions_;

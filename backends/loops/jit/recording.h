@@ -98,6 +98,12 @@ inline Mask is_nan(Float a) { return {record(Op::unordered, a.v, a.v)}; }
 inline Value select_value(Mask condition, Value yes, Value no) { return record(Op::select, condition.m, yes, no); }
 inline Float select(Mask condition, Float yes, Float no) { return Float(select_value(condition, yes.v, no.v)); }
 
+inline Float scaled(Float x, Float n) {
+  if (Recording::current()->machine() == Machine::avx512) return Float(record(Op::scale, x.v, n.v));
+  const Int whole = to_int(n), half = shift_right<1>(whole);
+  return x * from_bits(shift_left<23>(half + 127)) * from_bits(shift_left<23>(whole - half + 127));
+}
+
 inline void reduce_large_angles(Float x, float from, Float& rest, Float& low, Int& quarters) {
   const Mask large = !(x < from);
   rest = Float(record(Op::angle_rest, x.v, rest.v, large.m));
