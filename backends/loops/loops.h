@@ -8,7 +8,8 @@
 #include <span>
 #include <string>
 
-#include "graph/cluster.h"
+#include "backends/loops/jit/machine.h"
+#include "graph/closed_loop.h"
 #include "graph/kernel.h"
 #include "ops/sum_spec.h"
 
@@ -19,6 +20,13 @@ namespace cotan::loops {
 [[nodiscard]] KernelRef compile_cluster(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs);
 // The same by the tile evaluator, which takes every cluster; the above uses generated machine code where that can be (jit/jit.h). The bits are the same.
 [[nodiscard]] KernelRef compile_cluster_on_tiles(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs);
+
+// A fused loop that ends in sums, as compile_loop (graph/closed_loop.h) says.
+[[nodiscard]] KernelRef compile_closed(const Cluster& cluster, std::span<const LoopSum> sums, std::span<const View> inputs, std::span<const View> outputs);
+// The same tile by tile, what is added up being a tile that the loop writes: for every type and any views. The loop is generated code for that machine, where
+// there is any.
+[[nodiscard]] KernelRef compile_closed_on_tiles(const Cluster& cluster, std::span<const LoopSum> sums, std::span<const View> inputs,
+                                                std::span<const View> outputs, jit::Machine machine);
 
 // Any indexed sum. Buffers: the factors, the tables (integer tensors), the output. f32 is accumulated in float64 and rounded once, except in a scatter into an
 // output too large for that; integers wrap; bool is "any". A table's entry that is out of range drops the point.

@@ -66,7 +66,7 @@ HWY_INLINE Wide<T> nothing() {
 
 // Sums are formed in parts, point i going to part i % parts, whatever the vectors' length: the bits do not depend on the instruction set, and the parts' chains
 // of additions hide each other's latency. How many parts there are depends on the number of points alone.
-constexpr std::int64_t many_parts = 32, few_parts = 8;
+constexpr std::int64_t many_parts = parts_of(64), few_parts = parts_of(fewest_in_parts);
 
 template <class T, std::int64_t parts>
 HWY_INLINE Wide<T> joined(Wide<T>* part) {
@@ -88,8 +88,8 @@ HWY_INLINE Wide<T> sum_in_parts(std::int64_t n, const Point& point) {
 
 template <class T, class Point>
 HWY_INLINE Wide<T> sum_of_points(std::int64_t n, const Point& point) {
-  if (n >= 2 * many_parts) return sum_in_parts<T, many_parts>(n, point);
-  if (n >= few_parts) return sum_in_parts<T, few_parts>(n, point);
+  if (parts_of(n) == many_parts) return sum_in_parts<T, many_parts>(n, point);
+  if (parts_of(n) == few_parts) return sum_in_parts<T, few_parts>(n, point);
   Wide<T> sum = point(0);
   for (std::int64_t i = 1; i < n; ++i) sum += point(i);
   return sum;
@@ -233,6 +233,37 @@ void rows(const SumRows& r) {
   });
 }
 
+template <class T, std::int64_t parts>
+void add_to_parts(const SumParts& s) {
+  const auto* from = static_cast<const T*>(s.from);
+  auto* part = static_cast<Wide<T>*>(s.part);
+  std::int64_t i = 0;
+  for (std::int64_t j = s.first % parts; j != 0 && i < s.points; j = (j + 1) % parts, ++i) part[j] += widened(from[i]);
+  for (; i + parts <= s.points; i += parts)
+    for (std::int64_t j = 0; j < parts; ++j) part[j] += widened(from[i + j]);
+  for (std::int64_t j = 0; i < s.points; ++i, ++j) part[j] += widened(from[i]);
+}
+
+template <class T>
+void add_parts(const SumParts& s) {
+  if (s.parts == many_parts) return add_to_parts<T, many_parts>(s);
+  if (s.parts == few_parts) return add_to_parts<T, few_parts>(s);
+  add_to_parts<T, 1>(s);
+}
+
+template <class T, std::int64_t parts>
+void join_rows(const SumJoin& s) {
+  auto* part = static_cast<Wide<T>*>(s.part);
+  for (std::int64_t r = 0; r < s.rows; ++r) static_cast<T*>(s.to)[r] = narrowed<T>(joined<T, parts>(part + r * parts), s.coefficient);
+}
+
+template <class T>
+void join(const SumJoin& s) {
+  if (s.parts == many_parts) return join_rows<T, many_parts>(s);
+  if (s.parts == few_parts) return join_rows<T, few_parts>(s);
+  join_rows<T, 1>(s);
+}
+
 // to[i] += point(0, i), then point(1, i), ...: four rows for each time that the accumulators are read and written.
 template <class T, class Point>
 HWY_INLINE void add_rows(Wide<T>* HWY_RESTRICT to, std::int64_t rows, std::int64_t points, const Point& point) {
@@ -305,6 +336,30 @@ SumColumnsFunction find_columns(DType dtype) {
   return nullptr;
 }
 
+SumPartsFunction find_parts(DType dtype) {
+  switch (dtype) {
+#define DTYPE(name, type, kind)                                     \
+  case DType::name:                                                 \
+    if constexpr (is_computed(DType::name)) return add_parts<type>; \
+    break;
+    COTAN_DTYPES(DTYPE)
+#undef DTYPE
+  }
+  return nullptr;
+}
+
+SumJoinFunction find_join(DType dtype) {
+  switch (dtype) {
+#define DTYPE(name, type, kind)                                \
+  case DType::name:                                            \
+    if constexpr (is_computed(DType::name)) return join<type>; \
+    break;
+    COTAN_DTYPES(DTYPE)
+#undef DTYPE
+  }
+  return nullptr;
+}
+
 SumFinishFunction find_finish(DType dtype) {
   switch (dtype) {
 #define DTYPE(name, type, kind)                                  \
@@ -326,11 +381,15 @@ namespace cotan::loops {
 HWY_EXPORT(find_run);
 HWY_EXPORT(find_rows);
 HWY_EXPORT(find_columns);
+HWY_EXPORT(find_parts);
+HWY_EXPORT(find_join);
 HWY_EXPORT(find_finish);
 
 SumRunFunction sum_run(DType dtype, RunForm form) { return HWY_DYNAMIC_DISPATCH(find_run)(dtype, form); }
 SumRowsFunction sum_rows(DType dtype) { return HWY_DYNAMIC_DISPATCH(find_rows)(dtype); }
 SumColumnsFunction sum_columns(DType dtype) { return HWY_DYNAMIC_DISPATCH(find_columns)(dtype); }
+SumPartsFunction sum_parts(DType dtype) { return HWY_DYNAMIC_DISPATCH(find_parts)(dtype); }
+SumJoinFunction sum_join(DType dtype) { return HWY_DYNAMIC_DISPATCH(find_join)(dtype); }
 SumFinishFunction sum_finish(DType dtype) { return HWY_DYNAMIC_DISPATCH(find_finish)(dtype); }
 
 }  // namespace cotan::loops

@@ -61,6 +61,31 @@ struct SumColumns {
 using SumColumnsFunction = void (*)(const SumColumns& columns);
 [[nodiscard]] SumColumnsFunction sum_columns(DType dtype);
 
+// A row's points in parts, point i in part i % parts. A row is added up in 32 parts, of less than 64 points in 8, of less than 8 in 1.
+inline constexpr std::int64_t fewest_in_parts = 8;
+[[nodiscard]] constexpr std::int64_t parts_of(std::int64_t points) { return points >= 64 ? 32 : points >= fewest_in_parts ? 8 : 1; }
+
+// Some neighbouring points of a row of one factor, added to its parts, which are wide.
+struct SumParts {
+  void* part = nullptr;
+  std::int64_t parts = 1;
+  std::int64_t first = 0;  // the number of the first of the points in the row
+  const void* from = nullptr;
+  std::int64_t points = 0;
+};
+using SumPartsFunction = void (*)(const SumParts& sum);
+[[nodiscard]] SumPartsFunction sum_parts(DType dtype);
+
+// Rows whose parts are complete, one behind the other: to[r] = coefficient * the sum of row r's parts, rounded. The parts are overwritten.
+struct SumJoin {
+  void* part = nullptr;
+  std::int64_t parts = 1, rows = 1;
+  void* to = nullptr;
+  double coefficient = 1;
+};
+using SumJoinFunction = void (*)(const SumJoin& join);
+[[nodiscard]] SumJoinFunction sum_join(DType dtype);
+
 // Stores n finished accumulators as elements: to[i * step] = coefficient * wide[i], rounded.
 struct SumFinish {
   const void* wide = nullptr;

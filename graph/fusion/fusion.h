@@ -43,6 +43,8 @@ void fuse_kernels(Groups& groups);
 void fuse_regions(Groups& groups);
 // The loops that update parameters become one kernel.
 void fuse_updates(Groups& groups);
+// A loop that sums follow adds up what it computes, row by row, column by column or all.
+void fuse_sums(Groups& groups);
 
 }  // namespace fusion
 }  // namespace cotan

@@ -13,6 +13,7 @@ constexpr std::array all_fusions = {
     Fusion{"fuse_kernels", "maps of one shape become one loop with several outputs", fusion::fuse_kernels},
     Fusion{"fuse_regions", "loops that share their outer rows run tile by tile", fusion::fuse_regions},
     Fusion{"fuse_updates", "the updates of all parameters become one kernel", fusion::fuse_updates},
+    Fusion{"fuse_sums", "loops end in sums of what they compute", fusion::fuse_sums},
 };
 
 }  // namespace

@@ -243,7 +243,7 @@ TEST(Regions, SmallOnesNeedNoTiles) {
     return %3, %4
   })";
   EXPECT_EQ(fused(text), "fuse_regions: %1 %2 %4 %5\n");
-  EXPECT_EQ(kernel_of(text), "region of 4 nodes, 4 kernels, 1 tiles");
+  EXPECT_EQ(kernel_of(text), "region of 4 nodes, 3 kernels, 1 tiles");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "backends/onednn/backend.h"
 #include "graph/builder.h"
+#include "graph/closed_loop.h"
 #include "tests/onednn/claim_helpers.h"
 
 namespace cotan {
@@ -58,6 +59,10 @@ KernelRef compile_copy(const View& from, const View& to) {
   return std::make_shared<ReferenceKernel>(same, std::vector{from}, std::vector{to});
 }
 KernelRef compile_loop(const Cluster&, std::span<const View>, std::span<const View>) { throw std::logic_error("these tests fuse no loops"); }
+KernelRef compile_loop(const Cluster&, std::span<const LoopSum>, std::span<const View>, std::span<const View>) {
+  throw std::logic_error("these tests fuse no loops");
+}
+std::variant<BlockSum, Reason> block_sum(const SumSpec&, DType, const Shape&, const Shape&) { throw std::logic_error("these tests fuse no loops"); }
 KernelRef compile_check(const CheckSpec&, const View&) { throw std::logic_error("these tests have no checks"); }
 KernelRef compile_random(const View&) { throw std::logic_error("these tests draw nothing"); }
 

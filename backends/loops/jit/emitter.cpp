@@ -101,6 +101,7 @@ void Emitter::columns() {
   xor_(eax, eax);
   cmp(rcx, step);
   jb(rest, T_NEAR);
+  move_accumulators(false);
   align(32);
   L(whole);
   steps(plan_.main);
@@ -108,6 +109,7 @@ void Emitter::columns() {
   lea(r9, ptr[rax + step]);
   cmp(r9, rcx);
   jbe(whole, T_NEAR);
+  move_accumulators(true);
   L(rest);
   cmp(rax, rcx);
   jae(end, T_NEAR);
@@ -158,6 +160,8 @@ void Emitter::next_row() {
 
 void Emitter::table() {
   align(64);
+  // What adding changes nothing of: -0.
+  for (int i = 0; i < lanes() && program_.adds(); ++i) dd(0x80000000U);
   if (!wide_) {
     for (int i = 0; i < 8; ++i) dd(0xFFFFFFFFU);
     for (int i = 0; i < 8; ++i) dd(0);

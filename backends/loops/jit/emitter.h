@@ -43,6 +43,9 @@ class Emitter : public Xbyak::CodeGenerator {
   void load_column(const Step& s, const Load& from);
   void widened(const Step& s, DType dtype);
   void store(const Step& s);
+  void add_up(const Step& s);
+  void add_halves(const Xbyak::Xmm& value, const Xbyak::RegExp& to, Way way);
+  void move_accumulators(bool to_memory);
   void store_narrow(const Step& s, const Xbyak::Address& to, DType dtype);
   void copy_rest(std::size_t element, bool to_memory, const Xbyak::RegExp& elements);
   void reload(const Step& s);
@@ -53,6 +56,8 @@ class Emitter : public Xbyak::CodeGenerator {
   [[nodiscard]] Xbyak::Xmm vec(const Place& p) const { return vec(p.number); }
   [[nodiscard]] Xbyak::Xmm scratch() const { return vec(scratch_number()); }
   [[nodiscard]] int scratch_number() const { return wide_ ? 31 : 15; }
+  // A second one, of programs that add.
+  [[nodiscard]] int second_number() const { return scratch_number() - 1; }
   [[nodiscard]] Xbyak::Address slot(int number) { return ptr[rsp + number * vector_bytes()]; }
   [[nodiscard]] int vector_bytes() const { return wide_ ? 64 : 32; }
   [[nodiscard]] int lanes() const { return vector_bytes() / 4; }

@@ -79,6 +79,7 @@ void Emitter::widened(const Step& s, DType dtype) {
 }
 
 void Emitter::store(const Step& s) {
+  if (program_.stores()[s.number].way != Way::write) return add_up(s);
   const DType dtype = program_.stores()[s.number].dtype;
   const int size = element(dtype);
   const Xbyak::RegExp elements = base(static_cast<int>(program_.loads().size() + s.number)) + rax * size;

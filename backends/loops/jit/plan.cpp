@@ -17,12 +17,14 @@ class Planner {
   explicit Planner(const Program& program)
       : program_(program),
         wide_(program.machine() == Machine::avx512),
-        all_{wide_ ? 0x7FFFFFFFU : 0x7FFFU, wide_ ? 0xFCU : 0U},
+        registers_((wide_ ? 31 : 15) - (program.adds() ? 1 : 0)),
+        all_{(1U << registers_) - 1, wide_ ? 0xFCU : 0U},
         homes_(static_cast<std::size_t>(program.size())) {}
 
   Plan make() {
     give_homes();
     choose_copies();
+    hold_accumulators();
     const Budget rest = pin();
     for (int v : pinned_)
       if (program_[v].op == Op::constant) plan_.call.push_back(pin_step(v));
@@ -77,11 +79,23 @@ class Planner {
     int instructions = 0;
     for (int v = 0; v < program_.size(); ++v) instructions += program_[v].level == Level::column ? 1 : 0;
     vectors_used_ = section(Level::column, 1, all_, false).vectors_used;
-    if (instructions < long_program) return;
+    if (instructions < long_program && !program_.adds()) return;
     const Allocation two = section(Level::column, 2, all_, false);
     if (two.spills > 0) return;
     plan_.copies = 2;
     vectors_used_ = two.vectors_used;
+  }
+
+  // Accumulators for 32 columns are held in registers, where the loop takes so many columns at a time and leaves the registers.
+  void hold_accumulators() {
+    plan_.accumulators.assign(program_.stores().size(), -1);
+    if (!wide_ || plan_.copies != 2) return;
+    for (std::size_t s = 0; s < plan_.accumulators.size(); ++s) {
+      if (program_.stores()[s].way != Way::add_many || registers_ - 4 < std::max(vectors_used_, 4)) continue;
+      registers_ -= 4;
+      plan_.accumulators[s] = registers_;
+    }
+    all_.vectors = (1U << registers_) - 1;
   }
 
   // Registers that the loop over columns leaves go to the values from before it that are read most. What is left of the registers then.
@@ -92,9 +106,8 @@ class Planner {
       if (uses_[static_cast<std::size_t>(v)] > 0 && (!wide_ || !program_.is_mask(v))) candidates.push_back(v);
     std::stable_sort(candidates.begin(), candidates.end(),
                      [&](int a, int b) { return uses_[static_cast<std::size_t>(a)] > uses_[static_cast<std::size_t>(b)]; });
-    const int registers = wide_ ? 31 : 15;
     // Parts before the loop need a few themselves.
-    for (int number = registers - 1; number >= std::max(vectors_used_, 4) && pinned_.size() < candidates.size(); --number) {
+    for (int number = registers_ - 1; number >= std::max(vectors_used_, 4) && pinned_.size() < candidates.size(); --number) {
       const int v = candidates[pinned_.size()];
       home(v).pinned = {Kind::vector, number};
       rest.vectors &= ~(1U << number);
@@ -113,6 +126,7 @@ class Planner {
 
   const Program& program_;
   bool wide_;
+  int registers_;  // the vector registers that are given away: those before this one
   Budget all_;
   std::vector<Home> homes_;
   std::vector<int> uses_;    // by the loop over columns, of values from before it

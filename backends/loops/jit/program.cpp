@@ -29,6 +29,10 @@ int Program::record(Op op, int a, int b, int c, std::uint32_t number) {
   return at->second;
 }
 
+bool Program::adds() const {
+  return std::any_of(stores_.begin(), stores_.end(), [](const Store& s) { return s.way != Way::write; });
+}
+
 void Program::remove_unread() {
   std::vector<int> moved(instructions_.size(), -1);
   for (const Store& s : stores_) moved[static_cast<std::size_t>(s.value)] = 0;

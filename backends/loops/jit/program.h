@@ -40,9 +40,19 @@ struct Load {
   bool operator==(const Load&) const = default;
 };
 
+// What a store does: it writes its value, or adds it, f32, to accumulators in float64 that lie at its address. The accumulators of columns may be written up to
+// a vector beyond the last column.
+enum class Way : std::uint8_t {
+  write,
+  add_columns,  // each column has an accumulator
+  add_many,     // there are 32, for column i number i % 32
+  add_few,      // there are 8, for column i number i % 8
+};
+
 struct Store {
   int value = -1;
   DType dtype = DType::f32;
+  Way way = Way::write;
 };
 
 struct Instruction {
@@ -63,7 +73,7 @@ class Program {
   int record(Op op, int a = -1, int b = -1, int c = -1, std::uint32_t number = 0);
   int record_constant(std::uint32_t bits) { return record(Op::constant, -1, -1, -1, bits); }
   // Values of boolean stores are masks. Of bf16 stores they are float32 that bf16 holds, of u8 int32 from 0 to 255.
-  void store(int value, DType dtype) { stores_.push_back({value, dtype}); }
+  void store(int value, DType dtype, Way way = Way::write) { stores_.push_back({value, dtype, way}); }
   // Takes out what no store needs.
   void remove_unread();
 
@@ -72,6 +82,8 @@ class Program {
   [[nodiscard]] bool is_mask(int i) const { return info((*this)[i].op).result == Result::mask; }
   [[nodiscard]] const std::vector<Load>& loads() const { return loads_; }
   [[nodiscard]] const std::vector<Store>& stores() const { return stores_; }
+  // Whether a store adds.
+  [[nodiscard]] bool adds() const;
 
  private:
   Machine machine_;

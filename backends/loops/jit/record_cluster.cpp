@@ -144,15 +144,17 @@ class Recorder {
 
 }  // namespace
 
-std::optional<Program> record_cluster(const Cluster& cluster, std::span<const Level> levels, Machine machine) {
+std::optional<Program> record_cluster(const Cluster& cluster, std::span<const Level> levels, Machine machine, std::span<const Way> ways) {
   std::vector<Load> loads;
   for (std::size_t l = 0; l < cluster.loads.size(); ++l) loads.push_back({cluster.loads[l].dtype, levels[l]});
   Program program(std::move(loads), machine);
   Recorder recorder(cluster);
   if (!recorder.run(program)) return std::nullopt;
-  for (const ClusterStore& s : cluster.stores) {
-    if (cluster.nodes[static_cast<std::size_t>(s.node)].dtype != s.dtype) return std::nullopt;
-    program.store(recorder.of(s.node).number, s.dtype);
+  for (std::size_t k = 0; k < cluster.stores.size(); ++k) {
+    const ClusterStore& s = cluster.stores[k];
+    const Way way = ways.empty() ? Way::write : ways[k];
+    if (cluster.nodes[static_cast<std::size_t>(s.node)].dtype != s.dtype || (way != Way::write && s.dtype != f32)) return std::nullopt;
+    program.store(recorder.of(s.node).number, s.dtype, way);
   }
   program.remove_unread();
   return program;

@@ -21,8 +21,8 @@ struct Item {
 
 bool is_load(Op op) { return op == Op::load || op == Op::load_mask; }
 
-// The section's instructions, loads just before their first reader, stores as early as they may stand: behind the last load, since an output may be the memory
-// of an input.
+// The section's instructions, loads just before their first reader, stores as early as they may stand: those that write behind the last load, since an output
+// may be the memory of an input.
 std::vector<Item> ordered(const Program& program, const Section& section) {
   std::vector<int> order;
   std::vector<char> done(static_cast<std::size_t>(program.size()), 0);
@@ -44,8 +44,9 @@ std::vector<Item> ordered(const Program& program, const Section& section) {
     if (is_load(program[order[k]].op)) last_load = k;
   std::vector<Item> items;
   std::vector<char> stored(program.stores().size(), 0), known(done.size(), 0);
-  auto store_known = [&](bool all) {
+  auto store_known = [&](bool loaded, bool all) {
     for (std::size_t s = 0; s < stored.size() && section.level == Level::column; ++s) {
+      if (!loaded && program.stores()[s].way == Way::write) continue;
       if (stored[s] != 0 || (!all && known[static_cast<std::size_t>(program.stores()[s].value)] == 0)) continue;
       stored[s] = 1;
       for (int u = 0; u < section.copies; ++u) items.push_back({true, static_cast<int>(s), u});
@@ -54,9 +55,9 @@ std::vector<Item> ordered(const Program& program, const Section& section) {
   for (std::size_t k = 0; k < order.size(); ++k) {
     for (int u = 0; u < section.copies; ++u) items.push_back({false, order[k], u});
     known[static_cast<std::size_t>(order[k])] = 1;
-    if (k >= last_load) store_known(false);
+    store_known(k >= last_load, false);
   }
-  store_known(true);
+  store_known(true, true);
   return items;
 }
 
