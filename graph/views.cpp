@@ -58,4 +58,13 @@ std::optional<View> view_through(const Node& sum, const View& factor) {
   return view;
 }
 
+Ref source_of(Ref value) {
+  const auto looks = [](const Node& n) {
+    if (n.kind == Kind::stop_gradient || n.kind == Kind::check || n.kind == Kind::barrier) return n.operand_count > 0;
+    return n.kind == Kind::sum && n.operand_count == 1 && n.as<SumSpec>().factors.size() == 1;  // a single table lends no memory
+  };
+  while (looks(*value.node())) value = value->operand(0);
+  return value;
+}
+
 }  // namespace cotan

@@ -3,6 +3,7 @@
 
 #include "backends/onednn/claims.h"
 #include "graph/builder.h"
+#include "graph/views.h"
 
 namespace cotan::onednn {
 namespace {
@@ -127,15 +128,6 @@ Claim claim_of(const Ref& node, const Ref& result, Product product, std::span<co
   return claim;
 }
 
-// Whether two values may lie in one memory: views of one tensor do.
-bool may_share_memory(Ref a, Ref b) {
-  for (Ref* r : {&a, &b})
-    while ((*r)->kind == Kind::stop_gradient || (*r)->kind == Kind::check || (*r)->kind == Kind::barrier ||
-           ((*r)->kind == Kind::sum && (*r)->operand_count == 1))
-      *r = (*r)->operand(0);
-  return a == b;
-}
-
 }  // namespace
 
 Match match_sum(const Ref& node, const BackendOptions& options) {
@@ -190,9 +182,9 @@ Match match_sum_with(const Ref& node, const Epilogue& epilogue, const BackendOpt
     }
     if (options.strict_nan && steps.size() > 1) return Reason{ReasonCode::nonfinite, "an update by a factor of 0 ignores NaN and infinity"};
     tail.old = static_cast<std::size_t>(epilogue.updates) + 1;
+    const Ref old = source_of(epilogue.operands[static_cast<std::size_t>(epilogue.updates) - 1]);
     for (const Edge& e : node->operands())
-      if (may_share_memory(Ref(e), epilogue.operands[static_cast<std::size_t>(epilogue.updates) - 1]))
-        return Reason{ReasonCode::operand_in_use, "the product reads the old value"};
+      if (source_of(Ref(e)) == old) return Reason{ReasonCode::operand_in_use, "the product reads the old value"};
   }
   for (const TailStep& step : steps) {
     if (options.strict_nan && !exact_at_nonfinite(step.op.kind))

@@ -12,6 +12,7 @@
 
 #include "graph/fusion/fusion.h"
 #include "graph/fusion/piecewise_kernel.h"
+#include "graph/views.h"
 
 namespace cotan::fusion {
 namespace {
@@ -31,13 +32,6 @@ double waiting_for(const Groups& groups, int loop) {
     if (const Ref memory = memory_of(r); groups.of(memory.node()) >= 0)
       bytes += static_cast<double>(memory.shape().elements()) * static_cast<double>(size_of(memory.dtype()));
   return bytes;
-}
-
-// What the value's memory may be a part of. More than is_view() says: what looks at a view in its turn may be one although it would not be one of a dense
-// tensor.
-const Node* source_of(Ref value) {
-  while (is_view(*value.node()) || (value->kind == Kind::sum && value->operand_count == 1)) value = value->operand(0);
-  return value.node();
 }
 
 // A loop as a piece of the kernel: its views by their places among what the kernel reads and writes.
@@ -91,7 +85,7 @@ class Unit {
     const Reason in_use{ReasonCode::operand_in_use, "one of the updates reads the old value that another one writes over"};
     for (const Ref& r : groups_[loop].claim.inputs) {
       if (inside_.contains(groups_.of(memory_of(r).node()))) return between;
-      if (const auto found = updates_.loop_of.find(source_of(r)); found != updates_.loop_of.end() && inside_.contains(found->second)) return in_use;
+      if (const auto found = updates_.loop_of.find(source_of(r).node()); found != updates_.loop_of.end() && inside_.contains(found->second)) return in_use;
     }
     for (const Ref& n : groups_[loop].nodes)
       if (read_.contains(n.node())) return between;
@@ -105,7 +99,7 @@ class Unit {
     inside_.insert(loop);
     for (const Ref& r : groups_[loop].claim.inputs) {
       read_.insert(memory_of(r).node());
-      sources_.insert(source_of(r));
+      sources_.insert(source_of(r).node());
     }
   }
 
