@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <numeric>
 #include <unordered_map>
 
 #include "ops/error.h"
@@ -70,6 +71,30 @@ Ref fresh_leaf(LeafSpec spec, DType dtype, const Shape& shape) {
 
 void require_summed(const SumSpec& spec, DType dtype) {
   if (!is_computed(dtype) && !moves_entries(spec)) require_computed("sum", dtype);
+}
+
+// `hashes`: by which the factors are put in order.
+Ref normal_sum(SumSpec spec, const Shape& shape, std::span<const Ref> factors, std::span<const Ref> tables, DType dtype,
+               std::span<const std::uint64_t> hashes) {
+  if (spec.output.size() != shape.rank() || spec.factors.size() != factors.size()) throw InternalError("a sum whose accesses do not fit its operands");
+  for (std::size_t k = 0; k < factors.size(); ++k)
+    if (spec.factors[k].size() != factors[k].shape().rank() || factors[k].dtype() != factors[0].dtype())
+      throw InternalError(fmt::format("factor {} of a sum is {} {}", k, name_of(factors[k].dtype()), factors[k].shape().text()));
+  // Equal tables are one.
+  std::vector<int> same(tables.size());
+  for (std::size_t t = 0; t < tables.size(); ++t) same[t] = static_cast<int>(std::find(tables.begin(), tables.end(), tables[t]) - tables.begin());
+  auto merge = [&](IndexExpr& e) { e = rename_tables(e, same); };
+  for (IndexExpr& e : spec.output) merge(e);
+  for (Access& a : spec.factors) std::for_each(a.begin(), a.end(), merge);
+  for (Guard& g : spec.guards) merge(g.expression);
+
+  NormalSum normal = normal_form(std::move(spec), hashes);
+  std::vector<Ref> operands;
+  for (int k : normal.factors) operands.push_back(factors[static_cast<std::size_t>(k)]);
+  for (int t : normal.tables) operands.push_back(tables[static_cast<std::size_t>(t)]);
+  if (!factors.empty()) dtype = factors[0].dtype();
+  require_summed(normal.spec, dtype);
+  return make_with(Kind::sum, {dtype, shape}, std::move(normal.spec), operands);
 }
 
 }  // namespace
@@ -158,28 +183,15 @@ Ref map(const FormulaRef& given, std::span<const Ref> operands, const Shape& sha
 Ref fill(double value, DType dtype, const Shape& shape) { return map(constant_formula(value, dtype), std::span<const Ref>{}, shape); }
 
 Ref sum(SumSpec spec, const Shape& shape, std::span<const Ref> factors, std::span<const Ref> tables, DType dtype) {
-  if (spec.output.size() != shape.rank() || spec.factors.size() != factors.size()) throw InternalError("a sum whose accesses do not fit its operands");
   std::vector<std::uint64_t> hashes;
-  for (std::size_t k = 0; k < factors.size(); ++k) {
-    if (spec.factors[k].size() != factors[k].shape().rank() || factors[k].dtype() != factors[0].dtype())
-      throw InternalError(fmt::format("factor {} of a sum is {} {}", k, name_of(factors[k].dtype()), factors[k].shape().text()));
-    hashes.push_back(factors[k]->structure + factors[k].result());
-  }
-  // Equal tables are one.
-  std::vector<int> same(tables.size());
-  for (std::size_t t = 0; t < tables.size(); ++t) same[t] = static_cast<int>(std::find(tables.begin(), tables.end(), tables[t]) - tables.begin());
-  auto merge = [&](IndexExpr& e) { e = rename_tables(e, same); };
-  for (IndexExpr& e : spec.output) merge(e);
-  for (Access& a : spec.factors) std::for_each(a.begin(), a.end(), merge);
-  for (Guard& g : spec.guards) merge(g.expression);
+  for (const Ref& f : factors) hashes.push_back(f->structure + f.result());
+  return normal_sum(std::move(spec), shape, factors, tables, dtype, hashes);
+}
 
-  NormalSum normal = normal_form(std::move(spec), hashes);
-  std::vector<Ref> operands;
-  for (int k : normal.factors) operands.push_back(factors[static_cast<std::size_t>(k)]);
-  for (int t : normal.tables) operands.push_back(tables[static_cast<std::size_t>(t)]);
-  if (!factors.empty()) dtype = factors[0].dtype();
-  require_summed(normal.spec, dtype);
-  return make_with(Kind::sum, {dtype, shape}, std::move(normal.spec), operands);
+Ref sum_in_order(SumSpec spec, const Shape& shape, std::span<const Ref> factors, std::span<const Ref> tables, DType dtype) {
+  std::vector<std::uint64_t> places(factors.size());
+  std::iota(places.begin(), places.end(), std::uint64_t{0});
+  return normal_sum(std::move(spec), shape, factors, tables, dtype, places);
 }
 
 Ref record_sum(const SumSpecRef& spec, const ResultType& type, std::span<const Ref> operands) {

@@ -41,6 +41,8 @@ namespace cotan::graph {
 [[nodiscard]] Ref fill(double value, DType dtype, const Shape& shape);
 // An indexed sum, brought into normal form. `dtype` matters only where there is no factor.
 [[nodiscard]] Ref sum(SumSpec spec, const Shape& shape, std::span<const Ref> factors, std::span<const Ref> tables = {}, DType dtype = DType::f32);
+// The same with its factors in the order in which they are given: a sum that stands for another one, with other operands, and rounds as that one does.
+[[nodiscard]] Ref sum_in_order(SumSpec spec, const Shape& shape, std::span<const Ref> factors, std::span<const Ref> tables, DType dtype);
 // A sum whose specification is interned and in normal form for these operands (factors, then tables).
 [[nodiscard]] Ref record_sum(const SumSpecRef& spec, const ResultType& type, std::span<const Ref> operands);
 [[nodiscard]] Ref reduce(const ReduceSpec& spec, const Ref& x);

@@ -84,8 +84,16 @@ class TileFunction {
     const std::vector<TileAccess> access = tiles_ > 1 ? tile_accesses(*n.node()) : std::vector<TileAccess>(n->operand_count, TileAccess::whole);
     for (std::size_t k = 0; k < n->operand_count; ++k)
       operands.push_back(kernel_reads(groups_, n.node(), k) ? operand(n->operand(k), access[k]) : unread(n->operand(k), access[k]));
-    const std::vector<Ref> tile = tiles_ > 1 ? tile_of(*n.node(), operands, tiles_) : graph::rebuild(*n.node(), operands);
+    const std::vector<Ref> tile = again(*n.node(), operands);
     for (std::uint32_t r = 0; r < tile.size(); ++r) made_[Edge{n.node(), r}] = tile[r];
+  }
+
+  // A sum keeps the order of its factors, whatever stands for them here, so that it rounds as the whole does.
+  [[nodiscard]] std::vector<Ref> again(const Node& n, std::span<const Ref> operands) const {
+    if (tiles_ > 1) return tile_of(n, operands, tiles_);
+    if (n.kind != Kind::sum) return graph::rebuild(n, operands);
+    const std::size_t factors = n.as<SumSpec>().factors.size();
+    return {graph::sum_in_order(n.as<SumSpec>(), n.shape, operands.first(factors), operands.subspan(factors), n.dtype)};
   }
 
   [[nodiscard]] Shape shape_of(const Ref& r, TileAccess access) const {

@@ -194,7 +194,7 @@ std::vector<Ref> tile_of(const Node& node, std::span<const Ref> operands, std::i
     case Kind::sum: {
       SumSpec s = node.as<SumSpec>();
       s.domain[static_cast<std::size_t>(s.output[0].plain())] /= tiles;
-      return {graph::sum(s, shape, operands.first(s.factors.size()), operands.subspan(s.factors.size()), node.dtype)};
+      return {graph::sum_in_order(s, shape, operands.first(s.factors.size()), operands.subspan(s.factors.size()), node.dtype)};
     }
     case Kind::reduce: {
       ReduceSpec s = node.as<ReduceSpec>();

@@ -7,7 +7,7 @@
 
 #include "graph/passes/explain.h"
 #include "tests/fusion/fused.h"
-#include "tests/support/random_graph.h"
+#include "tests/support/program_checks.h"
 
 namespace cotan::testing {
 namespace {
@@ -77,6 +77,36 @@ TEST(Bits, AreThoseOfTheUnfusedProgram) {
   }
   EXPECT_GT(compared, 50000U);
   EXPECT_GT(fused_graphs, graphs * 9 / 10);
+}
+
+// Float64 has no primitives, so these are all results; and it shows in which order sums add up and multiply.
+TEST(Bits, OfFloat64WithGradientsAreThoseOfTheUnfusedProgram) {
+  for (std::uint64_t seed = 1; seed <= graphs; ++seed) {
+    Random random(seed);
+    const RandomGraph g = random_graph(seed, {.nodes = 12 + static_cast<int>(seed % 50)});
+    const Function f = with_gradients(g.inputs, g.function.results, random);
+    const auto fused = run(f, g.inputs.arrays(), {}), unfused = run(f, g.inputs.arrays(), without_fusion());
+    for (std::size_t r = 0; r < f.results.size(); ++r)
+      for (std::size_t i = 0; i < fused[r].values.size(); ++i) {
+        const double a = fused[r].values[i], b = unfused[r].values[i];
+        ASSERT_TRUE(std::memcmp(&a, &b, sizeof a) == 0 || (std::isnan(a) && std::isnan(b)))
+            << "seed " << seed << ", result " << r << " at " << i << ": " << a << " fused, " << b << " unfused";
+      }
+  }
+}
+
+// Cut into tiles: a product of three factors that no pass takes apart.
+TEST(Bits, OfThreeFactorsByTilesAreThoseOfTheWhole) {
+  const Function f = parse_function(R"(func f(x: f64[256,96], y: f64[256,96], w: f64[256,7], t: i32[256]) {
+    %0: f64[256,96] = { exp(x) }
+    %1: f64[256,96] = { y + tanh(x) }
+    %2: f64[256][i] = %0[i,p] * %1[i,p] * w[i,t[i]]
+    %3: f64[256,96][i,j] = %2[i]
+    %4: f64[256,96] = { %3 * %0 + %1 }
+    return z=%4
+  })");
+  const auto inputs = numbers(f);
+  EXPECT_EQ(run(f, inputs, {})[0].values, run(f, inputs, without_fusion())[0].values);
 }
 
 }  // namespace

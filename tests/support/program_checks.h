@@ -92,7 +92,7 @@ struct Bounds {
 // reference agree on values and gradients. Every fourth graph is smooth and in float32, where primitives take part; the others are in float64.
 //
 //     float64   1e-8 between compiled and reference: roundings of 2^-53, magnified by up to 200 nodes and their gradients
-//               1e-12 between fused and unfused, which differ in the order of a sum's factors at most
+//               1e-12 between fused and unfused
 //     float32   2e-3 between compiled and reference
 //               1e-3 between fused and unfused, since a primitive with what follows it rounds otherwise than one alone
 //
