@@ -75,7 +75,8 @@ std::optional<CompositeCost> composite_cost(const Node& call, int neighbours, in
 
 bool by_primitive(const Node& call, int neighbours, const CompileOptions& options, std::optional<CompositeCost>& cost) {
   if (const auto all_inlined = options.passes.said("inline_calls")) return !*all_inlined;
-  cost = composite_cost(call, neighbours, options.grid());
+  // Where its bits must not depend on what else is computed, nor may the choice.
+  cost = composite_cost(call, options.backends.reproducible ? 0 : neighbours, options.grid());
   return !cost || cost->primitive <= cost->inlined;
 }
 
