@@ -50,7 +50,8 @@ std::uint64_t Cluster::hash() const {
     for (int operand : {n.a, n.b, n.c}) h = mix(h, static_cast<std::uint64_t>(operand + 1));
   }
   for (const ClusterStore& s : stores)
-    h = mix(mix(h, static_cast<std::uint64_t>(s.node)), static_cast<std::uint64_t>(s.output) * 8 + static_cast<std::uint64_t>(s.dtype));
+    h = mix(mix(h, static_cast<std::uint64_t>(s.node)),
+            (static_cast<std::uint64_t>(s.output) * 8 + static_cast<std::uint64_t>(s.dtype)) * 2 + (s.read_elsewhere ? 1 : 0));
   return h;
 }
 
@@ -65,7 +66,8 @@ std::string Cluster::text() const {
   }
   out += ") {\n";
   for (std::size_t i = 0; i < nodes.size(); ++i) fmt::format_to(to, "  %{}: {} = {}\n", i, name_of(nodes[i].dtype), node_text(*this, nodes[i]));
-  for (const ClusterStore& s : stores) fmt::format_to(to, "  store %{} -> out{}: {}\n", s.node, s.output, name_of(s.dtype));
+  for (const ClusterStore& s : stores)
+    fmt::format_to(to, "  store %{} -> out{}: {}{}\n", s.node, s.output, name_of(s.dtype), s.read_elsewhere ? ", read elsewhere" : "");
   return out + "}\n";
 }
 

@@ -30,6 +30,8 @@ struct ClusterStore {
   int node = 0;    // the value, in Cluster::nodes
   int output = 0;  // whose view is written; each output once
   DType dtype = DType::f32;
+  // Whether other kernels read what lay there before (a parameter that is updated), so that other cores may hold its cache lines: for speed only.
+  bool read_elsewhere = false;
   bool operator==(const ClusterStore&) const = default;
 };
 

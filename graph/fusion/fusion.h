@@ -7,6 +7,7 @@
 #include <span>
 #include <string_view>
 
+#include "graph/cluster.h"
 #include "graph/fusion/groups.h"
 
 namespace cotan {
@@ -28,6 +29,8 @@ namespace fusion {
 
 // The claim of a loop over map and cast nodes of one shape, operands before readers, that are in the groups `inside` or will be.
 [[nodiscard]] Claim loop_claim(const Groups& groups, std::span<const Ref> nodes, std::span<const int> inside);
+// The cluster of a loop over such nodes between the claim's inputs and results. A store is marked that updates a parameter which others read too.
+[[nodiscard]] Cluster loop_cluster(const Groups& groups, std::span<const Ref> nodes, std::span<const int> inside, const Claim& claim);
 
 // An update of a parameter becomes part of the product that gives its gradient.
 void fuse_updates_into_products(Groups& groups);

@@ -93,6 +93,18 @@ class Merging {
 
 }  // namespace
 
+Cluster loop_cluster(const Groups& groups, std::span<const Ref> nodes, std::span<const int> inside, const Claim& claim) {
+  Cluster cluster = cluster_of(nodes, claim.inputs, claim.results);
+  const Function& f = groups.function();
+  for (const Update& u : groups.context().options.updates) {
+    const auto at = std::ranges::find(claim.results, f.results[static_cast<std::size_t>(u.result)]);
+    if (at == claim.results.end()) continue;
+    cluster.stores[static_cast<std::size_t>(at - claim.results.begin())].read_elsewhere =
+        groups.read_outside(f.parameters[static_cast<std::size_t>(u.parameter)], inside);
+  }
+  return cluster;
+}
+
 Claim loop_claim(const Groups& groups, std::span<const Ref> nodes, std::span<const int> inside) {
   Claim claim;
   std::unordered_set<const Node*> own;
@@ -105,7 +117,7 @@ Claim loop_claim(const Groups& groups, std::span<const Ref> nodes, std::span<con
     if (groups.read_outside(n, inside)) claim.results.push_back(n);
   }
   claim.in_place = claim.loop = true;
-  claim.compile = [cluster = cluster_of(nodes, claim.inputs, claim.results)](std::span<const View> in, std::span<const View> out, int) {
+  claim.compile = [cluster = loop_cluster(groups, nodes, inside, claim)](std::span<const View> in, std::span<const View> out, int) {
     return Made{compile_loop(cluster, in, out), {}};
   };
   return claim;

@@ -41,6 +41,26 @@ void expect_same_bits(const Function& f) {
 
 Fused fused(const Function& f) { return testing::fused(f, {fusion::fuse_kernels, fusion::fuse_updates}, options_for(f)); }
 
+// Of each group that is one loop: what it stores, as its cluster says it.
+std::vector<std::string> stores_of(const Function& f) {
+  const CompileOptions options = options_for(f);
+  const std::vector<Node*> order = topological(f.results);
+  Positions positions(order);
+  Claims claims(options.backends);
+  PassContext context{options, positions, claims};
+  Groups groups(f, context);
+  fusion::fuse_kernels(groups);
+  std::vector<std::string> found;
+  for (std::size_t g = 0; g < groups.all().size(); ++g) {
+    const Group& group = groups.all()[g];
+    const int inside[] = {static_cast<int>(g)};
+    if (!group.claim.loop || group.nodes.empty()) continue;
+    const std::string text = fusion::loop_cluster(groups, group.nodes, inside, group.claim).text();
+    found.push_back(text.substr(text.find("  store")));
+  }
+  return found;
+}
+
 ProgramReport report_of(const Function& f, const CompileOptions& options) { return compile_program(f, topological(f.results), options)->report(); }
 
 // Its kernels that hold several updates.
@@ -63,6 +83,18 @@ const char* const momentum = R"(func f(w: f32[9,7], b: f32[7], s: f32[], mw: f32
   %7: f32[] = { s - lr * %6 }
   return w=%2, mw=%0, b=%5, mb=%3, s=%7, ms=%6
 })";
+
+TEST(Updates, MarkParametersThatOthersReadToo) {
+  const Function f = parse_function(R"(func f(w: f32[9,7], m: f32[9,7], g: f32[9,7], x: f32[4,9], other: f32[5]) {
+    %0: f32[9,7] = { 0.9 * m + g }
+    %1: f32[9,7] = { w - 0.1 * %0 }
+    %2: f32[4,7][i,j] = x[i,p] * w[p,j]
+    %3: f32[5] = exp(other)
+    return w = %1, m = %0, %2, %3
+  })");
+  expect_same_bits(f);
+  EXPECT_THAT(stores_of(f), ElementsAre("  store %4 -> out0: f32\n  store %9 -> out1: f32, read elsewhere\n}\n", "  store %1 -> out0: f32\n}\n"));
+}
 
 TEST(UpdateKernel, OfAllShapesAreOneKernel) {
   const Function f = parse_function(momentum);

@@ -69,7 +69,8 @@ TEST(JitKernel, TakesTheTypesItKnows) {
 
 TEST(JitKernel, OutputsMayBeTheMemoryOfInputs) {
   for (const Machine m : machines())
-    for (const std::int64_t n : {1, 7, 40, 2500}) {
+    for (const View& floats : {View::dense(f32, {1}), View::dense(f32, {7}), View::dense(f32, {40}), View::dense(f32, {2500}), View::dense(f32, {70001}),
+                               View{f32, {64, 1500}, {1503, 1}, 0}}) {
       // Every output takes the place of another input, and one of them is copied as it was.
       Random random(3);
       ClusterMaker make(random);
@@ -77,17 +78,18 @@ TEST(JitKernel, OutputsMayBeTheMemoryOfInputs) {
       make.store(make.node(Atom::exp, f32, make.node(Atom::tanh, f32, b)));
       make.store(a);
       make.store(make.node(Atom::add, i32, c, c));
-      const Cluster cluster = make.finish(1);
-      const View floats = View::dense(f32, {n}), integers = View::dense(i32, {n});
+      Cluster cluster = make.finish(floats.shape.rank());
+      for (ClusterStore& s : cluster.stores) s.read_elsewhere = true;
+      const View integers{i32, floats.shape, floats.strides, 0};
       std::vector<float> x, y;
       std::vector<std::int32_t> z;
-      for (std::int64_t i = 0; i < n; ++i) {
+      for (std::int64_t i = 0; i < floats.shape[0] * floats.strides[0]; ++i) {
         x.push_back(static_cast<float>(random.unit()));
         y.push_back(static_cast<float>(random.unit()));
         z.push_back(static_cast<std::int32_t>(random.integer(-100, 100)));
       }
-      std::vector<float> p(x.size()), q(x.size());
-      std::vector<std::int32_t> r(x.size());
+      std::vector<float> p = x, q = y;
+      std::vector<std::int32_t> r = z;
       const std::vector<View> in{floats, floats, integers}, out{floats, floats, integers};
       const KernelRef tiles = loops::compile_cluster_on_tiles(cluster, in, out), jit = loops::jit::compile_cluster(cluster, in, out, m);
       ASSERT_NE(jit, nullptr);

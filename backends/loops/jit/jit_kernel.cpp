@@ -92,7 +92,7 @@ class RowsKernel final : public JitKernel {
  public:
   RowsKernel(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs, Tiling tiling, Operands operands,
              std::shared_ptr<const CompiledCode> code)
-      : JitKernel(cluster, inputs, outputs, std::move(tiling), std::move(operands), std::move(code)) {
+      : JitKernel(cluster, inputs, outputs, std::move(tiling), std::move(operands), std::move(code)), inputs_(inputs.size()) {
     const auto sizes = tiling_.outer();
     run_ = sizes.empty() ? 1 : sizes.back();
     for (const Operand& o : operands_.all) {
@@ -100,6 +100,9 @@ class RowsKernel final : public JitKernel {
       row_bytes_.push_back(strides.empty() ? 0 : strides.back() * static_cast<std::int64_t>(o.element));
     }
     scratch_bytes_ = operands_.all.size() * sizeof(void*);
+    if (tiling_.chunks() < 2 || cluster.stores.size() < 2) return;
+    for (std::size_t s = 0; s < cluster.stores.size(); ++s)
+      if (cluster.stores[s].read_elsewhere) held_elsewhere_.push_back(operands_.all[operands_.loads + s]);
   }
 
   void run(std::int64_t chunk, std::span<void* const> buffers, void* scratch) const override {
@@ -117,11 +120,26 @@ class RowsKernel final : public JitKernel {
           break;
         }
       }
+      for (const Operand& o : held_elsewhere_) take_lines(o, area, buffers);
       run_area(area, buffers, static_cast<void**>(scratch));
     }
   }
 
  private:
+  // Brings the lines that will be stored to this core, where they are an input's (others hold nothing to be written back): a byte of each is written as it is.
+  // A processor makes its stores visible in order, so in the loop itself a line that comes from another core holds up what is stored behind it, to other
+  // tensors too, and few such lines are under way at a time. Side by side many are, and the loop then finds them near. (To fetch them ahead for writing does
+  // not help.)
+  void take_lines(const Operand& o, const Tile& area, std::span<void* const> buffers) const {
+    const auto inputs = buffers.first(inputs_);
+    if (std::find(inputs.begin(), inputs.end(), buffers[o.view]) == inputs.end()) return;
+    const auto element = static_cast<std::int64_t>(o.element), step = std::max<std::int64_t>(1, 64 / element);
+    for (std::int64_t row = area.row; row < area.row + area.rows; ++row) {
+      auto* first = static_cast<volatile std::byte*>(buffers[o.view]) + tiling_.offset(o.view, {row, 1, area.column, 1}) * element;
+      for (std::int64_t column = 0; column < area.columns; column += step) first[column * element] = first[column * element];
+    }
+  }
+
   // One call for each run of rows along the last of the rows' dimensions.
   void run_area(const Tile& area, std::span<void* const> buffers, void** pointers) const {
     const std::int64_t end = area.row + area.rows;
@@ -136,8 +154,10 @@ class RowsKernel final : public JitKernel {
     }
   }
 
+  std::size_t inputs_;
   std::vector<std::int64_t> row_bytes_;  // of each operand, along the last of the rows' dimensions
   std::int64_t run_ = 1;                 // its size
+  std::vector<Operand> held_elsewhere_;  // stores, beside others, whose lines other cores may hold
 };
 
 // The code runs over tiles as over one row: what does not lie so in memory is brought together before and taken apart behind, as in the tile evaluator. For
