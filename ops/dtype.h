@@ -111,4 +111,15 @@ decltype(auto) visit_dtype(DType dtype, F&& f) {
   __builtin_unreachable();
 }
 
+// The function that f names for a computed type, null for another: computed_or_null<Run*>(f32, [](auto zero) { return run<decltype(zero)>; }).
+template <class Function, class F>
+Function computed_or_null(DType dtype, F&& f) {
+  return visit_dtype(dtype, [&](auto zero) -> Function {
+    if constexpr (is_computed(dtype_of<decltype(zero)>()))
+      return f(zero);
+    else
+      return nullptr;
+  });
+}
+
 }  // namespace cotan

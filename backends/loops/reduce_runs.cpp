@@ -139,15 +139,10 @@ void single(const ReduceRun& r) {
 
 ReduceRunFunction find_reduce(DType dtype, Reduction reduction, bool along) {
   const bool max = seeks_largest(reduction);
-  switch (dtype) {
-#define DTYPE(name, type, kind)                                                                                                                               \
-  case DType::name:                                                                                                                                           \
-    if constexpr (is_computed(DType::name)) return along ? (max ? block<type, true> : block<type, false>) : (max ? single<type, true> : single<type, false>); \
-    break;
-    COTAN_DTYPES(DTYPE)
-#undef DTYPE
-  }
-  return nullptr;
+  return computed_or_null<ReduceRunFunction>(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    return along ? (max ? block<T, true> : block<T, false>) : (max ? single<T, true> : single<T, false>);
+  });
 }
 
 }  // namespace cotan::loops::HWY_NAMESPACE

@@ -303,73 +303,22 @@ SumRunFunction run_of<bfloat16>(RunForm form) {
 }
 
 SumRunFunction find_run(DType dtype, RunForm form) {
-  switch (dtype) {
-#define DTYPE(name, type, kind) \
-  case DType::name: return run_of<type>(form);
-    COTAN_DTYPES(DTYPE)
-#undef DTYPE
-  }
-  return nullptr;
+  return visit_dtype(dtype, [&](auto zero) { return run_of<decltype(zero)>(form); });
 }
-
 SumRowsFunction find_rows(DType dtype) {
-  switch (dtype) {
-#define DTYPE(name, type, kind)                                \
-  case DType::name:                                            \
-    if constexpr (is_computed(DType::name)) return rows<type>; \
-    break;
-    COTAN_DTYPES(DTYPE)
-#undef DTYPE
-  }
-  return nullptr;
+  return computed_or_null<SumRowsFunction>(dtype, [](auto zero) { return rows<decltype(zero)>; });
 }
-
 SumColumnsFunction find_columns(DType dtype) {
-  switch (dtype) {
-#define DTYPE(name, type, kind)                                   \
-  case DType::name:                                               \
-    if constexpr (is_computed(DType::name)) return columns<type>; \
-    break;
-    COTAN_DTYPES(DTYPE)
-#undef DTYPE
-  }
-  return nullptr;
+  return computed_or_null<SumColumnsFunction>(dtype, [](auto zero) { return columns<decltype(zero)>; });
 }
-
 SumPartsFunction find_parts(DType dtype) {
-  switch (dtype) {
-#define DTYPE(name, type, kind)                                     \
-  case DType::name:                                                 \
-    if constexpr (is_computed(DType::name)) return add_parts<type>; \
-    break;
-    COTAN_DTYPES(DTYPE)
-#undef DTYPE
-  }
-  return nullptr;
+  return computed_or_null<SumPartsFunction>(dtype, [](auto zero) { return add_parts<decltype(zero)>; });
 }
-
 SumJoinFunction find_join(DType dtype) {
-  switch (dtype) {
-#define DTYPE(name, type, kind)                                \
-  case DType::name:                                            \
-    if constexpr (is_computed(DType::name)) return join<type>; \
-    break;
-    COTAN_DTYPES(DTYPE)
-#undef DTYPE
-  }
-  return nullptr;
+  return computed_or_null<SumJoinFunction>(dtype, [](auto zero) { return join<decltype(zero)>; });
 }
-
 SumFinishFunction find_finish(DType dtype) {
-  switch (dtype) {
-#define DTYPE(name, type, kind)                                  \
-  case DType::name:                                              \
-    if constexpr (is_computed(DType::name)) return finish<type>; \
-    break;
-    COTAN_DTYPES(DTYPE)
-#undef DTYPE
-  }
-  return nullptr;
+  return computed_or_null<SumFinishFunction>(dtype, [](auto zero) { return finish<decltype(zero)>; });
 }
 
 }  // namespace cotan::loops::HWY_NAMESPACE
