@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "backends/loops/loops.h"
+#include "backends/parallel/machine.h"
 
 namespace cotan {
 namespace {
@@ -29,7 +30,7 @@ constexpr int rounds = 200;
 
 double microseconds_since(Clock::time_point start) { return std::chrono::duration<double, std::micro>(Clock::now() - start).count(); }
 
-// The first two CPUs that this process may use. Without them every thread runs where it likes.
+// Keeps the calling thread on the first CPU that this process may use, or on the second.
 void stay_on(int thread) {
   cpu_set_t allowed, one;
   CPU_ZERO(&one);
@@ -176,6 +177,10 @@ std::vector<double> measure(Reads what) {
 
 int main() {
   using namespace cotan;
+  if (parallel::affinity_count() < 2) {
+    fmt::print(stderr, "held_lines: this process may use one CPU only; two are needed\n");
+    return 1;
+  }
   fmt::print("{:36}{:>14}{:>14}{:>14}{:>16}\n", "each CPU has read of the weight", "three loops", "one loop", "lines first", "there and back");
   for (const auto& [what, text] :
        {std::pair{Reads::nothing, "nothing"}, std::pair{Reads::half_of_the_columns, "half of its columns"}, std::pair{Reads::everything, "all of it"}}) {
