@@ -96,31 +96,34 @@ Made refuse_matrix(const char* name, const Matrix& matrix) {
   return {};
 }
 
-// How many steps multiply the product by numbers, where all but the last do and that one accumulates, the first with a number from memory; otherwise 0.
-std::size_t scalings(std::span<const PostOp> after, std::span<const Reach> reaches) {
-  if (after.size() < 2 || after.back().kind != PostOpKind::accumulate || after[0].kind != PostOpKind::mul) return 0;
+// A factor of a product: a number, times numbers in memory that are the first elements of these inputs.
+struct Scaling {
+  float factor = 1;
+  std::vector<std::size_t> numbers;
+};
+
+// What the steps multiply the product by, where all but the last do no more than that and the last one accumulates, the first with a number from memory.
+std::optional<Scaling> scaling_of(std::span<const PostOp> after, std::span<const Reach> reaches) {
+  if (after.size() < 2 || after.back().kind != PostOpKind::accumulate || after[0].kind != PostOpKind::mul) return std::nullopt;
+  Scaling scaling;
   for (std::size_t i = 0; i + 1 < after.size(); ++i) {
-    const bool number = after[i].kind == PostOpKind::mul && reaches[i] == Reach::everything;
-    if (!number && !(after[i].kind == PostOpKind::linear && after[i].beta == 0)) return 0;
+    if (after[i].kind == PostOpKind::mul && reaches[i] == Reach::everything)
+      scaling.numbers.push_back(2 + scaling.numbers.size());
+    else if (after[i].kind == PostOpKind::linear && after[i].beta == 0)
+      scaling.factor *= after[i].alpha;
+    else
+      return std::nullopt;
   }
-  return after.size() - 1;
+  return scaling;
 }
 
-// c += s * a * b: for products that the library does not scale by post-operations on the way to an output that it adds to. The steps before the last one make
-// s, which becomes a factor of the product itself. A factor of 0 leaves c as it is, whatever the product would be. The library's first input is input `first`.
-Made make_scaled(const Layout& a, const Layout& b, const Layout& c, std::size_t first, std::span<const PostOp> steps) {
+// c += s * a * b: for products that the library does not scale by post-operations on the way to an output that it adds to; s becomes a factor of the product
+// itself. A factor of 0 leaves c as it is, whatever the product would be. The library's first input is input `first`.
+Made make_scaled(const Layout& a, const Layout& b, const Layout& c, std::size_t first, Scaling scaling) {
   const Descriptor descriptor = describe_scaled_update(a, b, c);
   if (is_reference(descriptor)) return refuse_reference(descriptor, "a scaled update");
   auto program = std::make_unique<Program>();
-  float factor = 1;
-  std::vector<std::size_t> numbers;
-  for (const PostOp& step : steps) {
-    if (step.kind == PostOpKind::mul)
-      numbers.push_back(2 + numbers.size());
-    else
-      factor *= step.alpha;
-  }
-  const Place number = program->multiply(std::move(numbers), factor);
+  const Place number = program->multiply(std::move(scaling.numbers), scaling.factor);
   program->append(descriptor, {{DNNL_ARG_SRC, a, {Place::In::input, first}},
                                {DNNL_ARG_WEIGHTS, b, {Place::In::input, 1 - first}},
                                {DNNL_ARG_DST, c, {Place::In::output}},
@@ -202,9 +205,9 @@ Made Primitive::make(const MatmulProblem& given) {
       }
     }
     Made direct = made(false);
-    const std::size_t scaled_by = problem.batch.empty() ? scalings(after, reaches) : 0;
-    if (direct || scaled_by == 0) return direct;
-    Made scaled = make_scaled(a_layout, b_layout, c_layout, transposed ? 1 : 0, std::span(after).first(scaled_by));
+    std::optional<Scaling> scaling = problem.batch.empty() ? scaling_of(after, reaches) : std::nullopt;
+    if (direct || !scaling) return direct;
+    Made scaled = make_scaled(a_layout, b_layout, c_layout, transposed ? 1 : 0, std::move(*scaling));
     return scaled ? scaled : direct;
   });
 }
