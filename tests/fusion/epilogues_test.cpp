@@ -364,25 +364,19 @@ TEST(Updates, AreLeftWhereTheProductReadsTheOldValue) {
   EXPECT_EQ(none_fused.misses[0].reason.code, ReasonCode::operand_in_use);
 }
 
-TEST(Updates, AreLeftWhereNonfiniteProductsMustReachTheWeight) {
-  CompileOptions options;
-  options.updates = {{0, 2}};
-  options.backends.strict_nan = true;
-  const Fused f = fused(parse_function(update_text()), options);
-  EXPECT_EQ(f.text, "");
-  ASSERT_FALSE(f.misses.empty());
-  EXPECT_EQ(f.misses[0].what, "fuse_updates_into_products");
-  EXPECT_EQ(f.misses[0].reason.code, ReasonCode::nonfinite);
-}
-
-TEST(Updates, AreLeftInReproducibleMode) {
-  CompileOptions options;
-  options.updates = {{0, 2}};
-  options.backends.reproducible = true;
-  const Fused f = fused(parse_function(update_text()), options);
-  EXPECT_EQ(f.text, "");
-  ASSERT_FALSE(f.misses.empty());
-  EXPECT_EQ(f.misses[0].reason.code, ReasonCode::not_reproducible);
+TEST(Updates, AreLeftWhereTheOptionsForbidThem) {
+  const std::pair<BackendOptions, ReasonCode> rows[] = {{{.strict_nan = true}, ReasonCode::nonfinite}, {{.reproducible = true}, ReasonCode::not_reproducible}};
+  for (const auto& [backends, reason] : rows) {
+    SCOPED_TRACE(name_of(reason));
+    CompileOptions options;
+    options.updates = {{0, 2}};
+    options.backends = backends;
+    const Fused f = fused(parse_function(update_text()), options);
+    EXPECT_EQ(f.text, "");
+    ASSERT_FALSE(f.misses.empty());
+    EXPECT_EQ(f.misses[0].what, "fuse_updates_into_products");
+    EXPECT_EQ(f.misses[0].reason.code, reason);
+  }
 }
 
 TEST(Updates, AreLeftWhereTheGradientIsReadByOthers) {
