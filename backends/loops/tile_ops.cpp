@@ -327,31 +327,21 @@ TileFunction scalar_function(Atom atom) {
 
 template <class From>
 TileFunction conversion(DType to) {
-  switch (to) {
-#define DTYPE(name, type, kind) \
-  case DType::name: return converted<From, type>;
-    COTAN_DTYPES(DTYPE)
-#undef DTYPE
-  }
-  return nullptr;
+  return visit_dtype(to, [](auto zero) -> TileFunction { return converted<From, decltype(zero)>; });
 }
 
 // Highway's vectors of one lane are left alone: their floor loses the sign of -0.
 TileFunction find(const TileOp& op) {
   if (op.compare != Atom::where) return op.in == DType::f32 ? selects<float>(op.compare) : op.in == DType::f64 ? selects<double>(op.compare) : nullptr;
-  switch (op.in) {
-#define DTYPE(name, type, kind)                                               \
-  case DType::name:                                                           \
-    if (op.atom == Atom::cast) return conversion<type>(op.out);               \
-    if constexpr (std::is_floating_point_v<type> && HWY_TARGET != HWY_SCALAR) \
-      if (TileFunction f = vectors<type>(op.atom)) return f;                  \
-    if constexpr (std::is_same_v<type, float>)                                \
-      if (TileFunction f = float_function(op.atom)) return f;                 \
-    return scalar_function<type>(op.atom);
-    COTAN_DTYPES(DTYPE)
-#undef DTYPE
-  }
-  return nullptr;
+  return visit_dtype(op.in, [&](auto zero) -> TileFunction {
+    using T = decltype(zero);
+    if (op.atom == Atom::cast) return conversion<T>(op.out);
+    if constexpr (std::is_floating_point_v<T> && HWY_TARGET != HWY_SCALAR)
+      if (TileFunction f = vectors<T>(op.atom)) return f;
+    if constexpr (std::is_same_v<T, float>)
+      if (TileFunction f = float_function(op.atom)) return f;
+    return scalar_function<T>(op.atom);
+  });
 }
 
 const char* target() { return hwy::TargetName(HWY_TARGET); }
