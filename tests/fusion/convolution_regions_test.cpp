@@ -257,25 +257,21 @@ TEST(ConvolutionRegion, APlantedRefusalIsTheClaimsReason) {
     %0: i32[16,64,3][i,l,j] = x[i,l,p] * k[p,j]
     return %0
   })");
-  const std::vector<Node*> order = topological(f.results);
-  CompileOptions options;
-  Positions positions(order);
-  Claims claims(options.backends);
-  PassContext context{options, positions, claims};
-  const Groups groups(f, context);
   const Node* product = f.results[0].node();
-  for (const bool planted : {false, true}) {
-    const fusion::RegionClaim region =
-        fusion::claim_region(groups, groups.of(product), 4, planted ? std::unordered_set<const Node*>{product} : std::unordered_set<const Node*>{});
-    std::vector<View> in;
-    for (const Ref& r : region.claim.inputs) in.push_back(View::dense(r.dtype(), r.shape()));
-    const View out[] = {View::dense(i32, f.results[0].shape())};
-    const Made made = region.claim.compile(in, out, 1);
-    EXPECT_EQ(made.kernel == nullptr, planted);
-    if (planted) {
-      EXPECT_EQ(made.reason.code, ReasonCode::primitive_refused);
+  after({}, f, {}, [&](const Groups& groups) {
+    for (const bool planted : {false, true}) {
+      const fusion::RegionClaim region =
+          fusion::claim_region(groups, groups.of(product), 4, planted ? std::unordered_set<const Node*>{product} : std::unordered_set<const Node*>{});
+      std::vector<View> in;
+      for (const Ref& r : region.claim.inputs) in.push_back(View::dense(r.dtype(), r.shape()));
+      const View out[] = {View::dense(i32, f.results[0].shape())};
+      const Made made = region.claim.compile(in, out, 1);
+      EXPECT_EQ(made.kernel == nullptr, planted);
+      if (planted) {
+        EXPECT_EQ(made.reason.code, ReasonCode::primitive_refused);
+      }
     }
-  }
+  });
 }
 
 }  // namespace

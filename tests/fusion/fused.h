@@ -21,15 +21,20 @@ struct Fused {
   std::vector<MissReport> misses;
 };
 
-// After these fusions, one after the other.
-inline Fused fused(const Function& f, std::initializer_list<void (*)(Groups&)> fusions, const CompileOptions& options = {}) {
+// What `look` makes of the groups after these fusions, one after the other.
+template <class Look>
+auto after(std::initializer_list<void (*)(Groups&)> fusions, const Function& f, const CompileOptions& options, Look&& look) {
   const std::vector<Node*> order = topological(f.results);
   Positions positions(order);
   Claims claims(options.backends);
   PassContext context{options, positions, claims};
   Groups groups(f, context);
   for (auto* fusion : fusions) fusion(groups);
-  return {groups.text(), groups.take_misses()};
+  return look(groups);
+}
+
+inline Fused fused(const Function& f, std::initializer_list<void (*)(Groups&)> fusions, const CompileOptions& options = {}) {
+  return after(fusions, f, options, [](Groups& groups) { return Fused{groups.text(), groups.take_misses()}; });
 }
 
 // Small numbers that depend on the parameter and the position only; integers are 0 to 3.

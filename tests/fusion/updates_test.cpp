@@ -43,22 +43,17 @@ Fused fused(const Function& f) { return testing::fused(f, {fusion::fuse_kernels,
 
 // Of each group that is one loop: what it stores, as its cluster says it.
 std::vector<std::string> stores_of(const Function& f) {
-  const CompileOptions options = options_for(f);
-  const std::vector<Node*> order = topological(f.results);
-  Positions positions(order);
-  Claims claims(options.backends);
-  PassContext context{options, positions, claims};
-  Groups groups(f, context);
-  fusion::fuse_kernels(groups);
-  std::vector<std::string> found;
-  for (std::size_t g = 0; g < groups.all().size(); ++g) {
-    const Group& group = groups.all()[g];
-    const int inside[] = {static_cast<int>(g)};
-    if (!group.claim.loop || group.nodes.empty()) continue;
-    const std::string text = fusion::loop_cluster(groups, group.nodes, inside, group.claim).text();
-    found.push_back(text.substr(text.find("  store")));
-  }
-  return found;
+  return after({fusion::fuse_kernels}, f, options_for(f), [](const Groups& groups) {
+    std::vector<std::string> found;
+    for (std::size_t g = 0; g < groups.all().size(); ++g) {
+      const Group& group = groups.all()[g];
+      const int inside[] = {static_cast<int>(g)};
+      if (!group.claim.loop || group.nodes.empty()) continue;
+      const std::string text = fusion::loop_cluster(groups, group.nodes, inside, group.claim).text();
+      found.push_back(text.substr(text.find("  store")));
+    }
+    return found;
+  });
 }
 
 ProgramReport report_of(const Function& f, const CompileOptions& options) { return compile_program(f, topological(f.results), options)->report(); }
