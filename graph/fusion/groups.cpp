@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "graph/in_order.h"
 #include "graph/views.h"
 #include "ops/error.h"
 
@@ -34,24 +35,24 @@ bool is_fill(const Node& node) { return node.kind == Kind::map && node.operand_c
 bool is_opaque(const Node& node) { return node.kind == Kind::check || node.kind == Kind::barrier; }
 
 Groups::Groups(const Function& function, PassContext& context) : function_(function), context_(context) {
-  nodes_ = topological(function.results);
-  for (std::size_t i = 0; i < nodes_.size(); ++i) places_.emplace(nodes_[i], static_cast<int>(i));
-  order_ = places_;
+  const std::vector<Node*> given = topological(function.results);
+  for (std::size_t i = 0; i < given.size(); ++i) places_.emplace(given[i], static_cast<int>(i));
   for (const Ref& r : function.results) results_.insert(r.node());
-  // A gradient may be wanted alone, of something that is computed in two parts: the other part is computed then as well, for what it leaves behind.
-  std::vector<Ref> roots(function.results);
-  for (std::vector<Ref> missing = find_needed(); !missing.empty(); missing = find_needed()) {
-    roots.insert(roots.begin(), missing.begin(), missing.end());
-    nodes_ = topological(roots);
-    order_.clear();
-    for (std::size_t i = 0; i < nodes_.size(); ++i) order_.emplace(nodes_[i], static_cast<int>(i));
-    needed_.clear();
-  }
-  for (Node* n : nodes_) {
+  // What a claim wants is no operand of its node, but it comes before it all the same; and it may be computed for that alone.
+  nodes_ = in_order(
+      function.results, [&](const Node& n) { return n.operand_count + wanted_by(n).size(); },
+      [&](const Node& n, std::size_t k) { return k < n.operand_count ? n.operands()[k].node : wanted_by(n)[k - n.operand_count].node(); });
+  for (std::size_t i = 0; i < nodes_.size(); ++i) order_.emplace(nodes_[i], static_cast<int>(i));
+  find_needed();
+  of_.assign(nodes_.size(), -1);
+  readers_.resize(nodes_.size());
+  reader_orders_.resize(nodes_.size());
+  for (int order = 0; order < static_cast<int>(nodes_.size()); ++order) {
+    Node* const n = nodes_[static_cast<std::size_t>(order)];
     if (!needed_.contains(n)) continue;
     const bool computed = n->kind != Kind::leaf || n->as<LeafSpec>().role == LeafRole::iota;
     if (!computed || is_view(*n)) {
-      for (const Edge& e : n->operands()) readers_[e.node].push_back(n);
+      for (const Edge& e : n->operands()) add_reader(e.node, order);
       continue;
     }
     Group g;
@@ -64,19 +65,31 @@ Groups::Groups(const Function& function, PassContext& context) : function_(funct
       g.backend = backends()[b];
       break;
     }
-    for (const Ref& r : g.claim.inputs) readers_[r.node()].push_back(n);
+    for (const Ref& r : g.claim.inputs) add_reader(r.node(), order);
     for (const Ref& r : g.claim.wants) {
-      readers_[r.node()].push_back(n);
+      add_reader(r.node(), order);
       wanted_.insert(r.node());
     }
-    of_.emplace(n, static_cast<int>(groups_.size()));
+    of_[static_cast<std::size_t>(order)] = static_cast<int>(groups_.size());
     groups_.push_back(std::move(g));
+    group_orders_.push_back({order});
   }
 }
 
+void Groups::add_reader(const Node* operand, int reader) {
+  const auto at = static_cast<std::size_t>(order_.at(operand));
+  readers_[at].push_back(nodes_[static_cast<std::size_t>(reader)]);
+  reader_orders_[at].push_back(reader);
+}
+
+std::span<const Ref> Groups::wanted_by(const Node& node) {
+  if (node.kind == Kind::leaf || is_view(node)) return {};
+  const Claim* claim = context_.claims.first(Ref(const_cast<Node*>(&node)));
+  return claim == nullptr ? std::span<const Ref>() : std::span<const Ref>(claim->wants);
+}
+
 // Backwards from the results, since a claim may read less than its node's operands. Checks stay.
-std::vector<Ref> Groups::find_needed() {
-  std::vector<Ref> missing;
+void Groups::find_needed() {
   for (const Ref& r : function_.results) needed_.insert(r.node());
   for (std::size_t i = nodes_.size(); i-- > 0;) {
     Node* const n = nodes_[i];
@@ -88,33 +101,23 @@ std::vector<Ref> Groups::find_needed() {
       continue;
     }
     for (const Ref& r : claim->inputs) needed_.insert(r.node());
-    for (const Ref& partner : claim->wants) {
-      needed_.insert(partner.node());
-      for (const Edge& e : partner->operands()) needed_.insert(e.node);
-      if (!order_.contains(partner.node())) missing.push_back(partner);
-    }
+    for (const Ref& partner : claim->wants) needed_.insert(partner.node());
   }
-  return missing;
 }
 
 int Groups::of(const Node* node) const {
-  const auto found = of_.find(node);
-  return found == of_.end() ? -1 : found->second;
+  const auto found = order_.find(node);
+  return found == order_.end() ? -1 : of_[static_cast<std::size_t>(found->second)];
 }
 
 std::span<Node* const> Groups::readers(const Node* node) const {
-  const auto found = readers_.find(node);
-  return found == readers_.end() ? std::span<Node* const>() : std::span<Node* const>(found->second);
+  const auto found = order_.find(node);
+  return found == order_.end() ? std::span<Node* const>() : std::span<Node* const>(readers_[static_cast<std::size_t>(found->second)]);
 }
 
 int Groups::place_of(const Node* node) const {
   const auto found = places_.find(node);
   return found == places_.end() ? -1 : found->second;
-}
-
-int Groups::unit_of(const Node* node) const {
-  const int group = of(node);
-  return group >= 0 ? group : ~order_.at(node);
 }
 
 bool Groups::in_gradient(const Node* node) const {
@@ -164,68 +167,93 @@ int Groups::end_of_stretch(int place) const {
   return after == stretches_.begin() ? place : std::max(place, std::prev(after)->second);
 }
 
-bool Groups::can_merge(std::span<const int> groups, bool with_views) const {
-  int last = 0;
-  const std::unordered_set<int> inside(groups.begin(), groups.end());
+class Groups::WayBack {
+ public:
+  WayBack(const Groups& all, std::span<const int> inside) : all_(all), inside_(inside) {
+    for (int g : inside) last_ = std::max(last_, all.last_of(g));
+    // No group reaches across the end of a stretch, so what reads something from behind it does not lead back.
+    last_ = all.end_of_stretch(last_);
+  }
+
+  // True also where the search was given up.
+  bool exists(bool with_views) {
+    for (int g : inside_)
+      for (int node : orders(g)) {
+        if (readers(node).size() > longest_search) return true;
+        visit(node, with_views);
+      }
+    while (!stack_.empty()) {
+      if (seen_[0].size() + seen_[1].size() > longest_search) return true;
+      const Reached here = stack_.back();
+      stack_.pop_back();
+      if (here.unit < 0) {
+        if (!here.by_views && leads_back(~here.unit)) return true;
+        visit(~here.unit, here.by_views);
+        continue;
+      }
+      for (int node : orders(here.unit)) {
+        if (leads_back(node)) return true;
+        visit(node, false);
+      }
+    }
+    return false;
+  }
+
+ private:
   // A unit is reached by views alone, which the step could look through itself, or otherwise.
   struct Reached {
     int unit;
     bool by_views;
   };
-  std::unordered_set<int> seen[2];
-  std::vector<Reached> stack;
-  for (int g : groups) last = std::max(last, order_.at((*this)[g].nodes.back().node()));
-  last = end_of_stretch(last);
-  auto visit = [&](const Node* n, bool by_views) {
-    for (Node* reader : readers(n)) {
-      const int unit = unit_of(reader);
-      const bool still = by_views && unit < 0 && !is_opaque(*reader);
-      if (!inside.contains(unit) && seen[still ? 1 : 0].insert(unit).second) stack.push_back({unit, still});
-    }
-  };
-  auto leads_back = [&](const Node* n) {
-    const auto all = readers(n);
-    return std::any_of(all.begin(), all.end(), [&](Node* reader) { return inside.contains(unit_of(reader)); });
-  };
-  for (int g : groups)
-    for (const Ref& n : (*this)[g].nodes) {
-      if (readers(n.node()).size() > longest_search) return false;
-      visit(n.node(), with_views);
-    }
-  while (!stack.empty()) {
-    if (seen[0].size() + seen[1].size() > longest_search) return false;
-    const Reached here = stack.back();
-    stack.pop_back();
-    if (here.unit < 0) {
-      const Node* n = nodes_[static_cast<std::size_t>(~here.unit)];
-      if (order_.at(n) > last) continue;
-      if (!here.by_views && leads_back(n)) return false;
-      visit(n, here.by_views);
-      continue;
-    }
-    const Group& g = (*this)[here.unit];
-    if (order_.at(g.nodes.front().node()) > last) continue;
-    for (const Ref& n : g.nodes) {
-      if (leads_back(n.node())) return false;
-      visit(n.node(), false);
+
+  [[nodiscard]] const std::vector<int>& orders(int group) const { return all_.group_orders_[static_cast<std::size_t>(group)]; }
+  [[nodiscard]] const std::vector<int>& readers(int node) const { return all_.reader_orders_[static_cast<std::size_t>(node)]; }
+  [[nodiscard]] bool is_inside(int unit) const { return std::ranges::find(inside_, unit) != inside_.end(); }
+
+  void visit(int node, bool by_views) {
+    for (int reader : readers(node)) {
+      if (reader > last_) return;
+      const int unit = all_.unit_of(reader);
+      const bool still = by_views && unit < 0 && !is_opaque(*all_.nodes_[static_cast<std::size_t>(reader)]);
+      if (!is_inside(unit) && seen_[still ? 1 : 0].insert(unit).second) stack_.push_back({unit, still});
     }
   }
-  return true;
-}
+
+  [[nodiscard]] bool leads_back(int node) const {
+    for (int reader : readers(node)) {
+      if (reader > last_) return false;
+      if (is_inside(all_.unit_of(reader))) return true;
+    }
+    return false;
+  }
+
+  const Groups& all_;
+  std::span<const int> inside_;
+  int last_ = 0;
+  std::unordered_set<int> seen_[2];
+  std::vector<Reached> stack_;
+};
+
+bool Groups::can_merge(std::span<const int> groups, bool with_views) const { return !WayBack(*this, groups).exists(with_views); }
 
 void Groups::merge(std::span<const int> groups, Claim claim, std::string_view fusion, const Backend* backend) {
   const auto before = [&](const Ref& a, const Ref& b) { return order_.at(a.node()) < order_.at(b.node()); };
   std::vector<Ref> nodes = std::move(groups_[static_cast<std::size_t>(groups[0])].nodes);
+  std::vector<int>& orders = group_orders_[static_cast<std::size_t>(groups[0])];
   for (int g : groups.subspan(1)) {
     Group& from = groups_[static_cast<std::size_t>(g)];
-    for (const Ref& n : from.nodes) of_[n.node()] = groups[0];
+    std::vector<int>& others = group_orders_[static_cast<std::size_t>(g)];
+    for (int order : others) of_[static_cast<std::size_t>(order)] = groups[0];
+    orders.insert(orders.end(), others.begin(), others.end());
+    others.clear();
     const auto middle = static_cast<std::ptrdiff_t>(nodes.size());
     nodes.insert(nodes.end(), from.nodes.begin(), from.nodes.end());
     if (before(nodes[static_cast<std::size_t>(middle)], nodes[static_cast<std::size_t>(middle) - 1]))
       std::inplace_merge(nodes.begin(), nodes.begin() + middle, nodes.end(), before);
     from = {};
   }
-  add_stretch(order_.at(nodes.front().node()), order_.at(nodes.back().node()));
+  std::ranges::sort(orders);
+  add_stretch(orders.front(), orders.back());
   groups_[static_cast<std::size_t>(groups[0])].nodes = std::move(nodes);
   reclaim(groups[0], std::move(claim), fusion, backend);
 }

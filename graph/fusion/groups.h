@@ -54,6 +54,8 @@ class Groups {
   [[nodiscard]] bool wants_extra(const Node* node) const { return wanted_.contains(node); }
   // Where the node stands in an order of all that is computed.
   [[nodiscard]] int order_of(const Node* node) const { return order_.at(node); }
+  // Where the last node of the group stands.
+  [[nodiscard]] int last_of(int group) const { return group_orders_[static_cast<std::size_t>(group)].back(); }
   // Where it stands in topological(results) of the function; -1 for one that is computed only because a claim wants its extra memory.
   [[nodiscard]] int place_of(const Node* node) const;
 
@@ -81,19 +83,27 @@ class Groups {
   void add_stretch(int first, int last);
   // The first place from `place` on that no group reaches across: what lies behind it never leads back before it.
   [[nodiscard]] int end_of_stretch(int place) const;
-  // Returns those nodes that claims want and that the order lacks.
-  std::vector<Ref> find_needed();
-  // What must come right after a unit: a group's number, or ~place of a node in no group.
-  [[nodiscard]] int unit_of(const Node* node) const;
+  // The nodes whose extra memory the node's own claim reads.
+  [[nodiscard]] std::span<const Ref> wanted_by(const Node& node);
+  void find_needed();
+  // A unit of the order: a group's number, or ~order of a node in no group.
+  [[nodiscard]] int unit_of(int order) const { return of_[static_cast<std::size_t>(order)] >= 0 ? of_[static_cast<std::size_t>(order)] : ~order; }
+  void add_reader(const Node* operand, int reader);
+
+  // Whether a way leads from some groups, through what is outside, back to them.
+  class WayBack;
 
   const Function& function_;
   PassContext& context_;
   std::vector<Node*> nodes_;
   std::unordered_map<const Node*, int> order_, places_;
-  std::unordered_map<const Node*, int> of_;
-  std::unordered_map<const Node*, std::vector<Node*>> readers_;
+  // By the node's order: its group, who reads it (ascending), and their orders.
+  std::vector<int> of_;
+  std::vector<std::vector<Node*>> readers_;
+  std::vector<std::vector<int>> reader_orders_;
   std::unordered_set<const Node*> needed_, results_, wanted_;
   std::vector<Group> groups_;
+  std::vector<std::vector<int>> group_orders_;  // of each group's nodes, ascending
   // Stretches of the order, first place to last, over which groups of several nodes reach; those that overlap are one.
   std::map<int, int> stretches_;
   std::vector<MissReport> misses_;

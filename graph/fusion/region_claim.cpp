@@ -81,7 +81,7 @@ class TileFunction {
  private:
   void make(const Ref& n) {
     std::vector<Ref> operands;
-    const std::vector<TileAccess> access = tiles_ > 1 ? tile_accesses(*n.node()) : std::vector<TileAccess>(n->operand_count, TileAccess::whole);
+    const std::vector<TileAccess> access = tiles_ > 1 ? tile_accesses(*n.node()).value() : std::vector<TileAccess>(n->operand_count, TileAccess::whole);
     for (std::size_t k = 0; k < n->operand_count; ++k)
       operands.push_back(kernel_reads(groups_, n.node(), k) ? operand(n->operand(k), access[k]) : unread(n->operand(k), access[k]));
     const std::vector<Ref> tile = again(*n.node(), operands);
@@ -108,7 +108,7 @@ class TileFunction {
   // A view that repeats a smaller tensor, such as a bias along images. The tile looks at that tensor itself: primitives know a bias by it.
   [[nodiscard]] bool repeats_within_a_tile(const Ref& r) const {
     if (tiles_ == 1 || r->kind != Kind::sum || !is_view(*r.node()) || r->operand(0).shape().elements() >= r.shape().elements()) return false;
-    return tile_accesses(*r.node())[0] != TileAccess::other;
+    return can_be_cut(*r.node());
   }
 
   Ref operand(const Ref& r, TileAccess access) {

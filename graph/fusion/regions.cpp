@@ -62,6 +62,8 @@ class Regions {
       for (const Ref& n : g.nodes)
         if (products_of(*n.node()) > 0) primitives_.insert(n.node());
     }
+    for (const Update& u : groups_.context().options.updates)
+      updating_.insert(groups_.of(groups_.function().results[static_cast<std::size_t>(u.result)].node()));
     grow(false);
     grow(true);
     for (std::size_t g = 0; g < groups_.all().size(); ++g)
@@ -78,9 +80,8 @@ class Regions {
     if (g.nodes.empty() || !g.claim.wants.empty()) return false;
     if (g.fusion == name) return true;
     // New values of parameters are written in place by loops of their own.
+    if (updating_.contains(group)) return false;
     const CompileOptions& options = groups_.context().options;
-    for (const Update& u : options.updates)
-      if (groups_.of(groups_.function().results[static_cast<std::size_t>(u.result)].node()) == group) return false;
     const bool loops = g.claim.loop || g.backend == backends().back();
     // What fusions made of several nodes brings its own order, and primitives may round in another way where they are called for other rows.
     if (!loops && (g.backend == nullptr || (options.backends.reproducible && !std::ranges::all_of(g.nodes, rounds_alike)))) return false;
@@ -101,8 +102,10 @@ class Regions {
     const bool convolution = is_forward_convolution(n);
     if (!convolution && !std::holds_alternative<MatmulForm>(recognise(n))) return false;
     if (small_) return products <= small_product;
+    const auto& how = accesses(&n);
+    if (!how) return false;
     for (std::size_t k = 0; k < n.operand_count; ++k)
-      if (accesses(&n)[k] != TileAccess::tile && elements_of(n.operand(k)) > light_weights && !(convolution && lies_as_wanted(n, k))) return false;
+      if ((*how)[k] != TileAccess::tile && elements_of(n.operand(k)) > light_weights && !(convolution && lies_as_wanted(n, k))) return false;
     return true;
   }
 
@@ -142,7 +145,7 @@ class Regions {
     const auto readers = groups_.readers(operand);
     if (readers.size() > 16) return;
     for (const Node* sibling : readers)
-      if (groups_.of(sibling) >= 0 && groups_.order_of(sibling) < groups_.order_of(groups_[here].nodes.back().node())) try_merge(groups_.of(sibling), here);
+      if (groups_.of(sibling) >= 0 && groups_.order_of(sibling) < groups_.last_of(here)) try_merge(groups_.of(sibling), here);
   }
 
   void try_merge(int other, int& here) {
@@ -162,29 +165,35 @@ class Regions {
   }
 
   // What lies in memory of what the nodes compute and read; what one loop hands on in registers does not.
-  [[nodiscard]] double touched(std::span<const Ref> nodes) const {
+  [[nodiscard]] double touched(std::span<const Ref> nodes) {
     double bytes = 0;
-    for (const Ref& n : nodes) {
-      if (stored_.contains(n.node())) bytes += bytes_of(n);
-      for (const Edge& e : n->operands())
-        if (groups_.of(e.node) < 0 || stored_.contains(e.node)) bytes += bytes_of(memory_of(Ref(e))) / 2;
-    }
+    for (const Ref& n : nodes) bytes += touched_by(n);
     return bytes;
+  }
+  [[nodiscard]] double touched_by(const Ref& n) {
+    const auto [it, fresh] = touched_.try_emplace(n.node(), 0);
+    if (!fresh) return it->second;
+    double bytes = stored_.contains(n.node()) ? bytes_of(n) : 0;
+    for (const Edge& e : n->operands())
+      if (groups_.of(e.node) < 0 || stored_.contains(e.node)) bytes += bytes_of(memory_of(Ref(e))) / 2;
+    return it->second = bytes;
   }
 
   // ---- how they are cut
 
-  const std::vector<TileAccess>& accesses(const Node* n) {
+  const std::optional<std::vector<TileAccess>>& accesses(const Node* n) {
     auto [it, fresh] = accesses_.try_emplace(n);
     if (fresh) it->second = tile_accesses(*n);
     return it->second;
   }
 
-  // Whether the node reads what is inside by its own tile only, and the rest by tiles or as a whole.
+  // Whether the node can be cut, and reads what is inside by its own tile only, and the rest by tiles or as a whole.
   [[nodiscard]] bool reads_by_tiles(const Node* n, std::span<const int> inside) {
+    const auto& how = accesses(n);
+    if (!how) return false;
     for (std::size_t k = 0; k < n->operand_count; ++k) {
       if (!kernel_reads(groups_, n, k)) continue;
-      const TileAccess access = accesses(n)[k];
+      const TileAccess access = (*how)[k];
       const Node* operand = n->operands()[k].node;
       if (access == TileAccess::other) return false;
       if (!leads_inside(groups_, operand, inside)) continue;
@@ -213,7 +222,7 @@ class Regions {
   }
 
   // How many tiles: enough for the workers, and small enough for the cache; a divisor of all first dimensions.
-  [[nodiscard]] std::int64_t tiles_for(std::span<const Ref> nodes) const {
+  [[nodiscard]] std::int64_t tiles_for(std::span<const Ref> nodes) {
     std::int64_t rows = 0;
     bool primitives = false, convolutions = false;
     for (const Ref& n : nodes) {
@@ -242,8 +251,10 @@ class Regions {
   Groups& groups_;
   bool small_ = false;
   std::unordered_set<const Node*> stored_;      // values that a step writes before there are regions
+  std::unordered_set<int> updating_;            // groups that write parameters
+  std::unordered_map<const Node*, double> touched_;
   std::unordered_set<const Node*> primitives_;  // products that a primitive computes
-  std::unordered_map<const Node*, std::vector<TileAccess>> accesses_;
+  std::unordered_map<const Node*, std::optional<std::vector<TileAccess>>> accesses_;
   std::unordered_map<const Node*, std::vector<Blocking>> wishes_;
 };
 

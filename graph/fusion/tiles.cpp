@@ -63,11 +63,11 @@ bool holds_table_of(const IndexExpr& e, int i) {
   });
 }
 
-std::vector<TileAccess> sum_accesses(const Node& node) {
+std::optional<std::vector<TileAccess>> sum_accesses(const Node& node) {
   const auto& s = node.as<SumSpec>();
-  std::vector<TileAccess> out(node.operand_count, TileAccess::other);
   const int i = first_index(s, node.shape);
-  if (i < 0) return out;
+  if (i < 0) return std::nullopt;
+  std::vector<TileAccess> out(node.operand_count, TileAccess::other);
   for (std::size_t k = 0; k < node.operand_count; ++k) {
     const Shape& shape = node.operand(k).shape();
     if (k >= s.factors.size()) {
@@ -81,7 +81,8 @@ std::vector<TileAccess> sum_accesses(const Node& node) {
       entries |= holds_table_of(e, i);
       std::erase_if(e.terms, [&](const IndexTerm& t) { return t.table >= 0; });
     }
-    if (entries && !s.factors[k][0].affine()) continue;
+    // In the first dimension an entry, of whatever table, leads to rows that nobody knows.
+    if (!s.factors[k].empty() && !s.factors[k][0].affine() && (entries || uses_index(s.factors[k][0], i))) continue;
     out[k] = by_index(without_entries, shape, i, s.domain);
   }
   return out;
@@ -103,26 +104,26 @@ struct Body {
   std::vector<Node*> cut;
 };
 
-std::vector<TileAccess> call_accesses(const Node& node) {
+std::optional<std::vector<TileAccess>> call_accesses(const Node& node) {
   const Function& function = *node.as<CallSpec>().body;
-  const std::vector<TileAccess> none(node.operand_count, TileAccess::other);
   const Body body(function);
   std::unordered_map<const Node*, std::optional<TileAccess>> parameters;
   for (const Ref& p : function.parameters) parameters[p.node()];
   for (const Ref& r : function.results)
-    if (r->kind == Kind::leaf || body.constants.contains(r.node())) return none;
+    if (r->kind == Kind::leaf || body.constants.contains(r.node())) return std::nullopt;
   for (const Node* n : body.cut) {
-    const std::vector<TileAccess> accesses = tile_accesses(*n);
+    const std::optional<std::vector<TileAccess>> accesses = tile_accesses(*n);
+    if (!accesses) return std::nullopt;
     for (std::size_t k = 0; k < n->operand_count; ++k) {
       const Node* operand = n->operands()[k].node;
-      const TileAccess access = accesses[k];
-      if (access == TileAccess::other) return none;
+      const TileAccess access = (*accesses)[k];
+      if (access == TileAccess::other) return std::nullopt;
       if (operand->kind != Kind::leaf) {
-        if ((access == TileAccess::whole) != body.constants.contains(operand)) return none;
+        if ((access == TileAccess::whole) != body.constants.contains(operand)) return std::nullopt;
         continue;
       }
       const auto parameter = parameters.find(operand);
-      if (parameter == parameters.end() || parameter->second.value_or(access) != access) return none;
+      if (parameter == parameters.end() || parameter->second.value_or(access) != access) return std::nullopt;
       parameter->second = access;
     }
   }
@@ -155,24 +156,31 @@ std::vector<Ref> call_tile(const Node& node, std::span<const Ref> operands, std:
 
 }  // namespace
 
-std::vector<TileAccess> tile_accesses(const Node& node) {
-  const std::vector<TileAccess> none(node.operand_count, TileAccess::other);
+std::optional<std::vector<TileAccess>> tile_accesses(const Node& node) {
   if (node.kind == Kind::call) return call_accesses(node);
-  if (node.shape.rank() == 0 || node.result_count() != 1) return none;
+  if (node.shape.rank() == 0 || node.result_count() != 1) return std::nullopt;
+  const auto by_tiles = [&](bool possible) {
+    return possible ? std::optional(std::vector<TileAccess>(node.operand_count, TileAccess::tile)) : std::nullopt;
+  };
   switch (node.kind) {
     case Kind::map:
     case Kind::cast:
-    case Kind::stop_gradient: return std::vector<TileAccess>(node.operand_count, TileAccess::tile);
+    case Kind::stop_gradient: return by_tiles(true);
     case Kind::sum: return sum_accesses(node);
     case Kind::reduce: {
       const auto& s = node.as<ReduceSpec>();
-      if (s.outputs == 0 || s.domain[0] != node.shape[0]) return none;
-      return {by_index(s.access, node.operand(0).shape(), 0, s.domain)};
+      if (s.outputs == 0 || s.domain[0] != node.shape[0]) return std::nullopt;
+      return std::vector<TileAccess>{by_index(s.access, node.operand(0).shape(), 0, s.domain)};
     }
-    case Kind::scan: return std::vector<TileAccess>(2, node.as<ScanSpec>().axis == 0 ? TileAccess::other : TileAccess::tile);
-    case Kind::order: return std::vector<TileAccess>(1, node.as<OrderSpec>().axis == 0 ? TileAccess::other : TileAccess::tile);
-    default: return none;
+    case Kind::scan: return by_tiles(node.as<ScanSpec>().axis != 0);
+    case Kind::order: return by_tiles(node.as<OrderSpec>().axis != 0);
+    default: return std::nullopt;
   }
+}
+
+bool can_be_cut(const Node& node) {
+  const auto accesses = tile_accesses(node);
+  return accesses && std::ranges::find(*accesses, TileAccess::other) == accesses->end();
 }
 
 std::int64_t common_rows(const Node& node, std::int64_t rows) {
@@ -186,6 +194,7 @@ std::int64_t common_rows(const Node& node, std::int64_t rows) {
 }
 
 std::vector<Ref> tile_of(const Node& node, std::span<const Ref> operands, std::int64_t tiles) {
+  if (!can_be_cut(node)) throw InternalError(fmt::format("a tile of a {} node that cannot be cut", name_of(node.kind)));
   if (node.kind == Kind::call) return call_tile(node, operands, tiles);
   Shape shape = node.shape;
   shape[0] /= tiles;

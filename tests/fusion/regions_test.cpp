@@ -246,5 +246,80 @@ TEST(Regions, SmallOnesNeedNoTiles) {
   EXPECT_EQ(kernel_of(text), "region of 4 nodes, 3 kernels, 1 tiles");
 }
 
+// Functions whose rows differ in more than what they read: masks on the row, and tensors that are placed at some rows. ROWS stands for the number of rows, LAST for
+// one less, TWICE and MORE for larger tensors.
+struct RowsProgram {
+  const char* name;
+  const char* text;
+};
+constexpr RowsProgram rows_programs[] = {
+    {"mask_alone", R"(func f(x: f32[ROWS,128]) {
+      %0: f32[ROWS,128] = tanh(x)
+      %1: bool[ROWS,128] = { true }
+      %2: bool[ROWS,128][i,j] = %1[i,j]; 0<=i-j<128
+      %3: f32[ROWS,128] = map(%2, %0) { where(%2, %0, 0.25) }
+      return %3
+    })"},
+    {"causal_attention", R"(func f(s: f32[2,ROWS,ROWS], v: f32[2,ROWS,16]) {
+      %0: bool[ROWS,ROWS] = { true }
+      %1: bool[ROWS,ROWS][i,j] = %0[i,j]; 0<=i-j<ROWS
+      %2: bool[2,ROWS,ROWS][b,i,j] = %1[i,j]
+      %3: f32[2,ROWS,ROWS] = map(%2, s) { where(%2, s, -5) }
+      %4: f32[2,ROWS,ROWS] = call softmax(%3) {dim=2}
+      %5: f32[2,ROWS,16][b,i,j] = %4[b,i,p] * v[b,p,j]
+      return %5
+    })"},
+    {"factorless_mask", R"(func f(x: f32[ROWS,200]) {
+      %0: f32[ROWS,200] = tanh(x)
+      %1: f32[ROWS,200][i,j] = 0.5 ; i<ROWS, j<200, 0<=j-i<200
+      %2: f32[ROWS,200] = mul(%0, %1)
+      %3: f32[ROWS][i] = %2[i,p]
+      return %2, %3
+    })"},
+    {"concat_of_ones_and_zeros", R"(func f(x: f32[TWICE,128]) {
+      %0: f32[TWICE,128] = tanh(x)
+      %1: f32[ROWS,128] = { 1 }
+      %2: f32[TWICE,128][i,j] = %1[i,j]
+      %3: f32[TWICE,128] = mul(%0, %2)
+      return %3
+    })"},
+    {"padded", R"(func f(x: f32[ROWS,200]) {
+      %0: f32[ROWS,200] = exp(x)
+      %1: f32[MORE,202][i+1,j+1] = %0[i,j]
+      %2: bool[ROWS,200] = { true }
+      %3: bool[MORE,202][i+1,j+1] = %2[i,j]
+      %4: f32[MORE,202] = map(%3, %1) { where(%3, %1, 0.5) }
+      return %4
+    })"},
+    {"one_entry", R"(func f(x: f32[ROWS,200], g: f32[]) {
+      %0: f32[ROWS,200] = exp(x)
+      %1: f32[ROWS,200][LAST,7] = g[]
+      %2: f32[ROWS,200] = mul(%0, %1)
+      return %2
+    })"},
+    {"table_beside_the_row", R"(func f(x: f32[ROWS,200], t: i32[200]) {
+      %0: i32[200] = check(t) {below=4, what="index"}
+      %1: f32[ROWS,200] = exp(x)
+      %2: f32[ROWS,200][i,j] = %1[i+%0[j],j]
+      %3: f32[ROWS,200] = mul(%1, %2)
+      return %3
+    })"},
+};
+
+class RegionsOfRows : public ::testing::TestWithParam<RowsProgram> {};
+
+TEST_P(RegionsOfRows, AreRightOnBothSidesOfEverySize) {
+  for (const std::int64_t rows : {2, 7, 96, 100, 101, 128, 257, 1000}) {
+    if (rows == 1000 && std::string_view(GetParam().name) == "causal_attention") continue;  // too many products for the reference
+    std::string text = GetParam().text;
+    for (const auto& [word, number] : {std::pair<std::string_view, std::int64_t>{"ROWS", rows}, {"LAST", rows - 1}, {"TWICE", 2 * rows}, {"MORE", rows + 2}})
+      for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word)) text.replace(at, word.size(), std::to_string(number));
+    SCOPED_TRACE(rows);
+    expect_right(parse_function(text), 1e-5);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Programs, RegionsOfRows, ::testing::ValuesIn(rows_programs), [](const auto& p) { return std::string(p.param.name); });
+
 }  // namespace
 }  // namespace cotan::testing
