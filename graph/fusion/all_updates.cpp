@@ -115,12 +115,13 @@ class Unit {
 Claim claim_of(const Groups& groups, std::span<const int> loops) {
   Claim claim;
   std::vector<Part> parts;
+  std::unordered_map<Edge, std::size_t, RefHash> places;  // of what the kernel reads
   for (const int g : loops) {
     Part part{groups[g].claim, {}, {}};
     for (const Ref& r : part.claim.inputs) {
-      const auto at = std::find(claim.inputs.begin(), claim.inputs.end(), r);
-      part.inputs.push_back(static_cast<std::size_t>(at - claim.inputs.begin()));
-      if (at == claim.inputs.end()) claim.inputs.push_back(r);
+      const auto [at, fresh] = places.try_emplace(r.edge(), claim.inputs.size());
+      part.inputs.push_back(at->second);
+      if (fresh) claim.inputs.push_back(r);
     }
     for (const Ref& r : part.claim.results) {
       part.results.push_back(claim.results.size());
@@ -132,6 +133,19 @@ Claim claim_of(const Groups& groups, std::span<const int> loops) {
   claim.in_place = true;
   claim.compile = [parts = std::move(parts)](std::span<const View> in, std::span<const View> out, int threads) { return compile(parts, in, out, threads); };
   return claim;
+}
+
+// Appends those loops to `members` with which these can be merged, one after the other; `leave` gets the others. Many at a time are tried first, since few loops
+// stand in the way.
+template <class Leave>
+void take_those_that_merge(const Groups& groups, std::span<const int> loops, std::vector<int>& members, const Leave& leave) {
+  const std::size_t before = members.size();
+  members.insert(members.end(), loops.begin(), loops.end());
+  if (groups.can_merge(members)) return;
+  members.resize(before);
+  if (loops.size() == 1) return leave(loops[0]);
+  take_those_that_merge(groups, loops.first(loops.size() / 2), members, leave);
+  take_those_that_merge(groups, loops.subspan(loops.size() / 2), members, leave);
 }
 
 }  // namespace
@@ -184,15 +198,11 @@ void fuse_updates(Groups& groups) {
       }
     }
     std::vector<int> members = all.members();
-    if (!groups.can_merge(members)) {
-      // Seldom: one by one.
+    if (!groups.can_merge(members)) {  // seldom
       members.clear();
-      for (const int loop : all.members()) {
-        members.push_back(loop);
-        if (groups.can_merge(members)) continue;
-        members.pop_back();
+      take_those_that_merge(groups, all.members(), members, [&](int loop) {
         leave(loop, {ReasonCode::between, "what lies between reads the one and is read by the other"});
-      }
+      });
       std::sort(left.begin(), left.end());
     }
     if (members.size() > 1) groups.merge(members, claim_of(groups, members), name);

@@ -11,8 +11,9 @@
 namespace cotan {
 namespace {
 
-// How many units a search for a way around looks at before it gives up.
-constexpr std::size_t longest_search = 256;
+// How many units a search for a way around two groups looks at before it gives up, and how many times it looks at one: a unit may be a group of many nodes. For
+// more than two groups both are more, in proportion.
+constexpr std::size_t longest_search = 256, most_looks = 2048;
 // How many misses of one fusion are kept.
 constexpr std::size_t most_misses = 256;
 
@@ -169,7 +170,7 @@ int Groups::end_of_stretch(int place) const {
 
 class Groups::WayBack {
  public:
-  WayBack(const Groups& all, std::span<const int> inside) : all_(all), inside_(inside) {
+  WayBack(const Groups& all, std::span<const int> inside) : all_(all), inside_(inside.begin(), inside.end()) {
     for (int g : inside) last_ = std::max(last_, all.last_of(g));
     // No group reaches across the end of a stretch, so what reads something from behind it does not lead back.
     last_ = all.end_of_stretch(last_);
@@ -182,8 +183,10 @@ class Groups::WayBack {
         if (readers(node).size() > longest_search) return true;
         visit(node, with_views);
       }
+    looks_ = 0;
+    const std::size_t pairs = (inside_.size() + 1) / 2;
     while (!stack_.empty()) {
-      if (seen_[0].size() + seen_[1].size() > longest_search) return true;
+      if (seen_[0].size() + seen_[1].size() > pairs * longest_search || looks_ > pairs * most_looks) return true;
       const Reached here = stack_.back();
       stack_.pop_back();
       if (here.unit < 0) {
@@ -208,11 +211,12 @@ class Groups::WayBack {
 
   [[nodiscard]] const std::vector<int>& orders(int group) const { return all_.group_orders_[static_cast<std::size_t>(group)]; }
   [[nodiscard]] const std::vector<int>& readers(int node) const { return all_.reader_orders_[static_cast<std::size_t>(node)]; }
-  [[nodiscard]] bool is_inside(int unit) const { return std::ranges::find(inside_, unit) != inside_.end(); }
+  [[nodiscard]] bool is_inside(int unit) const { return inside_.contains(unit); }
 
   void visit(int node, bool by_views) {
     for (int reader : readers(node)) {
       if (reader > last_) return;
+      ++looks_;
       const int unit = all_.unit_of(reader);
       const bool still = by_views && unit < 0 && !is_opaque(*all_.nodes_[static_cast<std::size_t>(reader)]);
       if (!is_inside(unit) && seen_[still ? 1 : 0].insert(unit).second) stack_.push_back({unit, still});
@@ -228,8 +232,9 @@ class Groups::WayBack {
   }
 
   const Groups& all_;
-  std::span<const int> inside_;
+  std::unordered_set<int> inside_;
   int last_ = 0;
+  std::size_t looks_ = 0;
   std::unordered_set<int> seen_[2];
   std::vector<Reached> stack_;
 };
