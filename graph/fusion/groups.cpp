@@ -183,10 +183,9 @@ class Groups::WayBack {
         if (readers(node).size() > longest_search) return true;
         visit(node, with_views);
       }
-    looks_ = 0;
-    const std::size_t pairs = (inside_.size() + 1) / 2;
+    const std::size_t pairs = (inside_.size() + 1) / 2, own = looks_;
     while (!stack_.empty()) {
-      if (seen_[0].size() + seen_[1].size() > pairs * longest_search || looks_ > pairs * most_looks) return true;
+      if (seen_[0].size() + seen_[1].size() > pairs * longest_search || looks_ - own > pairs * most_looks) return true;
       const Reached here = stack_.back();
       stack_.pop_back();
       if (here.unit < 0) {
@@ -201,6 +200,7 @@ class Groups::WayBack {
     }
     return false;
   }
+  [[nodiscard]] std::size_t looks() const { return looks_; }
 
  private:
   // A unit is reached by views alone, which the step could look through itself, or otherwise.
@@ -239,7 +239,12 @@ class Groups::WayBack {
   std::vector<Reached> stack_;
 };
 
-bool Groups::can_merge(std::span<const int> groups, bool with_views) const { return !WayBack(*this, groups).exists(with_views); }
+bool Groups::can_merge(std::span<const int> groups, bool with_views) const {
+  WayBack search(*this, groups);
+  const bool way_back = search.exists(with_views);
+  looks_ += search.looks();
+  return !way_back;
+}
 
 void Groups::merge(std::span<const int> groups, Claim claim, std::string_view fusion, const Backend* backend) {
   const auto before = [&](const Ref& a, const Ref& b) { return order_.at(a.node()) < order_.at(b.node()); };

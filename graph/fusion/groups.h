@@ -72,6 +72,8 @@ class Groups {
 
   // How many times groups were merged or got another claim.
   [[nodiscard]] std::size_t changes() const { return changes_; }
+  // How many readers all searches for ways around have looked at: what tests hold the growth of fusions' work to.
+  [[nodiscard]] std::size_t looks() const { return looks_; }
   // As text, one line for each group of several nodes: "fuse_kernels: %3 %4 %7", numbers being places in the function's order. For tests and dumps.
   [[nodiscard]] std::string text() const;
 
@@ -108,6 +110,7 @@ class Groups {
   std::map<int, int> stretches_;
   std::vector<MissReport> misses_;
   std::size_t changes_ = 0;
+  mutable std::size_t looks_ = 0;
 };
 
 // Whether the node costs nothing where its operand is dense: a view, a stop_gradient, a check.
