@@ -259,6 +259,10 @@ inline DType Ref::dtype() const { return node_->dtype_of(result_); }
 [[nodiscard]] std::vector<Node*> topological(std::span<const Ref> roots);
 template <class Stop>
 [[nodiscard]] std::vector<Node*> topological(std::span<const Ref> roots, Stop&& stop);
+// The same where more than operands has to come before a node: `count(node)` says how many nodes, `before(node, k)` which. Nothing may, by whatever way, come
+// before itself.
+template <class Count, class Before>
+[[nodiscard]] std::vector<Node*> in_order(std::span<const Ref> roots, Count&& count, Before&& before);
 
 }  // namespace cotan
 

@@ -1,29 +1,40 @@
-// Implementation of topological(); included by node.h.
+// Implementation of topological() and in_order(); included by node.h.
 #include <unordered_set>
 
 namespace cotan {
 
-template <class Stop>
-std::vector<Node*> topological(std::span<const Ref> roots, Stop&& stop) {
+template <class Count, class Before>
+std::vector<Node*> in_order(std::span<const Ref> roots, Count&& count, Before&& before) {
+  struct Entered {
+    Node* node;
+    std::size_t next, count;
+  };
   std::vector<Node*> order;
   std::unordered_set<const Node*> seen;
-  std::vector<std::pair<Node*, std::size_t>> stack;
+  std::vector<Entered> stack;
   auto visit = [&](Node* n) {
-    if (seen.insert(n).second) stack.emplace_back(n, stop(*n) ? n->operand_count : 0);
+    if (seen.insert(n).second) stack.push_back({n, 0, count(*n)});
   };
   for (const Ref& root : roots) {
     visit(root.node());
     while (!stack.empty()) {
-      auto& [node, next] = stack.back();
-      if (next < node->operand_count) {
-        visit(node->operands()[next++].node);
+      Entered& here = stack.back();
+      if (here.next < here.count) {
+        visit(before(*here.node, here.next++));
       } else {
-        order.push_back(node);
+        order.push_back(here.node);
         stack.pop_back();
       }
     }
   }
   return order;
+}
+
+template <class Stop>
+std::vector<Node*> topological(std::span<const Ref> roots, Stop&& stop) {
+  return in_order(
+      roots, [&](const Node& n) { return stop(n) ? std::size_t{0} : std::size_t{n.operand_count}; },
+      [](const Node& n, std::size_t k) { return n.operands()[k].node; });
 }
 
 inline std::vector<Node*> topological(std::span<const Ref> roots) {

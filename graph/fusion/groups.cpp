@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "graph/in_order.h"
 #include "graph/views.h"
 #include "ops/error.h"
 
