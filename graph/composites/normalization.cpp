@@ -52,22 +52,22 @@ struct Moments {
   Ref rest = {};       // what rounding left of the mean, which is subtracted as well; empty: nothing
 };
 
-// What rounding left of the mean over these dimensions: beside entries that are large and nearly equal, a mean may be wrong by more than they differ. No
-// derivative passes through the rounded mean, since nothing changes where it is moved a little.
-Ref rest_of_mean(const Ref& x, const Ref& rounded, const Dims& dims) { return mean(sub(x, stop_gradient(rounded)), {.dim = dims, .keepdim = true}); }
+// x less its mean as that is rounded. No derivative passes through the mean, since nothing changes where it is moved a little.
+Ref centred(const Ref& x, const Ref& rounded) { return sub(x, stop_gradient(rounded)); }
 
-// The variance is the mean of squared differences from the mean: no difference of large sums.
-Ref squared_differences(const Ref& x, const Ref& mean, const Ref& rest) {
-  return formula({x, stop_gradient(mean), rest}, [](std::span<const Ex> in) {
-    const Ex d = in[0] - in[1] - in[2];
-    return d * d;
+// The moments of x with its mean, shaped to broadcast to x. Beside entries that are large and nearly equal, the mean may be wrong by more than they differ; so
+// what rounding left of it, `rest`, is found in the pass that adds up squares, which are of differences from the mean: no difference of large sums.
+Moments moments_about(const Ref& x, const Ref& mean_of_x, const Dims& dims) {
+  const MeanOptions over{.dim = dims, .keepdim = true};
+  const Ref d = centred(x, mean_of_x), rest = mean(d, over);
+  const Ref variance = formula({mean(square(d), over), rest}, [](std::span<const Ex> in) {
+    const Ex v = in[0] - in[1] * in[1];
+    return cotan::where(v < 0, 0, v);
   });
+  return {mean_of_x, variance, rest};
 }
 
-Moments moments_over(const Ref& x, const Dims& dims) {
-  const Ref average = mean(x, {.dim = dims, .keepdim = true}), rest = rest_of_mean(x, average, dims);
-  return {average, mean(squared_differences(x, average, rest), {.dim = dims, .keepdim = true}), rest};
-}
+Moments moments_over(const Ref& x, const Dims& dims) { return moments_about(x, mean(x, {.dim = dims, .keepdim = true}), dims); }
 
 Ref reciprocal_deviation(const Ref& variance, double eps) {
   return formula({variance}, [eps](std::span<const Ex> in) { return 1 / formula_language::sqrt(in[0] + Ex(eps)); });
@@ -153,6 +153,13 @@ struct Normal {
   [[nodiscard]] Ref times(const Ref& g) const {
     return formula({g, x, mean, rest, scale}, [](std::span<const Ex> in) { return in[0] * ((in[1] - in[2] - in[3]) * in[4]); });
   }
+  // The sum or mean of times(g), of the sum or mean of g and that of g * (x - mean) in the same pass over x.
+  [[nodiscard]] Ref total(const Ref& of_g, const Ref& of_products) const {
+    return formula({of_g, of_products, rest, scale}, [](std::span<const Ex> in) { return (in[1] - in[2] * in[0]) * in[3]; });
+  }
+  [[nodiscard]] Ref products(const Ref& g) const {
+    return formula({g, x, mean}, [](std::span<const Ex> in) { return in[0] * (in[1] - in[2]); });
+  }
   // (d - its mean - n * the mean of d * n) * scale, with n = (x - mean) * scale: what is left of d less what moves the mean and the variance.
   [[nodiscard]] Ref less_moments(const Ref& d, const Ref& mean_of_d, const Ref& mean_of_products) const {
     return formula({d, x, mean, rest, scale, mean_of_d, mean_of_products},
@@ -186,12 +193,14 @@ std::vector<Ref> layer_norm_gradient(const CallSpec& call, std::span<const Ref> 
   for (std::size_t d = 0; d + sizes.rank() < in.x.shape().rank(); ++d) before.push_back(static_cast<std::int64_t>(d));
   const auto over_rows = [&](const Ref& each) { return before.empty() ? each : sum(each, {.dim = Dims(before)}); };
   if (sizes.elements() == 0) return in.asked([&](std::int64_t k) { return k == 0 ? in.g : over_rows(in.g); });
-  const Normal normal{in.x, in.mean, rest_of_mean(in.x, in.mean, inner), reciprocal_deviation(in.variance, call.attributes.get<double>("eps"))};
+  const MeanOptions over{.dim = inner, .keepdim = true};
+  const Normal normal{in.x, in.mean, mean(centred(in.x, in.mean), over), reciprocal_deviation(in.variance, call.attributes.get<double>("eps"))};
   return in.asked([&](std::int64_t k) {
     if (k == 2) return over_rows(in.g);
     if (k == 1) return over_rows(normal.times(in.g));
     const Ref d = in.weight ? mul(in.g, in.weight) : in.g;
-    return normal.less_moments(d, mean(d, {.dim = inner, .keepdim = true}), mean(normal.times(d), {.dim = inner, .keepdim = true}));
+    const Ref of_d = mean(d, over);
+    return normal.less_moments(d, of_d, normal.total(of_d, mean(normal.products(d), over)));
   });
 }
 
@@ -224,9 +233,10 @@ std::vector<Ref> batch_norm_training_body(std::span<const Ref> operands, const B
   const auto per_channel = [&](const Ref& v) { return v ? along(v, 1, rank) : v; };
   // Everything reads the statistics as they are given, (C), so that the gradient reads the results and computes nothing again.
   const Dims dims = all_but_channels(x);
-  const Ref average = mean(x, {.dim = dims}), rest = rest_of_mean(x, per_channel(average), dims);
-  const Ref variance = mean(squared_differences(x, per_channel(average), rest), {.dim = dims});
-  return {normalised(x, {per_channel(average), per_channel(variance), rest}, per_channel(weight), per_channel(bias), options.eps), average, variance};
+  const Ref average = mean(x, {.dim = dims});
+  const Moments m = moments_about(x, per_channel(average), dims);
+  const Ref variance = shaped(m.variance, {channels});
+  return {normalised(x, {m.mean, per_channel(variance), m.rest}, per_channel(weight), per_channel(bias), options.eps), average, variance};
 }
 
 std::vector<Ref> batch_norm_training_gradient(const CallSpec& call, std::span<const Ref> operands) {
@@ -234,9 +244,11 @@ std::vector<Ref> batch_norm_training_gradient(const CallSpec& call, std::span<co
   const std::size_t rank = in.x.shape().rank();
   const Dims dims = all_but_channels(in.x);
   const Ref average = along(in.mean, 1, rank);
-  const Normal normal{in.x, average, rest_of_mean(in.x, average, dims), along(reciprocal_deviation(in.variance, call.attributes.get<double>("eps")), 1, rank)};
+  const Ref rest = mean(centred(in.x, average), {.dim = dims, .keepdim = true});
+  const Normal normal{in.x, average, rest, along(reciprocal_deviation(in.variance, call.attributes.get<double>("eps")), 1, rank)};
   // The weight is one number for each mean, so that the sums for weight and bias serve x as well.
-  const Ref of_bias = sum(in.g, {.dim = dims}), of_weight = sum(normal.times(in.g), {.dim = dims});
+  const Ref of_bias = sum(in.g, {.dim = dims});
+  const Ref of_weight = shaped(normal.total(along(of_bias, 1, rank), sum(normal.products(in.g), {.dim = dims, .keepdim = true})), in.mean.shape());
   return in.asked([&](std::int64_t k) {
     if (k == 2) return of_bias;
     if (k == 1) return of_weight;
