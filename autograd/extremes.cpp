@@ -6,22 +6,49 @@ namespace cotan::rules {
 
 using namespace formula_language;
 
+namespace {
+
+// The same reduction with a result of the dimensions that have more than one entry only, if its result has as many dimensions as a tensor can have: positions
+// have one more. `kept`: the indices of those dimensions.
+ReduceSpec with_room(const ReduceSpec& r, std::vector<int>& kept) {
+  const bool full = static_cast<std::size_t>(r.outputs) == Shape::max_rank;
+  ReduceSpec roomy{r.reduction, {}, 0, {}};
+  std::vector<IndexExpr> to;
+  for (int i = 0; i < static_cast<int>(r.domain.size()); ++i) {
+    const std::int64_t size = r.domain[static_cast<std::size_t>(i)];
+    if (full && i < r.outputs && size == 1) {
+      to.emplace_back(0);
+      continue;
+    }
+    to.push_back(index_of(static_cast<int>(roomy.domain.size())));
+    roomy.domain.push_back(size);
+    if (i < r.outputs) kept.push_back(i);
+  }
+  roomy.outputs = static_cast<int>(kept.size());
+  for (const IndexExpr& e : r.access) roomy.access.push_back(substitute(e, to));
+  return roomy;
+}
+
+}  // namespace
+
 FirstExtreme first_extreme_of(const Ref& node) {
-  ReduceSpec at = node->as<ReduceSpec>();
-  at.reduction = seeks_largest(at.reduction) ? Reduction::argmax : Reduction::argmin;
+  const auto& r = node->as<ReduceSpec>();
+  std::vector<int> kept;
+  ReduceSpec at = with_room(r, kept);
+  at.reduction = seeks_largest(r.reduction) ? Reduction::argmax : Reduction::argmin;
   FirstExtreme e{{}, graph::reduce(at, node->operand(0))};
-  std::vector<IndexExpr> to, outputs;
-  for (int i = 0; i < at.outputs; ++i) outputs.push_back(index_of(i));
-  to = outputs;
-  for (std::size_t i = to.size(); i < at.domain.size(); ++i) {
-    std::vector<IndexExpr> entry = outputs;
-    entry.emplace_back(static_cast<std::int64_t>(i) - at.outputs);
+  std::vector<IndexExpr> to, place;  // of the domain's indices, and where the positions of an entry stand
+  for (int i : kept) place.push_back(index_of(i));
+  for (int i = 0; i < r.outputs; ++i) to.push_back(index_of(i));
+  for (std::size_t i = to.size(); i < r.domain.size(); ++i) {
+    std::vector<IndexExpr> entry = place;
+    entry.emplace_back(static_cast<std::int64_t>(i) - r.outputs);
     to.push_back(entry_of(0, std::move(entry)));
   }
-  e.gather.domain.assign(at.domain.begin(), at.domain.begin() + at.outputs);
-  e.gather.output = outputs;
+  e.gather.domain.assign(r.domain.begin(), r.domain.begin() + r.outputs);
+  e.gather.output.assign(to.begin(), to.begin() + r.outputs);
   Access access;
-  for (const IndexExpr& x : at.access) access.push_back(substitute(x, to));
+  for (const IndexExpr& x : r.access) access.push_back(substitute(x, to));
   e.gather.factors = {std::move(access)};
   return e;
 }

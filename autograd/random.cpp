@@ -40,6 +40,7 @@ std::uint64_t blocks_of(const Shape& shape, DType dtype) {
 
 // The next uniform numbers of the generator.
 Ref draw(const Generator& generator, const Shape& shape, DType dtype) {
+  require_possible(shape);  // before the generator moves on
   const std::uint64_t blocks = blocks_of(shape, dtype);
   const GeneratorState from = generator.take(blocks);
   Ref leaf = graph::random(from.key, from.counter, dtype, shape);

@@ -11,25 +11,15 @@
 #include "ops/error.h"
 #include "ops/hash.h"
 #include "ops/intern.h"
+#include "ops/sizes.h"
 
 namespace cotan::graph {
 namespace {
 
-constexpr std::int64_t most_elements = std::int64_t{1} << 46;
-
-void check_size(const Shape& shape) {
-  std::int64_t elements = 1;
-  for (std::int64_t size : shape) {
-    if (size < 0) fail(fmt::format("a negative size in shape {}", shape.text()), "Sizes are at least 0");
-    if (size > 0 && elements > most_elements / size) fail(fmt::format("a tensor of shape {} is too large", shape.text()), "Check the sizes");
-    elements *= size;
-  }
-}
-
 // Makes the node and notes where the user's program asked for it.
 Ref make(Kind kind, const ResultType& type, std::uint64_t spec_hash, std::shared_ptr<const void> spec, std::span<const Ref> operands,
          std::uint64_t identity = 0) {
-  check_size(type.shape);
+  require_possible(type.shape);
   NodeTable& table = NodeTable::current();
   Ref r = table.make(kind, type, spec_hash, std::move(spec), operands, identity);
   const SourceLine line = CallSite::current_line();

@@ -13,6 +13,13 @@ namespace {
 using namespace formula_language;
 using Maybe = std::optional<Ex>;  // nothing: a structural zero
 
+// Whether inverse powers of x up to the third may be infinite, or x is NaN. The derivative of x^0 is 0 there as well, which 0 times infinity is not; elsewhere
+// it is formed as any other one, so that it has the right derivative by the exponent, 1 / x.
+Ex is_tiny(Ex x) {
+  const double least = dtype_of(x) == DType::f64 ? 0x1p-340 : 0x1p-42;
+  return !(x >= least || x <= -least);
+}
+
 struct None {};
 Maybe partial(None) { return std::nullopt; }
 Maybe partial(Ex e) { return e; }

@@ -35,7 +35,10 @@ Scope& Scope::open() {
   return *innermost;
 }
 
-Index::Index(std::int64_t n) : IndexExpr(index_of(static_cast<int>(Scope::open().domain.size()))), size(n) { Scope::open().domain.push_back(n); }
+Index::Index(std::int64_t n) : IndexExpr(index_of(static_cast<int>(Scope::open().domain.size()))), size(n) {
+  require_possible({n});
+  Scope::open().domain.push_back(n);
+}
 
 IndexExpr Operand::entry_at(Access access) const {
   if (kind_of(dtype) != DTypeKind::integer) fail(fmt::format("indices of type {}", name_of(dtype)), "Indices are integers: cast them to i32");
@@ -70,6 +73,7 @@ Product when(Product p, IndexExpr expression, std::int64_t below) {
 
 SumDef sum(Shape shape, Access output, Product product, std::span<const Operand> operands) {
   if (output.size() != shape.rank()) throw InternalError(fmt::format("a result of shape {} written with {} expressions", shape.text(), output.size()));
+  require_possible(shape);
   SumDef def;
   def.shape = shape;
   def.spec.coefficient = product.coefficient;

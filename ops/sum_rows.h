@@ -14,6 +14,7 @@
 
 #include "ops/dtype.h"
 #include "ops/options.h"
+#include "ops/sizes.h"
 #include "ops/sum_spec.h"
 
 namespace cotan {
@@ -50,7 +51,7 @@ class Scope {
   Scope* outer_;
 };
 
-// A fresh index of the domain.
+// A fresh index of the domain. Throws Error for a size that no dimension has.
 struct Index : IndexExpr {
   explicit Index(std::int64_t size);
   std::int64_t size;

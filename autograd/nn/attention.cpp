@@ -84,7 +84,7 @@ std::vector<Tensor> MultiheadAttention::projected(const Tensor& query, const Ten
 AttentionResult MultiheadAttention::attend(const Tensor& query, const Tensor& key, const Tensor& value, const AttentionOptions& o) const {
   const std::int64_t batch = query.shape()[0], queries = query.shape()[1], keys = key.shape()[1], size = embed_dim_ / num_heads_;
   std::vector<Tensor> heads = projected(query, key, value);
-  for (Tensor& h : heads) h = transpose(reshape(h, {batch, -1, num_heads_, size}), {.dim0 = 1, .dim1 = 2});
+  for (Tensor& h : heads) h = transpose(reshape(h, {batch, h.shape()[1], num_heads_, size}), {.dim0 = 1, .dim1 = 2});
 
   Tensor mask, padding;
   if (o.attn_mask.defined()) {

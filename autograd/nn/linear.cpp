@@ -6,6 +6,7 @@
 #include "autograd/nn/parameters.h"
 #include "autograd/ops.h"
 #include "ops/error.h"
+#include "ops/sizes.h"
 
 namespace cotan::nn {
 
@@ -41,7 +42,7 @@ Shape weight_shape(std::int64_t in_channels, std::int64_t out_channels, const Co
 template <std::size_t N>
 std::int64_t fan_in_of(std::int64_t in_channels, const ConvOptions<N>& o) {
   std::int64_t fan = in_channels / o.groups;
-  for (const std::int64_t size : o.kernel_size.values) fan *= size;
+  for (const std::int64_t size : o.kernel_size.values) fan = product_of_sizes(fan, size);
   return fan;
 }
 

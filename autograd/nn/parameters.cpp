@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "ops/error.h"
+#include "ops/sizes.h"
 
 namespace cotan::nn {
 
@@ -18,6 +19,7 @@ Variable uniform_parameter(const Module& module, const std::string& name, const 
 std::int64_t positive(std::string_view kind, std::string_view what, std::int64_t size, std::source_location where) {
   const CallSite site(kind, where);
   if (size < 1) fail(fmt::format("{} {}", what, size), fmt::format("Give {} as a number from 1 on", what));
+  require_possible({size});
   return size;
 }
 

@@ -22,7 +22,7 @@ struct ParameterOptions {
 [[nodiscard]] Variable uniform_parameter(const Module& module, const std::string& name, const Shape& shape, std::int64_t fan_in,
                                          const ParameterOptions& options);
 
-// The number, a size named `what` of a layer of that kind. Throws Error where it is below 1.
+// The number, a size named `what` of a layer of that kind. Throws Error where it is below 1, or larger than any tensor.
 [[nodiscard]] std::int64_t positive(std::string_view kind, std::string_view what, std::int64_t size, std::source_location where);
 
 }  // namespace cotan::nn

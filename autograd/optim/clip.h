@@ -14,10 +14,11 @@ struct ClipNormOptions {
   bool error_if_nonfinite = false;  // a NaN or infinite norm is an Error; the norm and the clipped gradients are computed at once then
 };
 
-// Scales the accumulated gradients by min(1, max_norm / (norm + 1e-6)), the formula of PyTorch's function of that name, where norm is the p-norm of all their
-// entries together. Gives the norm as a scalar (f64 where a gradient is f64, else f32), recorded like any tensor: read after the step it costs no second
-// evaluation. Variables without a gradient are left alone; without any gradient the norm is 0. Throws Error for a negative or NaN max_norm, a norm_type that is
-// not above 0, an undefined variable, and, if asked, a norm that is not finite; then the gradients are as before.
+// Scales the accumulated gradients by min(1, max_norm / (norm + 1e-6)), the formula of PyTorch's function of that name, where norm is the p-norm of all
+// their entries together. Gives the norm as a scalar (f64 where a gradient is f64, else f32), recorded like any tensor: read after the step it costs no
+// second evaluation. Variables without a gradient are left alone; without any gradient the norm is 0. Powers are formed in the gradients' type: in f32 a
+// 2-norm beyond 1.8e19 is infinite, and what is clipped by that is 0; error_if_nonfinite tells. Throws Error for a negative or NaN max_norm, a norm_type
+// that is not above 0, an undefined variable, and, if asked, a norm that is not finite; then the gradients are as before.
 Tensor clip_grad_norm_(const std::vector<Variable>& parameters, double max_norm, const ClipNormOptions& options = {},
                        std::source_location where = std::source_location::current());
 

@@ -67,6 +67,7 @@ std::variant<BlockSum, Reason> block_sum(const SumSpec& spec, DType dtype, const
   const Reason domain{ReasonCode::domain, "a sum that is not over neighbouring elements or lines"};
   if (spec.factors.size() != 1) return Reason{ReasonCode::not_recognised, "a sum of products"};
   if (!is_computed(dtype)) return Reason{ReasonCode::dtype, std::string(name_of(dtype))};
+  if (factor.elements() == 0) return Reason{ReasonCode::domain, "a sum of no elements"};  // its blocks have no size to share out
   const View factors[] = {View::dense(dtype, factor)};
   const SumPlan plan = loops::plan_sum(spec, factors, View::dense(dtype, result));
   if (!loops::PlainSum::of(plan, 1, dtype, spec.coefficient)) return domain;

@@ -83,7 +83,8 @@ class Planner {
     }
     const bool affine = std::all_of(spec_.output.begin(), spec_.output.end(), [](const IndexExpr& e) { return e.affine(); });
     const bool empty = std::find(spec_.domain.begin(), spec_.domain.end(), 0) != spec_.domain.end();
-    injective_ = empty || (affine && is_injective(spec_.output, spec_.domain, reduced));
+    // Where the output's tables are read at reduced indices, points that share all other indices may go to different places.
+    injective_ = empty || (is_injective(spec_.output, spec_.domain, reduced) && (affine || !any_reduced));
     p_.form = !injective_ ? SumForm::scatter : any_reduced ? SumForm::block : SumForm::assign;
     p_.nest.empty = empty;
   }

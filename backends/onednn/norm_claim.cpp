@@ -6,10 +6,9 @@
 
 #include <numeric>
 
-#include "backends/onednn/call_list.h"
 #include "backends/onednn/claims.h"
+#include "backends/onednn/norm_kernel.h"
 #include "backends/onednn/primitive_cache.h"
-#include "backends/onednn/tiles.h"
 
 namespace cotan::onednn {
 namespace {
@@ -19,31 +18,27 @@ constexpr double work_of_an_element = 10;
 // The library's block of channels.
 constexpr std::int64_t block = 16;
 
-// What a call normalises, as oneDNN's primitives see it: a batch norm's (batch, channels, space), or a layer norm's (batch = rows, channels = features, 1).
-struct Norm {
-  bool layer = false, affine = false;
-  NormDirection direction = NormDirection::forward;
-  std::int64_t batch = 0, channels = 0, space = 1;
-  float epsilon = 0;
+// The primitive for some of a layer norm's rows, or for some of a batch norm's channels.
+Made rows_of(const NormCall& n, std::int64_t some) {
+  return shared_primitive(LayerNormProblem{.direction = n.direction, .rows = some, .features = n.channels, .epsilon = n.epsilon, .affine = n.affine});
+}
+Made channels_of(const NormCall& n, std::int64_t some) {
+  return shared_primitive(BatchNormProblem{.direction = n.direction,
+                                           .batch = n.batch,
+                                           .channels = some,
+                                           .space = n.space,
+                                           .all_channels = n.channels,
+                                           .epsilon = n.epsilon,
+                                           .affine = n.affine});
+}
 
-  [[nodiscard]] bool backward() const { return direction == NormDirection::backward; }
-  [[nodiscard]] double elements() const { return static_cast<double>(batch * channels) * static_cast<double>(space); }
-  [[nodiscard]] Made rows(std::int64_t some) const {
-    return shared_primitive(LayerNormProblem{.direction = direction, .rows = some, .features = channels, .epsilon = epsilon, .affine = affine});
-  }
-  [[nodiscard]] Made channels_of(std::int64_t some) const {
-    return shared_primitive(BatchNormProblem{
-        .direction = direction, .batch = batch, .channels = some, .space = space, .all_channels = channels, .epsilon = epsilon, .affine = affine});
-  }
-  [[nodiscard]] std::string text() const {
-    const std::string sizes = layer ? fmt::format("{}x{}", batch, channels) : fmt::format("{}x{}x{}", batch, channels, space);
-    return fmt::format("{} norm{} {}", layer ? "layer" : "batch", backward() ? " backward" : "", sizes);
-  }
-};
+std::string text_of(const NormCall& n) {
+  const std::string sizes = n.layer ? fmt::format("{}x{}", n.batch, n.channels) : fmt::format("{}x{}x{}", n.batch, n.channels, n.space);
+  return fmt::format("{} norm{} {}", n.layer ? "layer" : "batch", n.backward() ? " backward" : "", sizes);
+}
 
-// The kernel's inputs and outputs are the primitive's, in its order: {x, [cotangent, mean, variance], [scale, [shift]]} and {y or the cotangent of x, then the
-// statistics or the cotangents of scale and shift}.
-std::shared_ptr<CallList> list_for(const Norm& norm) {
+// The kernel's inputs and outputs are the primitive's, in its order.
+std::shared_ptr<CallList> list_for(const NormCall& norm) {
   const std::size_t inputs = (norm.backward() ? 4 : 1) + (!norm.affine ? 0 : norm.backward() ? 1 : 2);
   const std::size_t outputs = norm.backward() && !norm.affine ? 1 : 3;
   std::vector<std::size_t> in(inputs), out(outputs);
@@ -53,7 +48,7 @@ std::shared_ptr<CallList> list_for(const Norm& norm) {
 }
 
 // The offsets of a call's arguments: of whole tensors, of the statistics, of scale and shift, of the cotangents of these.
-std::vector<std::int64_t> offsets_of(const Norm& norm, std::int64_t tensor, std::int64_t statistic, std::int64_t affine, std::int64_t affine_cotangent) {
+std::vector<std::int64_t> offsets_of(const NormCall& norm, std::int64_t tensor, std::int64_t statistic, std::int64_t affine, std::int64_t affine_cotangent) {
   std::vector<std::int64_t> offsets{tensor};
   if (norm.backward()) offsets.insert(offsets.end(), {tensor, statistic, statistic});
   if (norm.affine) offsets.insert(offsets.end(), norm.backward() ? 1 : 2, affine);
@@ -63,10 +58,10 @@ std::vector<std::int64_t> offsets_of(const Norm& norm, std::int64_t tensor, std:
   return offsets;
 }
 
-Made add_rows(CallList& list, const Norm& norm, const Cut& tiles) {
+Made add_rows(CallList& list, const NormCall& norm, const Cut& tiles) {
   for (std::int64_t i = 0; i < tiles.parts(); ++i) {
     const Part rows = tiles.part(i);
-    Made made = norm.rows(rows.size);
+    Made made = rows_of(norm, rows.size);
     if (!made) return made;
     list.add_call(list.add_primitive(made.primitive), offsets_of(norm, rows.first * norm.channels, rows.first, 0, i * norm.channels));
     list.end_chunk();
@@ -74,13 +69,13 @@ Made add_rows(CallList& list, const Norm& norm, const Cut& tiles) {
   return {};
 }
 
-Made add_channels(CallList& list, const Norm& norm, const Cut& tiles) {
+Made add_channels(CallList& list, const NormCall& norm, const Cut& tiles) {
   const Cut blocks{norm.channels, block};
   for (std::int64_t i = 0; i < tiles.parts(); ++i) {
     const Part some = tiles.part(i);
     for (std::int64_t b = some.first; b < some.first + some.size; ++b) {
       const Part channels = blocks.part(b);
-      Made made = norm.channels_of(channels.size);
+      Made made = channels_of(norm, channels.size);
       if (!made) return made;
       list.add_call(list.add_primitive(made.primitive), offsets_of(norm, channels.first * norm.space, channels.first, channels.first, channels.first));
     }
@@ -89,7 +84,7 @@ Made add_channels(CallList& list, const Norm& norm, const Cut& tiles) {
   return {};
 }
 
-cotan::Made compile_norm(const Norm& norm, std::span<const View> inputs, int threads) {
+cotan::Made compile_norm(const NormCall& norm, std::span<const View> inputs, int threads) {
   for (std::size_t i = 0; i < inputs.size(); ++i)
     if (!inputs[i].is_dense()) return {nullptr, {ReasonCode::layout, "norms work on dense tensors"}, static_cast<int>(i)};
   const std::int64_t total = norm.layer ? norm.batch : Cut{norm.channels, block}.parts();
@@ -99,8 +94,9 @@ cotan::Made compile_norm(const Norm& norm, std::span<const View> inputs, int thr
   auto list = list_for(norm);
   if (const Made fault = norm.layer ? add_rows(*list, norm, tiles) : add_channels(*list, norm, tiles); !fault && fault.refusal != Refusal::none)
     return {nullptr, declined(fault).reason, -1};
-  list->describe(norm.text(), (norm.backward() ? 12 : 7) * norm.elements(), 4 * (norm.backward() ? 3 : 2) * norm.elements());
-  cotan::Made made{list, {}, -1};
+  list->describe(text_of(norm), (norm.backward() ? 12 : 7) * norm.elements(), 4 * (norm.backward() ? 3 : 2) * norm.elements());
+  const Cut means = norm.layer ? tiles : Cut{norm.channels, tiles.tile * block};
+  cotan::Made made{norm_kernel(list, norm, means), {}, -1};
   if (norm.layer && norm.backward() && norm.affine) made.parts = {1, tiles.parts(), tiles.parts()};
   return made;
 }
@@ -131,7 +127,7 @@ std::optional<Match> match_norm(const Ref& node, const BackendOptions&) {
     return no(ReasonCode::not_recognised, "some of the gradients, or cotangents of the statistics");
 
   const Ref x = node->operand(0);
-  Norm norm{.layer = layer, .affine = operands == 3, .direction = backward ? NormDirection::backward : NormDirection::forward};
+  NormCall norm{.layer = layer, .affine = operands == 3, .direction = backward ? NormDirection::backward : NormDirection::forward};
   norm.epsilon = static_cast<float>(call.attributes.get<double>("eps"));
   if (layer) {
     norm.batch = backward ? node->operand(operands + 1).shape().elements() : node->shape_of(1).elements();
@@ -141,7 +137,7 @@ std::optional<Match> match_norm(const Ref& node, const BackendOptions&) {
     norm.channels = x.shape()[1];
     norm.space = x.shape().elements() / (norm.batch * norm.channels);
   }
-  if (const Made whole = norm.layer ? norm.rows(norm.batch) : norm.channels_of(std::min(norm.channels, block)); !whole) return declined(whole).reason;
+  if (const Made whole = norm.layer ? rows_of(norm, norm.batch) : channels_of(norm, std::min(norm.channels, block)); !whole) return declined(whole).reason;
 
   Claim claim;
   claim.inputs = {x};

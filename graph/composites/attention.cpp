@@ -1,6 +1,7 @@
 // Attention. A row that sees nothing has no largest score and would become NaN on its way to 0: its scores are left as they are, and its weights set to 0.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -73,6 +74,7 @@ Ref weights_of_masked(const Ref& scores, double scale, Ref mask) {
     fail(fmt::format("an attn_mask of type {} for a query of type {}", name_of(mask.dtype()), name_of(scores.dtype())),
          fmt::format("A mask is bool, or of the query's type and added: {}", casts_to_write(scores.dtype(), mask.dtype())));
   require_broadcasts(mask, "an attn_mask", shape, "scores");
+  if (shape.back() == 0) return softmax(scores);  // no weights
   if (mask.shape().rank() < 2) mask = broadcast(mask, {shape[shape.rank() - 2], shape.back()});
   return mask.dtype() == DType::boolean ? weights_of_visible(scores, scale, mask) : weights_of_added(scores, scale, mask);
 }
@@ -98,10 +100,13 @@ std::vector<Ref> scaled_dot_product_attention_body(std::span<const Ref> operands
     fail(fmt::format("a key of shape {} for a query of shape {}", key.shape().text(), query.shape().text()), "Their last dimensions are equal");
   if (value.shape()[value.shape().rank() - 2] != keys)
     fail(fmt::format("a value of shape {} for a key of shape {}", value.shape().text(), key.shape().text()), "Their last dimensions but one are equal");
-  if (entries == 0) fail(fmt::format("a query of no entries, {}", query.shape().text()), "Give at least one");
-  if (keys == 0) fail(fmt::format("no keys to see, {}", key.shape().text()), "Give at least one");
   if (options.is_causal && mask) fail("both is_causal and an attn_mask", "Give one of them: a mask can be causal");
-  const std::int64_t group = options.enable_gqa ? group_size(query, key, value) : 1;
+  std::int64_t group = options.enable_gqa ? group_size(query, key, value) : 1;
+  if (group == 0) {  // no heads of the query, so none of the others is seen
+    key = slice(key, {.dim = -3, .end = 0});
+    value = slice(value, {.dim = -3, .end = 0});
+    group = 1;
+  }
   if (group > 1) {
     query = in_groups(query, group);
     key = in_groups(key, 1);
@@ -110,7 +115,7 @@ std::vector<Ref> scaled_dot_product_attention_body(std::span<const Ref> operands
   Ref scores = matmul(query, transpose(key));
   if (group > 1) scores = without_groups(scores);
 
-  const double scale = options.scale.value_or(1 / std::sqrt(static_cast<double>(entries)));
+  const double scale = options.scale.value_or(1 / std::sqrt(static_cast<double>(std::max<std::int64_t>(entries, 1))));
   Ref weights = mask                ? weights_of_masked(scores, scale, mask)
                 : options.is_causal ? causal_weights(scores, scale)
                                     : softmax(formula({scores}, [&](std::span<const Ex> in) { return scale * in[0]; }));

@@ -125,11 +125,15 @@ std::vector<Ref> split_body(std::span<const Ref> operands, const SplitOptions& o
   return parts(x, dim, given);
 }
 
+// An empty dimension is cut into as many chunks as a program asks for.
+constexpr std::int64_t most_empty_chunks = 65536;
+
 std::vector<Ref> chunk_body(std::span<const Ref> operands, const ChunkOptions& options) {
   const Ref& x = operands[0];
   const std::int64_t dim = resolve_dim(options.dim, x.shape().rank()), total = x.shape()[static_cast<std::size_t>(dim)];
   if (options.chunks < 1) fail(fmt::format("{} chunks", options.chunks), "There is at least one");
-  if (total == 0) fail(fmt::format("chunks of dimension {} of shape {}, which is empty", dim, x.shape().text()), "Give a tensor with entries");
+  if (total == 0 && options.chunks > most_empty_chunks) fail(fmt::format("{} chunks of an empty dimension", options.chunks), "Ask for fewer");
+  if (total == 0) return parts(x, dim, Sizes(static_cast<std::size_t>(options.chunks), 0));  // as many as asked for, as in PyTorch
   return parts(x, dim, even_sizes(total, 1 + (total - 1) / options.chunks));
 }
 

@@ -12,7 +12,9 @@ namespace {
 std::size_t class_dim(const Ref& scores, std::string_view what) {
   require_floating(scores, what);
   if (scores.shape().rank() == 0) fail(fmt::format("{} of shape ()", what), "Scores are (classes), (rows, classes) or (rows, classes, ...)");
-  return scores.shape().rank() == 1 ? 0 : 1;
+  const std::size_t classes = scores.shape().rank() == 1 ? 0 : 1;
+  if (scores.shape()[classes] == 0) fail(fmt::format("{} of no classes, {}", what, scores.shape().text()), "Give at least one");
+  return classes;
 }
 
 Shape without(Shape shape, std::size_t dim) {

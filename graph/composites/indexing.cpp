@@ -22,10 +22,7 @@ Ref added(const Ref& x, const Ref& more) {
 
 std::vector<Ref> take_along_dim_body(std::span<const Ref> operands, const TakeAlongDimOptions& options) {
   const Ref &x = operands[0], &indices = operands[1];
-  if (!options.dim) {
-    const Ref entries = gather(reshape(x, {.shape = {-1}}), reshape(indices, {.shape = {indices.shape().elements()}}), {.dim = 0});
-    return {reshape(entries, {.shape = Sizes(indices.shape().begin(), indices.shape().end())})};
-  }
+  if (!options.dim) return {gather(reshape(x, {.shape = {x.shape().elements()}}), reshape(indices, {.shape = {indices.shape().elements()}}), {.dim = 0})};
   if (indices.shape().rank() != x.shape().rank())
     fail(fmt::format("indices of {} dimensions for x of {}", indices.shape().rank(), x.shape().rank()), "Both have the same number of dimensions");
   const auto along = static_cast<std::size_t>(resolve_dim(*options.dim, x.shape().rank()));

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "graph/composites/bodies.h"
+#include "graph/composites/scaling.h"
 #include "ops/error.h"
 #include "ops/scalar_forms.h"
 
@@ -117,13 +118,23 @@ std::vector<Ref> cosine_similarity_body(std::span<const Ref> operands, const Cos
   require_floating(x2, "x2");
   if (!(options.eps > 0)) fail(fmt::format("eps {}", options.eps), "Give the least norm to divide by, above 0");
   const Shape shape = broadcast_shapes(x1.shape(), x2.shape());
-  const Ref a = broadcast(x1, shape), b = broadcast(x2, shape);
+  Ref a = broadcast(x1, shape), b = broadcast(x2, shape);
   auto along = [&](const Ref& x) { return sum(x, {.dim = options.dim}); };
-  auto norm = [&](Ex squares) {
-    const Ex length = formula_language::sqrt(squares);
-    return cotan::where(length <= options.eps, options.eps, length);
+  // Both are divided by scales of their own, and so are the least norms.
+  const auto scaled = [&](Ref& x) {
+    if (shape[static_cast<std::size_t>(resolve_dim(options.dim, shape.rank()))] == 0) return fill(options.eps, x.dtype(), along(x).shape());
+    const Ref scale = scale_for_powers(x, 2, options.dim);
+    x = div(x, scale);
+    const Shape rows = along(x).shape();
+    return formula({nested_reshape(scale, {.shape = Sizes(rows.begin(), rows.end())})}, [&](std::span<const Ex> in) { return options.eps / in[0]; });
   };
-  return {formula({along(mul(a, b)), along(square(a)), along(square(b))}, [&](std::span<const Ex> in) { return in[0] / (norm(in[1]) * norm(in[2])); })};
+  const Ref least_a = scaled(a), least_b = scaled(b);
+  auto norm = [](Ex squares, Ex least) {
+    const Ex length = formula_language::sqrt(squares);
+    return cotan::where(length <= least, least, length);
+  };
+  return {formula({along(mul(a, b)), along(square(a)), along(square(b)), least_a, least_b},
+                  [&](std::span<const Ex> in) { return in[0] / (norm(in[1], in[3]) * norm(in[2], in[4])); })};
 }
 
 }  // namespace cotan::graph

@@ -29,8 +29,10 @@ void require_shape(const Ref& operand, std::string_view name, const Ref& x, cons
 
 void require_channels(const Ref& x, std::size_t least_rank) {
   if (x.shape().rank() < least_rank) fail(fmt::format("x of shape {}", x.shape().text()), least_rank == 2 ? "x is (N, C, ...)" : "x is (N, C, L, ...)");
-  if (x.shape().elements() == 0) fail(fmt::format("x of shape {} has no elements", x.shape().text()), "Skip empty batches");
 }
+
+// Nothing to normalise has no statistics, and needs none.
+bool is_empty(const Ref& x) { return x.shape().elements() == 0; }
 
 void require_per_channel(const Ref& operand, std::string_view name, const Ref& x) {
   require_shape(operand, name, x, {x.shape()[1]}, "It has one entry for each channel, dimension 1 of x");
@@ -47,17 +49,25 @@ Ref along(const Ref& vector, std::size_t dim, std::size_t rank) {
 
 struct Moments {
   Ref mean, variance;  // dimensions that they are taken over have size one
+  Ref rest = {};       // what rounding left of the mean, which is subtracted as well; empty: nothing
 };
 
-// The variance is the mean of squared differences from the mean: no difference of large sums.
-Ref squared_differences(const Ref& x, const Ref& mean) {
-  return formula({x, mean}, [](std::span<const Ex> in) { return (in[0] - in[1]) * (in[0] - in[1]); });
+// x less its mean as that is rounded. No derivative passes through the mean, since nothing changes where it is moved a little.
+Ref centred(const Ref& x, const Ref& rounded) { return sub(x, stop_gradient(rounded)); }
+
+// The moments of x with its mean, shaped to broadcast to x. Beside entries that are large and nearly equal, the mean may be wrong by more than they differ; so
+// what rounding left of it, `rest`, is found in the pass that adds up squares, which are of differences from the mean: no difference of large sums.
+Moments moments_about(const Ref& x, const Ref& mean_of_x, const Dims& dims) {
+  const MeanOptions over{.dim = dims, .keepdim = true};
+  const Ref d = centred(x, mean_of_x), rest = mean(d, over);
+  const Ref variance = formula({mean(square(d), over), rest}, [](std::span<const Ex> in) {
+    const Ex v = in[0] - in[1] * in[1];
+    return cotan::where(v < 0, 0, v);
+  });
+  return {mean_of_x, variance, rest};
 }
 
-Moments moments_over(const Ref& x, const Dims& dims) {
-  const Ref average = mean(x, {.dim = dims, .keepdim = true});
-  return {average, mean(squared_differences(x, average), {.dim = dims, .keepdim = true})};
-}
+Moments moments_over(const Ref& x, const Dims& dims) { return moments_about(x, mean(x, {.dim = dims, .keepdim = true}), dims); }
 
 Ref reciprocal_deviation(const Ref& variance, double eps) {
   return formula({variance}, [eps](std::span<const Ex> in) { return 1 / formula_language::sqrt(in[0] + Ex(eps)); });
@@ -65,13 +75,15 @@ Ref reciprocal_deviation(const Ref& variance, double eps) {
 
 // (x - mean) / sqrt(variance + eps) * weight + bias, everything broadcasting to x; weight and bias may be left out. One map over x.
 Ref normalised(const Ref& x, const Moments& m, const Ref& weight, const Ref& bias, double eps) {
-  std::vector<Ref> operands{x, m.mean, reciprocal_deviation(m.variance, eps)};
-  if (weight) operands.push_back(weight);
-  if (bias) operands.push_back(bias);
-  const bool scaled = static_cast<bool>(weight), moved = static_cast<bool>(bias);
-  return formula(operands, [scaled, moved](std::span<const Ex> in) {
-    Ex y = (in[0] - in[1]) * in[2];
-    if (scaled) y = y * in[3];
+  std::vector<Ref> operands{x, m.rest ? stop_gradient(m.mean) : m.mean, reciprocal_deviation(m.variance, eps)};
+  for (const Ref* more : {&m.rest, &weight, &bias})
+    if (*more) operands.push_back(*more);
+  const bool exact = static_cast<bool>(m.rest), scaled = static_cast<bool>(weight), moved = static_cast<bool>(bias);
+  return formula(operands, [=](std::span<const Ex> in) {
+    Ex d = in[0] - in[1];
+    if (exact) d = d - in[3];
+    Ex y = d * in[2];
+    if (scaled) y = y * in[exact ? 4 : 3];
     return moved ? y + in.back() : y;
   });
 }
@@ -91,7 +103,6 @@ Dims last_dims(const Ref& x, const Sizes& normalized_shape, Shape& sizes) {
   if (!fits)
     fail(fmt::format("normalized_shape ({}) for x of shape {}", fmt::join(normalized_shape, ", "), x.shape().text()),
          "It is the sizes of the last dimensions of x");
-  if (sizes.elements() == 0) fail(fmt::format("no elements to normalise over in x of shape {}", x.shape().text()), "Give at least one");
   return Dims(dims);
 }
 
@@ -105,6 +116,7 @@ Dims all_but_channels(const Ref& x) {
 
 // For each group of channels of each sample.
 Ref group_normalised(const Ref& x, std::int64_t groups, const Ref& weight, const Ref& bias, double eps) {
+  if (is_empty(x)) return x;
   const std::int64_t batch = x.shape()[0], channels = x.shape()[1], each = channels / groups, space = x.shape().elements() / (batch * channels);
   if (batch * each * space == 1) fail(fmt::format("one value for each mean in x of shape {}", x.shape().text()), "A single value has no variance");
   const Ref grouped = shaped(x, {batch, groups, each, space});
@@ -133,16 +145,27 @@ struct GradientOperands {
   }
 };
 
-// g * (x - mean) / sqrt(variance + eps)
-Ref times_normal(const Ref& g, const Ref& x, const Ref& mean, const Ref& scale) {
-  return formula({g, x, mean, scale}, [](std::span<const Ex> in) { return in[0] * ((in[1] - in[2]) * in[3]); });
-}
+// x as the forward pass normalised it: less its mean and what rounding left of that, times 1 / sqrt(variance + eps).
+struct Normal {
+  Ref x, mean, rest, scale;
 
-// (d - its mean - n * the mean of d * n) * scale, with n = (x - mean) * scale: what is left of d less what moves the mean and the variance.
-Ref less_moments(const Ref& d, const Ref& x, const Ref& average, const Ref& scale, const Ref& mean_of_d, const Ref& mean_of_products) {
-  return formula({d, x, average, scale, mean_of_d, mean_of_products},
-                 [](std::span<const Ex> in) { return (in[0] - in[4] - (in[1] - in[2]) * in[3] * in[5]) * in[3]; });
-}
+  // g * (x - mean) * scale
+  [[nodiscard]] Ref times(const Ref& g) const {
+    return formula({g, x, mean, rest, scale}, [](std::span<const Ex> in) { return in[0] * ((in[1] - in[2] - in[3]) * in[4]); });
+  }
+  // The sum or mean of times(g), of the sum or mean of g and that of g * (x - mean) in the same pass over x.
+  [[nodiscard]] Ref total(const Ref& of_g, const Ref& of_products) const {
+    return formula({of_g, of_products, rest, scale}, [](std::span<const Ex> in) { return (in[1] - in[2] * in[0]) * in[3]; });
+  }
+  [[nodiscard]] Ref products(const Ref& g) const {
+    return formula({g, x, mean}, [](std::span<const Ex> in) { return in[0] * (in[1] - in[2]); });
+  }
+  // (d - its mean - n * the mean of d * n) * scale, with n = (x - mean) * scale: what is left of d less what moves the mean and the variance.
+  [[nodiscard]] Ref less_moments(const Ref& d, const Ref& mean_of_d, const Ref& mean_of_products) const {
+    return formula({d, x, mean, rest, scale, mean_of_d, mean_of_products},
+                   [](std::span<const Ex> in) { return (in[0] - in[5] - (in[1] - in[2] - in[3]) * in[4] * in[6]) * in[4]; });
+  }
+};
 
 }  // namespace
 
@@ -153,6 +176,11 @@ std::vector<Ref> layer_norm_body(std::span<const Ref> operands, const LayerNormO
   const Dims dims = last_dims(x, options.normalized_shape, sizes);
   for (const auto& [operand, name] : {std::pair(&weight, "weight"), {&bias, "bias"}})
     require_shape(*operand, name, x, sizes, "It has the shape that is normalised");
+  if (sizes.elements() == 0) {
+    Shape rows = x.shape();
+    for (std::size_t d = rows.rank() - sizes.rank(); d < rows.rank(); ++d) rows[d] = 1;
+    return {x, fill(0, x.dtype(), rows), fill(0, x.dtype(), rows)};
+  }
   const Moments m = moments_over(x, dims);
   return {normalised(x, m, weight, bias, options.eps), m.mean, m.variance};
 }
@@ -164,13 +192,15 @@ std::vector<Ref> layer_norm_gradient(const CallSpec& call, std::span<const Ref> 
   std::vector<std::int64_t> before;
   for (std::size_t d = 0; d + sizes.rank() < in.x.shape().rank(); ++d) before.push_back(static_cast<std::int64_t>(d));
   const auto over_rows = [&](const Ref& each) { return before.empty() ? each : sum(each, {.dim = Dims(before)}); };
-  const Ref scale = reciprocal_deviation(in.variance, call.attributes.get<double>("eps"));
+  if (sizes.elements() == 0) return in.asked([&](std::int64_t k) { return k == 0 ? in.g : over_rows(in.g); });
+  const MeanOptions over{.dim = inner, .keepdim = true};
+  const Normal normal{in.x, in.mean, mean(centred(in.x, in.mean), over), reciprocal_deviation(in.variance, call.attributes.get<double>("eps"))};
   return in.asked([&](std::int64_t k) {
     if (k == 2) return over_rows(in.g);
-    if (k == 1) return over_rows(times_normal(in.g, in.x, in.mean, scale));
+    if (k == 1) return over_rows(normal.times(in.g));
     const Ref d = in.weight ? mul(in.g, in.weight) : in.g;
-    return less_moments(d, in.x, in.mean, scale, mean(d, {.dim = inner, .keepdim = true}),
-                        mean(times_normal(d, in.x, in.mean, scale), {.dim = inner, .keepdim = true}));
+    const Ref of_d = mean(d, over);
+    return normal.less_moments(d, of_d, normal.total(of_d, mean(normal.products(d), over)));
   });
 }
 
@@ -182,6 +212,7 @@ std::vector<Ref> rms_norm_body(std::span<const Ref> operands, const RmsNormOptio
   Shape sizes;
   const Dims dims = last_dims(x, options.normalized_shape, sizes);
   require_shape(weight, "weight", x, sizes, "It has the shape that is normalised");
+  if (is_empty(x)) return {x};
   const Ref scale = reciprocal_deviation(mean(square(x), {.dim = dims, .keepdim = true}), eps);
   if (!weight) return {mul(x, scale)};
   return {formula({x, scale, weight}, [](std::span<const Ex> in) { return in[0] * in[1] * in[2]; })};
@@ -195,6 +226,7 @@ std::vector<Ref> batch_norm_training_body(std::span<const Ref> operands, const B
   require_per_channel(bias, "bias", x);
   const std::int64_t channels = x.shape()[1];
   const std::size_t rank = x.shape().rank();
+  if (is_empty(x)) fail(fmt::format("x of shape {} has no elements", x.shape().text()), "Skip empty batches, or use running statistics");
   if (x.shape().elements() == channels)
     fail(fmt::format("one value for each channel of x of shape {}", x.shape().text()),
          "A single value has no variance: use more samples, or running statistics");
@@ -202,23 +234,27 @@ std::vector<Ref> batch_norm_training_body(std::span<const Ref> operands, const B
   // Everything reads the statistics as they are given, (C), so that the gradient reads the results and computes nothing again.
   const Dims dims = all_but_channels(x);
   const Ref average = mean(x, {.dim = dims});
-  const Ref variance = mean(squared_differences(x, per_channel(average)), {.dim = dims});
-  return {normalised(x, {per_channel(average), per_channel(variance)}, per_channel(weight), per_channel(bias), options.eps), average, variance};
+  const Moments m = moments_about(x, per_channel(average), dims);
+  const Ref variance = shaped(m.variance, {channels});
+  return {normalised(x, {m.mean, per_channel(variance), m.rest}, per_channel(weight), per_channel(bias), options.eps), average, variance};
 }
 
 std::vector<Ref> batch_norm_training_gradient(const CallSpec& call, std::span<const Ref> operands) {
   const GradientOperands in(call, operands);
   const std::size_t rank = in.x.shape().rank();
   const Dims dims = all_but_channels(in.x);
-  const Ref average = along(in.mean, 1, rank), scale = along(reciprocal_deviation(in.variance, call.attributes.get<double>("eps")), 1, rank);
+  const Ref average = along(in.mean, 1, rank);
+  const Ref rest = mean(centred(in.x, average), {.dim = dims, .keepdim = true});
+  const Normal normal{in.x, average, rest, along(reciprocal_deviation(in.variance, call.attributes.get<double>("eps")), 1, rank)};
   // The weight is one number for each mean, so that the sums for weight and bias serve x as well.
-  const Ref of_bias = sum(in.g, {.dim = dims}), of_weight = sum(times_normal(in.g, in.x, average, scale), {.dim = dims});
+  const Ref of_bias = sum(in.g, {.dim = dims});
+  const Ref of_weight = shaped(normal.total(along(of_bias, 1, rank), sum(normal.products(in.g), {.dim = dims, .keepdim = true})), in.mean.shape());
   return in.asked([&](std::int64_t k) {
     if (k == 2) return of_bias;
     if (k == 1) return of_weight;
     const double each = static_cast<double>(in.x.shape()[1]) / static_cast<double>(in.x.shape().elements());
-    const Ref of_x = less_moments(in.g, in.x, average, scale, along(mul(of_bias, fill(each, in.g.dtype(), of_bias.shape())), 1, rank),
-                                  along(mul(of_weight, fill(each, in.g.dtype(), of_weight.shape())), 1, rank));
+    const auto of_each = [&](const Ref& total) { return along(mul(total, fill(each, total.dtype(), total.shape())), 1, rank); };
+    const Ref of_x = normal.less_moments(in.g, of_each(of_bias), of_each(of_weight));
     return in.weight ? mul(of_x, along(in.weight, 1, rank)) : of_x;
   });
 }
@@ -255,7 +291,7 @@ std::vector<Ref> instance_norm_body(std::span<const Ref> operands, const Instanc
   require_channels(x, 3);
   require_per_channel(weight, "weight", x);
   require_per_channel(bias, "bias", x);
-  if (x.shape().elements() == x.shape()[0] * x.shape()[1])
+  if (!is_empty(x) && x.shape().elements() == x.shape()[0] * x.shape()[1])
     fail(fmt::format("one value for each mean in x of shape {}", x.shape().text()), "A single value has no variance");
   return {group_normalised(x, x.shape()[1], weight, bias, options.eps)};
 }

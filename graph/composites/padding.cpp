@@ -10,6 +10,7 @@
 #include "graph/composites/bodies.h"
 #include "ops/attributes.h"
 #include "ops/error.h"
+#include "ops/sizes.h"
 
 namespace cotan::graph {
 namespace {
@@ -28,16 +29,22 @@ std::vector<Margin> margins_of(const Ref& x, const Sizes& pad) {
   return margins;
 }
 
-// Fails where a dimension has not the entries that a mode would repeat: reflect takes all but the outermost.
+// What negative margins leave of a dimension.
+std::int64_t left_of(std::int64_t size, const Margin& margin) {
+  return size + std::min<std::int64_t>(margin.before, 0) + std::min<std::int64_t>(margin.after, 0);
+}
+
+// Fails where a dimension has not the entries that a mode would repeat: reflect takes all but the outermost, circular those that negative margins leave.
 void require_entries(const Ref& x, const std::vector<Margin>& margins, const std::string& mode) {
   for (std::size_t d = 0; d < margins.size(); ++d) {
     const auto [before, after] = margins[d];
     const std::int64_t size = x.shape()[d], most = std::max(before, after);
-    if (most > 0 && (size == 0 || (mode == "reflect" && most >= size) || (mode == "circular" && most > size)))
-      fail(fmt::format("{} padding of {} for a dimension of {} entries", mode, most, size),
-           mode == "reflect" ? "It is smaller than the dimension" : "It is at most as large as the dimension, which has entries");
-    if (size + before + after < 0)
+    if (sum_of_sizes(sum_of_sizes(size, before), after) < 0 || (mode == "circular" && left_of(size, margins[d]) < 0))
       fail(fmt::format("padding ({}, {}) gives dimension {} of {} a negative size", before, after, d, x.shape().text()), "Cut less");
+    const std::int64_t whole = mode == "circular" ? left_of(size, margins[d]) : size;
+    if (most > 0 && (whole == 0 || (mode == "reflect" && most >= whole) || (mode == "circular" && most > whole)))
+      fail(fmt::format("{} padding of {} for a dimension of {} entries", mode, most, whole),
+           mode == "reflect" ? "It is smaller than the dimension" : "It is at most as large as the dimension, which has entries");
   }
 }
 
@@ -78,13 +85,18 @@ Ref through_tables(const Ref& x, const std::vector<Margin>& margins, bool reflec
   return sum(std::move(spec), shape, factors, tables);
 }
 
+// The circle is what negative margins leave, as in PyTorch.
 Ref around(const Ref& x, const std::vector<Margin>& margins) {
-  Sizes starts, sizes;
+  Sizes starts, sizes, cut;
   for (std::size_t d = 0; d < margins.size(); ++d) {
-    starts.push_back(-margins[d].before);
-    sizes.push_back(x.shape()[d] + margins[d].before + margins[d].after);
+    const auto [before, after] = margins[d];
+    const std::int64_t left = left_of(x.shape()[d], margins[d]);
+    starts.push_back(before > 0 ? -before : 0);
+    sizes.push_back(left + std::max<std::int64_t>(before, 0) + std::max<std::int64_t>(after, 0));
+    cut.insert(cut.begin(), {std::min<std::int64_t>(before, 0), std::min<std::int64_t>(after, 0)});
   }
-  return wrap(x, {.starts = starts, .sizes = sizes});
+  const bool whole = std::ranges::all_of(cut, [](std::int64_t n) { return n == 0; });
+  return wrap(whole ? x : pad_zeros(x, {.pad = cut}), {.starts = starts, .sizes = sizes});
 }
 
 // The value is chosen where x is not, never added: x may hold infinities.

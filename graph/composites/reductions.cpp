@@ -5,6 +5,7 @@
 
 #include "graph/composites/bodies.h"
 #include "graph/composites/requirements.h"
+#include "graph/composites/scaling.h"
 #include "ops/error.h"
 #include "ops/scalar_forms.h"
 
@@ -49,24 +50,21 @@ struct Reduced {
   }
 };
 
-// The coordinate, along one dimension, of the entry that an argmax or argmin finds.
+// The coordinate, along one dimension, of the entry that an argmax or argmin finds. The reduction keeps no dimension: coordinates lie along an axis of their
+// own, which with all of eight dimensions would be a ninth.
 Ref position_along(Reduction reduction, const Ref& x, std::int64_t dim, bool keepdim) {
   const auto along = static_cast<std::size_t>(resolve_dim(dim, x.shape().rank()));
   if (x.shape()[along] == 0)
     fail(fmt::format("no element to choose from in dimension {} of {}", along, x.shape().text()), "Reduce dimensions that are not empty");
   ReduceSpec spec{reduction, {}, 0, Access(x.shape().rank())};
   for (std::size_t d = 0; d < x.shape().rank(); ++d) {
-    if (d == along && !keepdim) continue;
-    if (d != along) spec.access[d] = index_of(spec.outputs);
-    spec.domain.push_back(d == along ? 1 : x.shape()[d]);
-    ++spec.outputs;
+    if (d == along) continue;
+    spec.access[d] = index_of(spec.outputs++);
+    spec.domain.push_back(x.shape()[d]);
   }
   spec.access[along] = index_of(spec.outputs);
   spec.domain.push_back(x.shape()[along]);
-  const Ref positions = reduce(spec, x);  // one coordinate, along an axis of its own
-  Shape shape = positions.shape();
-  shape.erase(shape.rank() - 1);
-  return reshaped(positions, shape);
+  return reshaped(reduce(spec, x), Reduced(x, resolve_dim(dim, x.shape().rank()), keepdim).shape);
 }
 
 // The same along `dim`, or among all entries.
@@ -100,11 +98,13 @@ Moments moments(const Ref& x, const Dims& dim, double correction, bool keepdim, 
   require_floating_operand(name, x);
   const Reduced r(x, dim, keepdim);
   const double divisor = static_cast<double>(r.count) - correction;
-  if (r.count == 0 || !(divisor > 0))
+  if (r.shape.elements() > 0 && (r.count == 0 || !(divisor > 0)))
     fail(fmt::format("{} of {} entries with a correction of {}", name, r.count, correction),
          "There must be more entries than the correction, and at least one");
-  const Ref centre = mean(x, {.dim = dim, .keepdim = true});
-  const Ref squares = sum(square(sub(x, centre)), {.dim = dim, .keepdim = keepdim});
+  // Centred twice: beside entries that are large and nearly equal, a mean that is rounded may be wrong by more than they differ. No derivative passes through
+  // the first one, since nothing changes where it is moved a little.
+  const Ref centre = mean(x, {.dim = dim, .keepdim = true}), d = sub(x, stop_gradient(centre));
+  const Ref squares = sum(square(sub(d, mean(d, {.dim = dim, .keepdim = true}))), {.dim = dim, .keepdim = keepdim});
   return {centre, formula({squares}, [&](std::span<const Ex> in) { return in[0] / divisor; })};
 }
 
@@ -119,12 +119,23 @@ Ref norm_of(const Ref& x, double p, const Dims& dim, bool keepdim, std::string_v
   const SumOptions over{.dim = dim, .keepdim = keepdim};
   if (p == 0) return sum(cast(ne(x, fill(0, x.dtype(), {})), x.dtype()), over);
   if (p == 1) return sum(abs(x), over);
-  if (p == 2) return root(sum(square(x), over));
   auto power = [](const Ref& of, double by) { return formula({of}, [&](std::span<const Ex> in) { return power_of_size(in[0], by); }); };
-  return power(sum(power(x, p), over), 1 / p);
+  const auto unscaled = [&](const Ref& y) { return p == 2 ? root(sum(square(y), over)) : power(sum(power(y, p), over), 1 / p); };
+  if (r.count == 0 || p < 0) return unscaled(x);
+  const Ref scale = scale_for_powers(x, p, dim);
+  return mul(unscaled(div(x, scale)), reshaped(scale, r.shape));
 }
 
 }  // namespace
+
+Ref scale_for_powers(const Ref& x, double p, const Dims& dim) {
+  const double most = std::exp2((x.dtype() == DType::f64 ? 640 : 80) / std::max(p, 1.0));
+  const Ref largest = amax(abs(x), {.dim = dim, .keepdim = true});
+  return stop_gradient(formula({largest}, [&](std::span<const Ex> in) {
+    const Ex size = in[0], ordinary = size >= 1 / most && size <= most;
+    return cotan::where(ordinary || formula_language::eq(size, 0) || !is_finite(size), typed(Ex(1), dtype_of(size)), size);
+  }));
+}
 
 std::vector<Ref> argmax_body(std::span<const Ref> operands, const ArgmaxOptions& options) {
   return {position(Reduction::argmax, operands[0], options.dim, options.keepdim)};

@@ -5,6 +5,7 @@
 
 #include "graph/composites/bodies.h"
 #include "ops/error.h"
+#include "ops/sizes.h"
 
 namespace cotan::graph {
 namespace {
@@ -20,7 +21,7 @@ Sizes complete(const Shape& shape, const Sizes& given) {
     } else if (sizes[d] < 0) {
       fail(fmt::format("a size of {}", sizes[d]), "Sizes are at least 0, or -1 for the one that follows from the others");
     } else {
-      known *= sizes[d];
+      known = product_of_sizes(known, sizes[d]);
     }
   }
   const std::int64_t elements = shape.elements();
@@ -54,7 +55,7 @@ bool nest(const Shape& a, const Shape& b) {
 std::vector<Ref> reshape_body(std::span<const Ref> operands, const ReshapeOptions& options) {
   const Ref& x = operands[0];
   const Sizes sizes = complete(x.shape(), options.shape);
-  const Shape wanted{std::span<const std::int64_t>(sizes)};
+  const Shape wanted = shape_of(sizes);
   if (wanted == x.shape()) return {x};
   if (wanted.elements() != x.shape().elements() || nest(x.shape(), wanted)) return {nested_reshape(x, {.shape = sizes})};
   return {nested_reshape(nested_reshape(x, {.shape = {x.shape().elements()}}), {.shape = sizes})};
@@ -96,7 +97,7 @@ std::vector<Ref> unflatten_body(std::span<const Ref> operands, const UnflattenOp
   const auto along = static_cast<std::size_t>(resolve_dim(options.dim, x.shape().rank()));
   if (options.sizes.empty()) fail("no sizes to take a dimension apart into", "Give at least one");
   const Sizes parts = complete({x.shape()[along]}, options.sizes);
-  const Shape apart{std::span<const std::int64_t>(parts)};
+  const Shape apart = shape_of(parts);
   if (apart.elements() != x.shape()[along])
     fail(fmt::format("a dimension of {} entries cannot become {}", x.shape()[along], apart.text()), "The product of the sizes is the dimension's");
   Sizes sizes(x.shape().begin(), x.shape().end());

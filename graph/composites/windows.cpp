@@ -251,7 +251,7 @@ std::vector<Ref> interpolate_body(std::span<const Ref> operands, const Interpola
     }
     if (given[d - 2] < 1 || given[d - 2] > rows::most_option || n == 0)
       fail(fmt::format("{} for dimension {} of an input of shape {}", given[d - 2], d, x.shape().text()), "Sizes and factors are at least 1, and at most 2^30");
-    const std::int64_t out = options.size.empty() ? n * given[d - 2] : given[d - 2];
+    const std::int64_t out = options.size.empty() ? product_of_sizes(n, given[d - 2]) : given[d - 2];
     shape[d] = out;
     if (out % n == 0) {
       const IndexExpr entry = index(n), copy = index(out / n);

@@ -38,8 +38,9 @@ bool takes_scales(const OpenSum& sum) {
   return is_computed(sum.type.dtype) && !is_injective(sum.spec.output, sum.spec.domain) && sums::standing_of(sum).kind != Standing::contraction;
 }
 
-// The first factor that is a constant goes into the coefficient; what it says of the range stays as guards.
+// The first factor that is a constant goes into the coefficient; what it says of the range stays as guards. A type for storage has no sum without a factor.
 bool take_constant(OpenSum& sum) {
+  if (!is_computed(sum.type.dtype)) return false;
   for (std::size_t k = 0; k < sum.factors.size(); ++k) {
     const auto c = constant_of(sum.factors[k]);
     if (!c || !takes(sum, *c)) continue;

@@ -87,6 +87,23 @@ TEST_P(ElementwiseDerivatives, Broadcast) {
   }
 }
 
+// x^(y - 1) * (1 + y * log(x)), whichever derivative is taken first; the exponent 0 is no exception.
+TEST(Power, TheMixedSecondDerivativeDoesNotDependOnTheOrder) {
+  for (const DType dtype : {f32, f64}) {
+    Inputs inputs;
+    const std::vector<double> x{0.5, 2, 3, 1e-6, 0.5, 0.25, 0}, y{0, 0, 0, 0, 1, -2, 0};
+    const Shape shape{static_cast<std::int64_t>(x.size())};
+    const Ref a = inputs.add("x", dtype, shape, x), b = inputs.add("y", dtype, shape, y), power = graph::pow(a, b);
+    const auto slope = [](const Ref& of, const Ref& by) { return gradients(of, std::span(&by, 1))[0]; };
+    const std::vector<double> one = inputs.run(slope(slope(power, a), b)), other = inputs.run(slope(slope(power, b), a));
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double expected = x[i] == 0 ? 0 : std::pow(x[i], y[i] - 1) * (1 + y[i] * std::log(x[i]));
+      EXPECT_TRUE(close(one[i], expected, 1e-5, 1e-3)) << "by x, then y, at " << i << ": " << one[i] << " for " << expected;
+      EXPECT_TRUE(close(other[i], expected, 1e-5, 1e-3)) << "by y, then x, at " << i << ": " << other[i] << " for " << expected;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, ElementwiseDerivatives, ::testing::Range(std::size_t{0}, elementwise_rows().size()),
                          [](const auto& info) { return std::string(elementwise_rows()[info.param].name); });
 

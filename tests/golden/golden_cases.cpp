@@ -1,5 +1,7 @@
 #include "tests/golden/golden_cases.h"
 
+#include <set>
+
 #include "tests/support/elementwise_points.h"
 #include "tests/support/row_cases.h"
 
@@ -100,6 +102,53 @@ json described(const GoldenCase& c) {
   return j;
 }
 
-std::string fingerprint(const GoldenCase& c) { return fmt::format("{:016x}", hash_of(std::string_view(described(c).dump()))); }
+std::string fingerprint(const json& description) { return fmt::format("{:016x}", hash_of(std::string_view(description.dump()))); }
+
+const std::vector<EmptyCase>& empty_cases() {
+  static const auto* all = [] {
+    auto* cases = new std::vector<EmptyCase>;
+    for (const RowTestCase& row : row_test_cases()) {
+      std::set<std::vector<std::vector<std::int64_t>>> seen;
+      const auto add = [&](const std::string& what, const std::function<bool(std::size_t, std::size_t)>& emptied) {
+        EmptyCase c{fmt::format("{}_{}", row.name(), what), row};
+        std::vector<std::vector<std::int64_t>> shapes;
+        for (std::size_t k = 0; k < row.operands.size(); ++k) {
+          Shape& shape = c.row.operands[k].shape;
+          for (std::size_t d = 0; d < shape.rank(); ++d)
+            if (emptied(k, d)) shape[d] = 0;
+          shapes.emplace_back(shape.begin(), shape.end());
+        }
+        if (seen.insert(shapes).second) cases->push_back(std::move(c));
+      };
+      std::set<std::int64_t> sizes;
+      for (std::size_t k = 0; k < row.operands.size(); ++k) {
+        const Shape& shape = row.operands[k].shape;
+        for (std::size_t d = 0; d < shape.rank(); ++d) {
+          sizes.insert(shape[d]);
+          std::string name = fmt::format("{}{}", row.names[k], d);
+          std::erase(name, '.');
+          add(name, [&](std::size_t operand, std::size_t dim) { return operand == k && dim == d; });
+        }
+      }
+      for (const std::int64_t size : sizes)
+        add(std::to_string(size), [&](std::size_t operand, std::size_t dim) { return row.operands[operand].shape[dim] == size; });
+    }
+    return cases;
+  }();
+  return *all;
+}
+
+std::vector<Ref> add_operands(const EmptyCase& c, Inputs& inputs, DType floating) {
+  Random random(c.name, 7);
+  std::vector<Ref> operands;
+  for (std::size_t k = 0; k < c.row.operands.size(); ++k) operands.push_back(inputs.add_random(c.row.names[k], c.row.operands[k], random, floating));
+  return operands;
+}
+
+json described(const EmptyCase& c) {
+  GoldenCase with_operands{"empty", c.row.row, c.name, std::string(c.row.oracle), c.row.attributes, c.row.names, {}, {}, {}, {}, {}};
+  with_operands.operands = add_operands(c, with_operands.inputs, f64);
+  return described(with_operands);
+}
 
 }  // namespace cotan::testing

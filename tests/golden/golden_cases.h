@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/support/inputs.h"
+#include "tests/support/row_cases.h"
 
 namespace cotan::testing {
 
@@ -29,9 +30,23 @@ inline void PrintTo(const GoldenCase& c, std::ostream* os) { *os << c.table << "
 // All cases of sums, reductions and composites, and one case of each elementwise row.
 [[nodiscard]] std::vector<GoldenCase> golden_cases();
 
+// A case of a row with some of its dimensions emptied: "conv2d_0_x0" is case 0 of conv2d without a batch, "conv2d_0_3" the same with all sizes of 3 set to 0.
+// What it records depends on whether the row refuses it, so it is recorded by whoever looks at it.
+struct EmptyCase {
+  std::string name;
+  RowTestCase row;
+};
+inline void PrintTo(const EmptyCase& c, std::ostream* os) { *os << c.name << c.row.attributes.text(); }
+
+// Each dimension of each operand of each case in turn, and all dimensions of one size together.
+[[nodiscard]] const std::vector<EmptyCase>& empty_cases();
+// The case's operands, drawn and recorded as parameters; empty for one left out.
+[[nodiscard]] std::vector<Ref> add_operands(const EmptyCase& c, Inputs& inputs, DType floating);
+[[nodiscard]] nlohmann::json described(const EmptyCase& c);
+
 // What make_golden.py reads. The stored numbers are valid as long as this stays the same.
 [[nodiscard]] nlohmann::json described(const GoldenCase& c);
 // A number for the description, kept beside the stored numbers.
-[[nodiscard]] std::string fingerprint(const GoldenCase& c);
+[[nodiscard]] std::string fingerprint(const nlohmann::json& description);
 
 }  // namespace cotan::testing

@@ -7,11 +7,13 @@
 
 int main(int argc, char** argv) {
   if (argc == 2 && std::string_view(argv[1]) == "--cases") {
-    for (const auto& c : cotan::testing::golden_cases()) {
+    const auto write = [](const auto& c) {
       nlohmann::json line = cotan::testing::described(c);
-      line["fingerprint"] = cotan::testing::fingerprint(c);
+      line["fingerprint"] = cotan::testing::fingerprint(line);
       std::cout << line.dump() << '\n';
-    }
+    };
+    for (const auto& c : cotan::testing::golden_cases()) write(c);
+    for (const auto& c : cotan::testing::empty_cases()) write(c);
     return 0;
   }
   ::testing::InitGoogleTest(&argc, argv);

@@ -6,7 +6,7 @@
 
 The test program writes the cases with their inputs (--cases). Each row's PyTorch expression is evaluated over its operands and options by name; an elementwise
 row is the PyTorch function of its name or of OTHER_NAMES. Stored for each case: the results, the gradient of <cotangents, results> by each floating operand, and the gradient of
-<gradients, tangents> by each floating operand.
+<gradients, tangents> by each floating operand. Of a case of empty tensors: the results and the gradient of their sum, or that PyTorch refuses it.
 """
 import json
 import math
@@ -80,12 +80,12 @@ def function_of(case):
 
 def weighted(loss, weight, target, ignore_index, reduction):
     """loss(weight, reduction) with a derivative by the weights of the classes, which PyTorch lacks: but for the mean's divisor it is linear in them."""
-    if weight is None:
-        return loss(None, reduction)
+    if weight is None or len(weight) == 0:
+        return loss(weight, reduction)
     terms = sum(w * loss(one, "none") for w, one in zip(weight, torch.eye(len(weight), dtype=weight.dtype)))
     divisor = weight[target[target != ignore_index]].sum()
     result = {"none": terms, "sum": terms.sum(), "mean": terms.sum() / divisor}[reduction]
-    assert torch.allclose(result, loss(weight.detach(), reduction))
+    assert torch.allclose(result, loss(weight.detach(), reduction), equal_nan=True)
     return result
 
 
@@ -131,13 +131,28 @@ def numbers(case):
     return entry
 
 
+def empty_numbers(case):
+    """What PyTorch makes of tensors without elements; nothing where it refuses them."""
+    operands, wrt = operands_of(case)
+    try:
+        results = function_of(case)(operands)
+        results = list(results) if isinstance(results, (tuple, list)) else [results]
+        entry = {"values": [stored(r) for r in results]}
+        floating = [r for r in results if r.is_floating_point()]
+        if floating and wrt:
+            entry["gradients"] = [stored(g) for g in gradients(floating, [torch.ones_like(r) for r in floating], wrt)]
+        return entry
+    except (RuntimeError, ValueError, IndexError, ZeroDivisionError, AssertionError) as problem:
+        return {"refused": str(problem).splitlines()[0][:80]}
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     lines = subprocess.run([sys.argv[1], "--cases"], check=True, capture_output=True, text=True).stdout.splitlines()
     files = {}
     for case in map(json.loads, lines):
-        entry = {"name": case["name"], "fingerprint": case["fingerprint"], "numbers": numbers(case)}
+        entry = {"name": case["name"], "fingerprint": case["fingerprint"], "numbers": (empty_numbers if case["table"] == "empty" else numbers)(case)}
         files.setdefault(case["table"], []).append(json.dumps(entry, separators=(",", ":")))
     for table, entries in files.items():
         (FOLDER / f"{table}.jsonl").write_text("\n".join(entries) + "\n")

@@ -15,7 +15,7 @@ namespace cotan::testing {
 [[nodiscard]] inline const std::map<std::string, nlohmann::json>& stored() {
   static const auto* all = [] {
     auto* cases = new std::map<std::string, nlohmann::json>;
-    for (const char* table : {"elementwise", "sums", "reductions", "composites"}) {
+    for (const char* table : {"elementwise", "sums", "reductions", "composites", "empty"}) {
       std::ifstream file(fmt::format("{}/tests/golden/{}.jsonl", COTAN_SOURCE_DIR, table));
       for (std::string line; std::getline(file, line);) {
         nlohmann::json j = nlohmann::json::parse(line);

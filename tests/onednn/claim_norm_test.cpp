@@ -81,6 +81,30 @@ TEST(ClaimNorm, ForwardAndGradientAgainstTheirBodies) {
   }
 }
 
+// Means that are large beside the deviation, and whose rounding would be as large as what the entries differ by; every third row or channel is ordinary.
+TEST(ClaimNorm, LargeMeansAreSubtractedExactly) {
+  for (const double large : {1e4, 1e7, 1e15})
+    for (const Case& c : {Case{{64, 33}, true}, Case{{2, 5, 48}, true, false}, Case{{6, 40, 10, 10}}, Case{{3, 16, 6, 6, 6}, false, false}}) {
+      SCOPED_TRACE(fmt::format("{} at {}", c.x.text(), large));
+      Graph g(c);
+      const std::int64_t rows = c.layer ? c.x.back() : c.x.elements() / (c.x[0] * c.x[1]);
+      for (std::size_t i = 0; i < g.inputs[0].values.size(); ++i) {
+        const std::int64_t mean = static_cast<std::int64_t>(i) / rows % (c.layer ? c.x.elements() : c.x[1]);
+        double& v = g.inputs[0].values[i];
+        if (mean % 3 != 0) v = large < 1e15 ? large + std::round(v) : large;
+      }
+      const Function f = g.function();
+      const auto want = reference::evaluate(f, g.inputs, {.exact = true});
+      for (int threads : {1, 4}) {
+        CompileOptions options;
+        options.threads = threads;
+        const PlanRun run = run_plan(f, g.inputs, options);
+        EXPECT_EQ(count(run, c.layer ? "oneDNN layer norm" : "oneDNN batch norm"), 2);
+        for (std::size_t r = 0; r < want.size(); ++r) expect_near(run.results[r], want[r], 2e-5);
+      }
+    }
+}
+
 TEST(ClaimNorm, ViewsAreCopied) {
   const Ref x = input("x", {40, 6}), w = input("w", {40}), b = input("b", {40}), images = input("images", {30, 6, 6, 18}), row = input("row", {18});
   const Ref channels = graph::transpose(graph::slice(images, {.dim = 1, .step = 2}), {.dim0 = 1, .dim1 = 3});
