@@ -92,7 +92,7 @@ Made Primitive::make(const PoolingProblem& problem) {
     program->append(descriptor, std::move(arguments));
     // The library averages: the sum over the number of taps, those on the padding included.
     const double factor = problem.max ? problem.factor : problem.factor * static_cast<double>(problem.kernel.elements());
-    if (std::abs(factor - 1) > 1e-12)
+    if (!(std::abs(factor - 1) <= 1e-12))  // a NaN too
       program->scale_first_output(static_cast<float>(factor),
                                   static_cast<std::size_t>(problem.planes * problem.channels * (backward ? problem.input : problem.output).elements()));
     program->set_implementation(descriptor.impl_info_str());
