@@ -131,6 +131,7 @@ std::optional<Match> match_norm(const Ref& node, const BackendOptions&) {
     return no(ReasonCode::not_recognised, "some of the gradients, or cotangents of the statistics");
 
   const Ref x = node->operand(0);
+  if (x.shape().elements() == 0) return no(ReasonCode::not_profitable, "a norm of no entries");
   Norm norm{.layer = layer, .affine = operands == 3, .direction = backward ? NormDirection::backward : NormDirection::forward};
   norm.epsilon = static_cast<float>(call.attributes.get<double>("eps"));
   if (layer) {

@@ -61,8 +61,9 @@ TEST(MaxBeforeRelu, WindowsInPaddingAlone) {
       for (const std::int64_t padding : {0, 1, 2}) {
         const std::int64_t outputs = size + 2 * padding - dilation;
         if (outputs < 1) continue;
-        const std::string text = fmt::format("func f(x: f32[40,{}]) {{\n  %0: f32[40,{}] = relu(x)\n  %1: f32[40,{}][i,j] = max %0[i,j+{}*p-{}]; p<2\n  return %1\n}}",
-                                             size, size, outputs, dilation, padding);
+        const std::string text = fmt::format(
+            "func f(x: f32[40,{}]) {{\n  %0: f32[40,{}] = relu(x)\n  %1: f32[40,{}][i,j] = max %0[i,j+{}*p-{}]; p<2\n  return %1\n}}", size, size,
+            outputs, dilation, padding);
         const Function f = parse_function(text);
         const auto inputs = random_inputs(f, 1);
         const auto want = reference::evaluate(f, inputs), got = run_compiled(f, inputs, 1);
