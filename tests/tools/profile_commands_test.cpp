@@ -73,7 +73,7 @@ TEST_F(ProfileCommands, TakeEveryKindOfNode) {
   place.write("kinds.cotan", every_kind);
   for (const char* command : {"show kinds.cotan", "show --dot kinds.cotan", "opt kinds.cotan", "opt --explain kinds.cotan",
                               "opt --explain kinds.cotan --passes -all", "check kinds.cotan",
-                              "profile kinds.cotan --repetitions 1 --html p.html --json p.json --trace t.json"}) {
+                              "profile kinds.cotan --repetitions 3 --html p.html --json p.json --trace t.json"}) {
     const Outcome o = place.cotan(command);
     EXPECT_EQ(o.status, 0) << command << ": " << o.err;
   }
