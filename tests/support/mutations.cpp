@@ -20,7 +20,7 @@ namespace {
 // ---- what mutations start from
 
 // Windows and their gradients, and what may lie around them.
-constexpr std::array<std::string_view, 8> own_texts = {
+constexpr std::array<std::string_view, 11> own_texts = {
     R"(func pooled(x: f32[2,9,7], g: f32[2,12,4]) {
   %0: f32[2,9,7] = relu(x)
   %1: f32[2,4,4][i,j,k] = max %0[i,2*j+p-1,2*k+q-1]; p<3, q<3
@@ -82,6 +82,49 @@ constexpr std::array<std::string_view, 8> own_texts = {
   %5: f32[8,3,3,3][j,p,r,s] = %1[i,j,l,m] * x[i,p,l+r-1,m+s-1]
   %6: f32[2,8,5,5] = mul(%2, d)
   return %3, %4, %5, %6
+})",
+    R"(func tiles(x: f32[128,128], b: f32[128]) {
+  %0: f32[128,128] = tanh(x)
+  %1: bool[128,128] = { true }
+  %2: bool[128,128][i,j] = %1[i,j]; 0<=i-j<128
+  %3: f32[128,128] = map(%2, %0) { where(%2, %0, 0.25) }
+  %4: f32[128][i] = max %3[i,p]
+  %5: f32[128,128][i,j] = %4[i]
+  %6: f32[128,128] = { exp(%3 - %5) }
+  %7: f32[128][i] = %6[i,p]
+  %8: f32[128,128][i,j] = %7[i]
+  %9: f32[128,128] = div(%6, %8)
+  %10: f32[128,128][i,j] = 1; i<100
+  %11: f32[128,128] = mul(%9, %10)
+  %12: f32[130,128][i+1,j] = %11[i,j]
+  %13: f32[128][i] = %11[p,i]
+  %14: f32[64,128][i,j] = %11[i+3,j]
+  return %9, %12, %13, %14
+})",
+    R"(func inception(x: f32[4,8,12,12], y: f32[4,4,12,12], w: f32[4,12,12,12]) {
+  %0: f32[4,8,12,12] = relu(x)
+  %1: f32[4,8,12,12][i,j,k,l] = max %0[i,j,k+p-1,l+q-1]; p<3, q<3
+  %2: f32[4,12,12,12][i,j,k,l] = %1[i,j,k,l]
+  %3: f32[4,12,12,12][i,j+8,k,l] = y[i,j,k,l]
+  %4: f32[4,12,12,12] = add(%2, %3)
+  %5: f32[4,12,12,12] = { w * (1 - %4 * %4) }
+  %6: f32[4,8,12,12][i,j,k,l] = %5[i,j,k,l]
+  %7: i32[4,8,12,12,2][i,j,k,l] = argmax %0[i,j,k+p-1,l+q-1]; p<3, q<3
+  %8: f32[4,8,12,12][i,j,k+%7[i,j,k,l,0]-1,l+%7[i,j,k,l,1]-1] = %6[i,j,k,l]
+  %9: f32[4,8,12,12] = { where(%0 <= 0, 0, %8) }
+  return %4, %9
+})",
+    R"(func step(x: f32[40,96], g: f32[40,64], w: f32[96,64], v: f32[64,4,8], lr: f32[]) {
+  %0: f32[96,64][i,j] = lr[]
+  %1: f32[96,64][i,j] = g[p,j] * x[p,i]
+  %2: f32[96,64] = { w - (%0 * %1) }
+  %3: f32[40,64][i,j] = x[i,p] * w[p,j]
+  %4: f32[40,64] = { max(%3 + g, 0) }
+  %5: f32[40,4,8][i,j,k] = %4[i,p] * v[p,j,k]
+  %6: f32[40,64][i,p] = %5[i,j,k] * v[p,j,k]
+  %7: f32[40,64] = add(%6, g)
+  %8: f32[64][i] = 0.025 * %7[p,i]
+  return w=%2, %7, %8
 })",
     R"(func kinds(a: f64[3,4], b: bf16[3,4], n: i32[3], u: u8[4]) {
   %0: f64[3,4] = scan(a, a) {axis=1, reverse=true}
@@ -374,7 +417,7 @@ double work_of(const Function& f) {
   return work;
 }
 
-constexpr double most_compiled = 1e9, most_run = 2e5;
+constexpr double most_compiled = 1e9, most_run = 5e5;
 
 std::vector<reference::Array> values_for(const Function& f, std::uint64_t seed) {
   std::map<const Node*, std::int64_t> below;  // what checks ask of parameters
