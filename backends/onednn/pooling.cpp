@@ -28,7 +28,7 @@ Made refuse_form(const PoolingProblem& problem) {
     if (sizes->rank() != spatial) return refuse(Refusal::malformed, fmt::format("{} entries for the {} where {} are due", sizes->rank(), name, spatial));
   for (std::size_t i = 0; i < spatial; ++i)
     if (problem.padding[i] < 0) return refuse(Refusal::malformed, fmt::format("a padding of {}", problem.padding[i]));
-  return {};
+  return refuse_far_windows(problem.output, problem.stride, problem.kernel, problem.dilation, problem.padding);
 }
 
 Dims dims_of(const PoolingProblem& problem, const Shape& spatial) {

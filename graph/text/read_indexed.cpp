@@ -54,6 +54,10 @@ IndexExpr IndexedStatement::read_expression() {
     const IndexExpr term = read_term();
     e = minus ? e - term : e + term;
   }
+  // Terms of one index add up, and what prints has to read back.
+  const auto too_large = [](std::int64_t n) { return n < -largest_coefficient || n > largest_coefficient; };
+  if (too_large(e.constant) || std::ranges::any_of(e.terms, [&](const IndexTerm& term) { return too_large(term.coefficient); }))
+    r_.fail(t, "an index expression with too large a coefficient", fmt::format("Coefficients and constants are at most {}", largest_coefficient));
   return e;
 }
 

@@ -95,6 +95,14 @@ const Text texts[] = {
   %3: f32[32,16,3,3][i,j,l,m] = max x[i,j,2*l+p,2*m+q]; p<3, q<3
   return %0, %1, %2, %3
 })"},
+    {"windows that begin beyond 32 bits", R"(func f(x: f32[4,4,16,16], y: f32[4,8,16,16], k: f32[8,4,3,3]) {
+  %0: f32[4,8,16,16][i,j,l,m] = x[i,p,l+r-70368744177664,m+s-1] * k[j,p,r,s]
+  %1: f32[4,4,16,16][i,p,2*l+r-70368744177664,m+s-1] = y[i,j,l,m] * k[j,p,r,s]
+  %2: f32[8,4,3,3][j,p,r,s] = y[i,j,l,m] * x[i,p,l+r-4294967296,m+s-1]
+  %3: f32[4,4,16,16][i,j,k,l] = 0.5 * x[i,j,k+p-4294967296,l+q]; p<3, q<3
+  %4: f32[4,4,16,16][i,j,k,l] = max x[i,j,k+4294967296*p-1,l+q]; p<3, q<3
+  return %0, %1, %2, %3, %4
+})"},
     {"an axis without entries", R"(func f(x: f32[4,0], y: f32[0,4]) {
   %0: f32[4,0] = exp(x)
   %1: f32[4][i] = %0[i,p]

@@ -440,6 +440,18 @@ bool all_finite(const std::vector<reference::Array>& arrays) {
   return std::ranges::all_of(arrays, [](const reference::Array& a) { return std::ranges::all_of(a.values, [](double v) { return std::abs(v) < 1e15; }); });
 }
 
+// Whether an i64 on the way is beyond what the reference's float64 holds.
+bool has_huge_integers(const Function& f, const std::vector<reference::Array>& inputs) {
+  Function all = f;
+  all.results.clear();
+  for (Node* n : topological(f.results))
+    for (std::uint32_t r = 0; r < n->result_count(); ++r)
+      if (n->dtype_of(r) == DType::i64) all.results.emplace_back(n, r);
+  return std::ranges::any_of(reference::evaluate(all, inputs), [](const reference::Array& a) {
+    return std::ranges::any_of(a.values, [](double v) { return std::abs(v) >= 0x1p53; });
+  });
+}
+
 // What the reference computes, in float64 throughout and rounded as the types say.
 struct Expected {
   std::vector<reference::Array> inputs, rounded, exact;
@@ -457,7 +469,7 @@ bool compare(const Function& f, std::string_view what, const Expected& expected,
     for (std::size_t i = 0; i < exact[r].values.size(); ++i) {
       const double want = exact[r].values[i], noise = 100 * std::abs(want - rounded[r].values[i]);
       if (std::abs(got[r].values[i] - want) <= tolerance * largest + noise) continue;
-      if (stands_at_an_edge(f, inputs, tolerance)) return false;
+      if (has_huge_integers(f, inputs) || stands_at_an_edge(f, inputs, tolerance)) return false;
       failures.push_back(fmt::format("{}: result {}, at {}: got {}, expected {}", what, r, i, got[r].values[i], want));
       return true;
     }

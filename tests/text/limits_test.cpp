@@ -59,6 +59,15 @@ TEST(Limits, AttributesAndConditions) {
   EXPECT_THAT(error_of(conditions(65)), HasSubstr("more than 64 conditions"));
 }
 
+// The coefficients of one index add up.
+TEST(Limits, CoefficientsAsTheyPrint) {
+  const auto with = [](const char* expression) { return fmt::format("func f(x: f32[3]) {{ %0: f32[3][i] = x[{}] return %0 }}", expression); };
+  round_trip(parse_function(with("70368744177664*i")));
+  round_trip(parse_function(with("i-70368744177664")));
+  EXPECT_THAT(error_of(with("70368744177664*i+i")), HasSubstr("too large a coefficient"));
+  EXPECT_THAT(error_of(with("i-70368744177664-1")), HasSubstr("too large a coefficient"));
+}
+
 // Each text is some hundred thousand characters; what takes time that grows with the square of its length takes minutes.
 TEST(Limits, LongTextsTakeTimeByTheirLength) {
   constexpr int many = 50000;
