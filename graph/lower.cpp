@@ -361,7 +361,9 @@ class Lowering {
   }
 
   void add_random(const Ref& node) {
-    const Value state{View{}, random_state_.at(node.node()), {}};
+    const auto found = random_state_.find(node.node());
+    if (found == random_state_.end()) throw InternalError("random numbers that are no parameter of the function");
+    const Value state{View{}, found->second, {}};
     Value out = fresh_value({node.dtype(), node.shape()});
     const Value in[] = {state}, outs[] = {out};
     out.after = {add_step(compile_random(out.view), in, outs, false)};

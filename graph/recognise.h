@@ -122,13 +122,16 @@ using TensorShapes = std::vector<Shape>;
 // A maximum likewise.
 [[nodiscard]] std::optional<PoolingWindows> as_pooling(const ReduceSpec& spec, const Shape& x);
 
-// A maximum's gradient: out[x's access at (o, position[o])] += coefficient * g[o], `positions` being the argmax of that access.
+// A maximum's gradient: out[x's access at (o, position[o])] += coefficient * g[o], `position` being the argmax of that access, and g of the maximum's shape.
 struct ExtremeGradient {
   Ref x;
   ReduceSpec max;  // the maximum of x whose gradient it is
 };
-// Whether a sum is one.
+// Whether a sum is one. This is the one place that says what it takes; what it answers may be computed by a primitive, and be masked before as well as behind.
 [[nodiscard]] std::optional<ExtremeGradient> as_max_gradient(const Node& sum);
+
+// Whether each window of the reduction is known to hold an entry of x: false for a window in padding alone, and where it cannot be told.
+[[nodiscard]] bool every_window_meets(const ReduceSpec& spec, const Shape& x);
 
 // ---- strides
 

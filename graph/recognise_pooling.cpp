@@ -130,46 +130,111 @@ std::optional<PoolingWindows> as_pooling(const ReduceSpec& spec, const Shape& x)
   return Reading(spec.domain, spec.access, x, result, shape).run();
 }
 
-std::optional<ExtremeGradient> as_max_gradient(const Node& sum) {
-  const auto& spec = sum.as<SumSpec>();
-  if (spec.factors.size() != 1 || !spec.guards.empty() || sum.operand_count != 2) return std::nullopt;
-  const Ref positions = sum.operand(1);
-  if (positions->kind != Kind::reduce) return std::nullopt;
-  const auto& argmax = positions->as<ReduceSpec>();
-  if (argmax.reduction != Reduction::argmax || positions->operand(0).shape() != sum.shape) return std::nullopt;
-  // The sum's indices as those of the argmax, by the dimensions of its factor.
-  const auto outputs = static_cast<std::size_t>(argmax.outputs);
-  const Access& factor = spec.factors[0];
-  if (factor.size() != outputs || spec.output.size() != argmax.access.size()) return std::nullopt;
-  std::vector<IndexExpr> to(spec.domain.size(), IndexExpr(-1));
-  for (std::size_t d = 0; d < outputs; ++d) {
-    const int i = factor[d].plain();
-    if (argmax.domain[d] == 1 && factor[d] == IndexExpr(0)) continue;
-    if (i < 0 || spec.domain[static_cast<std::size_t>(i)] != argmax.domain[d]) return std::nullopt;
-    to[static_cast<std::size_t>(i)] = index_of(static_cast<int>(d));
+namespace {
+
+// Reads a sum as the gradient of a maximum. All that this takes is asked here, in order:
+//   - one factor, no condition, one table, which is the argmax of a tensor of the sum's own type and shape;
+//   - the factor has the result of the maximum's shape, and is read at that result's indices;
+//   - the sum has these indices and no others;
+//   - each entry of the argmax is read at the same indices, and is one coordinate that there is;
+//   - with the coordinates in place of the taps, the sum writes where the argmax reads.
+class MaxGradientReading {
+ public:
+  explicit MaxGradientReading(const Node& sum) : sum_(sum), spec_(sum.as<SumSpec>()) {}
+
+  std::optional<ExtremeGradient> run() {
+    if (spec_.factors.size() != 1 || !spec_.guards.empty() || sum_.operand_count != 2) return std::nullopt;
+    const Ref positions = sum_.operand(1);
+    if (positions->kind != Kind::reduce) return std::nullopt;
+    argmax_ = &positions->as<ReduceSpec>();
+    const Ref x = positions->operand(0);
+    if (argmax_->reduction != Reduction::argmax || x.shape() != sum_.shape || x.dtype() != sum_.dtype) return std::nullopt;
+    if (!reads_the_result() || !writes_at_the_extreme()) return std::nullopt;
+    ReduceSpec max = *argmax_;
+    max.reduction = Reduction::max;
+    return ExtremeGradient{x, std::move(max)};
   }
-  for (const IndexExpr& e : to)
-    if (e.terms.empty()) return std::nullopt;  // an index that the factor does not have
-  for (std::size_t d = 0; d < spec.output.size(); ++d) {
-    IndexExpr read(spec.output[d].constant);
-    for (const IndexTerm& t : spec.output[d].terms) {
-      if (t.index >= 0) {
-        read = read + t.coefficient * to[static_cast<std::size_t>(t.index)];
-        continue;
-      }
-      // An entry of the positions: at the output's own indices, one coordinate of the window.
-      if (t.at.size() != outputs + 1 || !t.at.back().terms.empty()) return std::nullopt;
-      for (std::size_t o = 0; o < outputs; ++o) {
-        const IndexExpr due = argmax.domain[o] == 1 ? IndexExpr(0) : index_of(static_cast<int>(o));
-        if (substitute(t.at[o], to) != due) return std::nullopt;
-      }
-      read = read + t.coefficient * index_of(static_cast<int>(outputs + static_cast<std::size_t>(t.at.back().constant)));
+
+ private:
+  [[nodiscard]] std::size_t outputs() const { return static_cast<std::size_t>(argmax_->outputs); }
+  // The result's index along a dimension, or the 0 that it always is.
+  [[nodiscard]] IndexExpr position(std::size_t d) const { return argmax_->domain[d] == 1 ? IndexExpr(0) : index_of(static_cast<int>(d)); }
+
+  // The factor has an entry for each of the result's, read at its place. Fills to_: the sum's indices as those of the argmax.
+  bool reads_the_result() {
+    const Shape& shape = sum_.operand(0).shape();
+    const Access& factor = spec_.factors[0];
+    if (shape.rank() != outputs()) return false;
+    to_.assign(spec_.domain.size(), std::nullopt);
+    for (std::size_t d = 0; d < outputs(); ++d) {
+      if (shape[d] != argmax_->domain[d]) return false;
+      if (shape[d] == 1 && factor[d] == IndexExpr(0)) continue;
+      const int i = factor[d].plain();
+      if (i < 0 || spec_.domain[static_cast<std::size_t>(i)] != shape[d] || to_[static_cast<std::size_t>(i)]) return false;
+      to_[static_cast<std::size_t>(i)] = position(d);
     }
-    if (without_units(read, argmax.domain) != without_units(argmax.access[d], argmax.domain)) return std::nullopt;
+    return std::ranges::all_of(to_, [](const auto& e) { return e.has_value(); });
   }
-  ReduceSpec max = argmax;
-  max.reduction = Reduction::max;
-  return ExtremeGradient{positions->operand(0), std::move(max)};
+
+  [[nodiscard]] IndexExpr in_argmax(const IndexExpr& e) const {
+    std::vector<IndexExpr> to;
+    for (const auto& index : to_) to.push_back(*index);
+    return substitute(e, to);
+  }
+
+  bool writes_at_the_extreme() const {
+    for (std::size_t d = 0; d < spec_.output.size(); ++d) {
+      IndexExpr written(spec_.output[d].constant);
+      for (const IndexTerm& t : spec_.output[d].terms) {
+        const std::optional<IndexExpr> at = t.index >= 0 ? in_argmax(index_of(t.index)) : coordinate(t);
+        if (!at) return false;
+        written = written + t.coefficient * *at;
+      }
+      if (without_units(written, argmax_->domain) != without_units(argmax_->access[d], argmax_->domain)) return false;
+    }
+    return true;
+  }
+
+  // The tap whose coordinate this entry of the argmax is.
+  std::optional<IndexExpr> coordinate(const IndexTerm& entry) const {
+    for (std::size_t d = 0; d < outputs(); ++d)
+      if (in_argmax(entry.at[d]) != position(d)) return std::nullopt;
+    const IndexExpr& which = entry.at.back();
+    const auto taps = static_cast<std::int64_t>(argmax_->domain.size() - outputs());
+    if (!which.terms.empty() || which.constant < 0 || which.constant >= taps) return std::nullopt;
+    return index_of(static_cast<int>(outputs()) + static_cast<int>(which.constant));
+  }
+
+  const Node& sum_;
+  const SumSpec& spec_;
+  const ReduceSpec* argmax_ = nullptr;
+  std::vector<std::optional<IndexExpr>> to_;
+};
+
+}  // namespace
+
+std::optional<ExtremeGradient> as_max_gradient(const Node& sum) { return MaxGradientReading(sum).run(); }
+
+bool every_window_meets(const ReduceSpec& spec, const Shape& x) {
+  if (!has_points(spec.domain)) return false;
+  const auto is_tap = [&](const IndexTerm& t) { return t.index >= spec.outputs && spec.domain[static_cast<std::size_t>(t.index)] > 1; };
+  std::vector<int> uses(spec.domain.size(), 0);  // dimensions that an index moves along
+  for (const IndexExpr& e : spec.access)
+    for (const IndexTerm& t : e.terms) ++uses[static_cast<std::size_t>(t.index)];
+  for (std::size_t d = 0; d < spec.access.size(); ++d) {
+    const IndexExpr& e = spec.access[d];
+    if (in_range(e, x[d], spec.domain)) continue;
+    // One tap has to bring every position inside, whatever the other dimensions' taps are.
+    const auto tap = std::ranges::find_if(e.terms, is_tap);
+    if (tap == e.terms.end() || std::count_if(e.terms.begin(), e.terms.end(), is_tap) != 1) return false;
+    const std::int64_t taps = spec.domain[static_cast<std::size_t>(tap->index)], step = tap->coefficient;
+    if (uses[static_cast<std::size_t>(tap->index)] != 1 || step < 1) return false;
+    Domain first = spec.domain;
+    first[static_cast<std::size_t>(tap->index)] = 1;
+    const auto [low, high] = range_of(e, first).value();
+    if (high >= x[d] || low + step * (taps - 1) < 0 || (low < 0 && step > x[d])) return false;
+  }
+  return true;
 }
 
 }  // namespace cotan

@@ -57,7 +57,7 @@ void verify_one(const Function& f, bool body, std::vector<const Function*>& bodi
     if (n->kind == Kind::leaf && !parameters.contains(n)) {
       const LeafRole role = n->as<LeafSpec>().role;
       if (role == LeafRole::parameter) reject(f, n, "a parameter that the function does not list", body);
-      if (body && role != LeafRole::iota && role != LeafRole::random) reject(f, n, "a body that reads a leaf beside its parameters", body);
+      if (body && role != LeafRole::iota) reject(f, n, "a body that reads a leaf beside its parameters", body);
     }
     if (n->kind == Kind::call) bodies.push_back(n->as<CallSpec>().body.get());
   }

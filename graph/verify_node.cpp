@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <unordered_set>
 
 #include "graph/text/formula_rules.h"
 #include "graph/verify.h"
@@ -22,6 +23,11 @@ std::string count_fault(const Node& n, std::size_t count) {
 std::string same_shape_fault(const Node& n, DType dtype) {
   if (n.dtype != dtype) return fmt::format("{} gives {} instead of {}", name_of(n.kind), name_of(n.dtype), name_of(dtype));
   return n.shape == shape_of(n.operands()[0]) ? "" : fmt::format("{} of another shape than its operand", name_of(n.kind));
+}
+
+bool all_different(std::span<const Edge> edges) {
+  const std::unordered_set<Edge, RefHash> once(edges.begin(), edges.end());
+  return once.size() == edges.size();
 }
 
 std::string axis_fault(const Node& n, int axis) {
@@ -66,11 +72,7 @@ std::string map_fault(const Node& n) {
   if (!f.row.empty()) return row_fault(f);
   const auto named = static_cast<std::size_t>(std::count_if(f.nodes.begin(), f.nodes.end(), [](const FormulaNode& m) { return m.atom == Atom::operand; }));
   if (named != n.operand_count) return "an anonymous formula that does not read all its operands";
-  for (std::size_t k = 0; k < n.operand_count; ++k)
-    if (std::find(n.operands().begin(), n.operands().begin() + static_cast<std::ptrdiff_t>(k), n.operands()[k]) !=
-        n.operands().begin() + static_cast<std::ptrdiff_t>(k))
-      return "an anonymous formula on the same operand twice";
-  return "";
+  return all_different(n.operands()) ? "" : "an anonymous formula on the same operand twice";
 }
 
 struct Tables {
@@ -127,11 +129,9 @@ std::string sum_fault(const Node& n) {
   const auto& s = n.as<SumSpec>();
   if (s.factors.size() > n.operand_count) return fmt::format("a sum of {} factors with {} operands", s.factors.size(), n.operand_count);
   Tables tables{n.operands().subspan(s.factors.size()), std::vector<bool>(n.operand_count - s.factors.size(), false)};
-  for (std::size_t t = 0; t < tables.tensors.size(); ++t) {
+  for (std::size_t t = 0; t < tables.tensors.size(); ++t)
     if (kind_of(dtype_of(tables.tensors[t])) != DTypeKind::integer) return fmt::format("table {} of a sum is {}", t, name_of(dtype_of(tables.tensors[t])));
-    for (std::size_t u = 0; u < t; ++u)
-      if (tables.tensors[t] == tables.tensors[u]) return "a table of a sum stands twice";
-  }
+  if (!all_different(tables.tensors)) return "a table of a sum stands twice";
   if (std::string fault = domain_fault(s.domain); !fault.empty()) return fault;
   if (std::string fault = access_fault("the result of a sum", s.output, n.shape, s.domain.size(), tables); !fault.empty()) return fault;
   for (std::size_t k = 0; k < s.factors.size(); ++k) {

@@ -14,9 +14,14 @@ namespace {
 
 constexpr std::int64_t usual_range = 8;  // of an integer that nothing bounds
 
-// The bounds that checks put on parameters of f, from below 0 and from above. Bodies nest only as deep as composites are written.
-std::unordered_map<const Node*, std::int64_t> bounds_of(const Function& f) {
-  std::unordered_map<const Node*, std::int64_t> bounds;
+// The bounds that checks put on parameters, from below 0 and from above.
+using Bounds = std::unordered_map<const Node*, std::int64_t>;
+// Those of bodies that were looked at before: a body may be called from many places.
+using KnownBounds = std::unordered_map<const Function*, Bounds>;
+
+// The bounds that checks put on the parameters of f. The text form bounds how deep bodies nest.
+Bounds bounds_of(const Function& f, KnownBounds& known) {
+  Bounds bounds;
   const auto bound = [&](const Node* n, std::int64_t below) {
     // Down what moves elements or changes their type.
     while (n->operand_count == 1 && (n->kind == Kind::sum || n->kind == Kind::cast || n->kind == Kind::check || n->kind == Kind::stop_gradient))
@@ -28,7 +33,12 @@ std::unordered_map<const Node*, std::int64_t> bounds_of(const Function& f) {
     if (n->kind == Kind::check) bound(n->operand(0).node(), n->as<CheckSpec>().below);
     if (n->kind != Kind::call) continue;
     const Function& body = *n->as<CallSpec>().body;
-    for (const auto& [parameter, below] : bounds_of(body))
+    auto in_body = known.find(&body);
+    if (in_body == known.end()) {
+      Bounds made = bounds_of(body, known);
+      in_body = known.emplace(&body, std::move(made)).first;
+    }
+    for (const auto& [parameter, below] : in_body->second)
       for (std::size_t k = 0; k < body.parameters.size(); ++k)
         if (body.parameters[k].node() == parameter) bound(n->operand(static_cast<std::uint32_t>(k)).node(), below);
   }
@@ -38,7 +48,8 @@ std::unordered_map<const Node*, std::int64_t> bounds_of(const Function& f) {
 }  // namespace
 
 std::vector<Tensor> random_inputs(const Function& f, std::uint64_t seed) {
-  const auto bounds = bounds_of(f);
+  KnownBounds known;
+  const Bounds bounds = bounds_of(f, known);
   std::vector<Tensor> inputs;
   for (std::size_t k = 0; k < f.parameters.size(); ++k) {
     const Ref& p = f.parameters[k];

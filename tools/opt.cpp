@@ -8,6 +8,17 @@
 #include "tools/input.h"
 
 namespace cotan::tools {
+namespace {
+
+// As compile_program takes it: leaves whose values come with each run are parameters, random ones too.
+Function with_random_parameters(const Function& f, std::span<Node* const> order) {
+  Function closed = f;
+  for (Node* n : order)
+    if (n->kind == Kind::leaf && n->as<LeafSpec>().role == LeafRole::random) closed.parameters.emplace_back(n);
+  return closed;
+}
+
+}  // namespace
 
 void opt(const OptOptions& options) {
   const Function f = read_function(options.file);
@@ -31,7 +42,7 @@ void opt(const OptOptions& options) {
   if (!options.explain) return;
   for (const PassRecord& p : after.passes) fmt::print("# pass {}: {}, {:.0f} us\n", p.name, p.changed ? "changed the graph" : "nothing to do", p.seconds * 1e6);
   const text_form::Names before(f);
-  const auto program = compile_program(f, order, compile);
+  const auto program = compile_program(with_random_parameters(f, order), order, compile);
   for (const MissReport& m : program->report().misses)
     fmt::print("# miss {} at {}: {}: {}\n", m.what, before.of({order[static_cast<std::size_t>(m.node)], 0}), name_of(m.reason.code), m.reason.detail);
   for (const KernelReport& k : program->report().kernels)

@@ -47,7 +47,7 @@ Made refuse_form(const ConvolutionProblem& problem) {
     if (channels % problem.groups != 0) return refuse(Refusal::malformed, fmt::format("{} channels in {} groups", channels, problem.groups));
   }
   if (problem.blocks != ConvolutionBlocks{} && problem.groups > 1) return refuse(Refusal::layout, "blocks of channels in groups");
-  return {};
+  return refuse_far_windows(problem.output, problem.stride, problem.kernel, problem.dilation, problem.padding);
 }
 
 // Sizes and strides of one tensor, as the library orders them.

@@ -28,7 +28,7 @@ Made refuse_form(const PoolingProblem& problem) {
     if (sizes->rank() != spatial) return refuse(Refusal::malformed, fmt::format("{} entries for the {} where {} are due", sizes->rank(), name, spatial));
   for (std::size_t i = 0; i < spatial; ++i)
     if (problem.padding[i] < 0) return refuse(Refusal::malformed, fmt::format("a padding of {}", problem.padding[i]));
-  return {};
+  return refuse_far_windows(problem.output, problem.stride, problem.kernel, problem.dilation, problem.padding);
 }
 
 Dims dims_of(const PoolingProblem& problem, const Shape& spatial) {
@@ -92,7 +92,7 @@ Made Primitive::make(const PoolingProblem& problem) {
     program->append(descriptor, std::move(arguments));
     // The library averages: the sum over the number of taps, those on the padding included.
     const double factor = problem.max ? problem.factor : problem.factor * static_cast<double>(problem.kernel.elements());
-    if (std::abs(factor - 1) > 1e-12)
+    if (!(std::abs(factor - 1) <= 1e-12))  // a NaN too
       program->scale_first_output(static_cast<float>(factor),
                                   static_cast<std::size_t>(problem.planes * problem.channels * (backward ? problem.input : problem.output).elements()));
     program->set_implementation(descriptor.impl_info_str());

@@ -129,6 +129,8 @@ std::optional<Match> match_average(const Ref& node, const BackendOptions& option
 Match match_max(const Ref& node, const BackendOptions& options) {
   const auto windows = as_pooling(node->as<ReduceSpec>(), node->operand(0).shape());
   if (!windows) return Reason{ReasonCode::not_recognised, "a reduction over no windows"};
+  if (!every_window_meets(node->as<ReduceSpec>(), node->operand(0).shape()))
+    return Reason{ReasonCode::nonfinite, "a window in padding alone, whose maximum is -inf"};
   const PoolingProblem p = problem_of(*windows, PoolingDirection::forward, true, 1);
   if (auto reason = against(p, node.dtype(), options)) return *std::move(reason);
   PoolingProblem training = p;
@@ -141,7 +143,7 @@ Match match_max(const Ref& node, const BackendOptions& options) {
 }
 
 std::optional<Match> match_max_gradient(const Ref& node, const BackendOptions& options) {
-  const auto gradient = as_max_gradient(*node.node());
+  const auto gradient = as_max_gradient(*node.node());  // all that a gradient has to fulfil
   if (!gradient) return std::nullopt;
   const auto windows = as_pooling(gradient->max, gradient->x.shape());
   if (!windows) return std::nullopt;

@@ -156,4 +156,15 @@ Made refuse_common(DType dtype, std::initializer_list<std::span<const std::int64
   return {};
 }
 
+Made refuse_far_windows(std::span<const std::int64_t> output, std::span<const std::int64_t> stride, std::span<const std::int64_t> kernel,
+                        std::span<const std::int64_t> dilation, std::span<const std::int64_t> padding) {
+  constexpr double farthest = 0x1p30;
+  for (std::size_t i = 0; i < output.size(); ++i) {
+    const double reach = static_cast<double>(output[i]) * static_cast<double>(stride[i]) + static_cast<double>(kernel[i]) * static_cast<double>(dilation[i]) +
+                         static_cast<double>(padding[i]);
+    if (reach > farthest) return refuse(Refusal::layout, fmt::format("windows that reach {:.0f} entries far", reach));
+  }
+  return {};
+}
+
 }  // namespace cotan::onednn

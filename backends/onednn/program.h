@@ -111,6 +111,9 @@ class Program {
 // The first of the faults that all kinds of problem share, or a Made with Refusal::none: a dtype that is not f32, a library that cannot be held to one thread,
 // a size of 0 or less.
 [[nodiscard]] Made refuse_common(DType dtype, std::initializer_list<std::span<const std::int64_t>> sizes);
+// The library counts positions in 32 bits: refuses windows that reach further, whose sizes and paddings are these by dimension.
+[[nodiscard]] Made refuse_far_windows(std::span<const std::int64_t> output, std::span<const std::int64_t> stride, std::span<const std::int64_t> kernel,
+                                      std::span<const std::int64_t> dilation, std::span<const std::int64_t> padding);
 
 // Runs `build` (which returns Made) held to one thread; what the library throws becomes a refusal.
 template <class Build>

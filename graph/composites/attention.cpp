@@ -119,7 +119,7 @@ std::vector<Ref> scaled_dot_product_attention_body(std::span<const Ref> operands
   Ref weights = mask                ? weights_of_masked(scores, scale, mask)
                 : options.is_causal ? causal_weights(scores, scale)
                                     : softmax(formula({scores}, [&](std::span<const Ex> in) { return scale * in[0]; }));
-  if (group == 1) return {matmul(weights, value)};
+  if (group <= 1) return {matmul(weights, value)};  // 0: of no heads
   return {without_groups(matmul(in_groups(weights, group), value))};
 }
 

@@ -100,10 +100,15 @@ std::vector<Ref> record(Form form, const char* name, Body<Options> body, std::sp
   }
 }
 
-// The operands at the positions that the attribute `given` lists, empty ones between.
-std::vector<Ref> spread(std::span<const Ref> operands, const Attributes& attributes, std::size_t count) {
+// The operands at the positions that the attribute `given` lists, empty ones between. `optional`: which may be left out, one for each operand of the row.
+std::vector<Ref> spread(std::string_view name, std::span<const Ref> operands, const Attributes& attributes, const std::vector<bool>& optional, bool list) {
+  const std::size_t count = optional.size();
   const Attribute* given = attributes.find("given");
-  if (given == nullptr) return {operands.begin(), operands.end()};
+  if (given == nullptr) {
+    if (!list && operands.size() != count)
+      fail(fmt::format("{} takes {} operand{}, not {}", name, count, count == 1 ? "" : "s", operands.size()), "Correct the operands");
+    return {operands.begin(), operands.end()};
+  }
   Sizes positions;
   from_attribute(*given, positions);
   require_count(positions, operands.size());
@@ -114,6 +119,8 @@ std::vector<Ref> spread(std::span<const Ref> operands, const Attributes& attribu
       fail(fmt::format("operand {} given twice, or not one of {}", positions[k], count), "Correct the list `given`");
     all[at] = operands[k];
   }
+  for (std::size_t k = 0; k < count; ++k)
+    if (!all[k] && !optional[k]) fail(fmt::format("{} without its operand {}", name, k), "Correct the list `given`");
   return all;
 }
 
@@ -163,7 +170,9 @@ const CompositeRow table[] = {
    [](std::span<const Ref> operands, const Attributes& attributes) {                                 \
      Options_ options;                                                                               \
      options_from(attributes, options);                                                              \
-     const std::vector<Ref> all = spread(operands, attributes, COTAN_COUNT operands_);               \
+     const std::vector<Ref> all = spread(#name_, operands, attributes,                               \
+                                         {COTAN_LIST(COTAN_IS_OPTIONAL, COTAN_UNWRAP operands_)},     \
+                                         false COTAN_EACH(COTAN_IS_LIST, COTAN_UNWRAP operands_));    \
      return record(Form::form_, #name_, Body<Options_>(graph::name_##_body), all, options);          \
    }},
 #include "graph/composites/composites.def"

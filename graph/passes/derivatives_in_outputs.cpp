@@ -33,7 +33,7 @@ std::vector<Question> questions_of(const Formula& f) {
     return both;
   };
   if (f.row == "relu") return above(0);
-  if (f.row == "leaky_relu" && parameter_of(f, "negative_slope") >= 0) return above(0);
+  if (f.row == "leaky_relu" && parameter_of(f, "negative_slope") > 0) return above(0);  // a slope of 0 makes -inf NaN
   if (f.row == "relu6") return between(0, 6);
   if (f.row == "hardtanh") return between(parameter_of(f, "min_val"), parameter_of(f, "max_val"));
   if (f.row == "elu" && parameter_of(f, "alpha") >= 0) return above(0);

@@ -46,9 +46,12 @@ std::optional<MaskedGradient> masked_gradient(const Node& map, const Edge& y) {
   return MaskedGradient{*g, *std::move(of)};
 }
 
+// A maximum over windows that each hold an entry: the largest of none is -inf, and relu behind it would make that 0.
 bool is_maximum(const Node& n) {
-  return n.kind == Kind::reduce && (n.as<ReduceSpec>().reduction == Reduction::max || n.as<ReduceSpec>().reduction == Reduction::argmax) &&
-         n.shape.elements() < n.operand(0).shape().elements();
+  if (n.kind != Kind::reduce) return false;
+  const auto& spec = n.as<ReduceSpec>();
+  const Shape& x = n.operand(0).shape();
+  return (spec.reduction == Reduction::max || spec.reduction == Reduction::argmax) && n.shape.elements() < x.elements() && every_window_meets(spec, x);
 }
 
 // Who reads what, and what the caller gets.

@@ -30,6 +30,7 @@ std::int64_t divisor(std::int64_t n, std::int64_t most) {
 Split split_of(const Node& sum) {
   const auto& s = sum.as<SumSpec>();
   if (sum.operand_count != 1 || s.factors.size() != 1 || !s.guards.empty() || !is_floating(sum.dtype) || s.factors[0].empty()) return {};
+  if (sum.shape.rank() == Shape::max_rank) return {};  // blocks would be one dimension more
   const int n = s.factors[0][0].plain();
   if (n < 0 || s.domain[static_cast<std::size_t>(n)] != sum.operand(0).shape()[0]) return {};
   double points = 1;

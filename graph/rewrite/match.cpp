@@ -160,6 +160,8 @@ class Matcher {
         break;
     }
     if (!along) return refuse([&] { return fmt::format("{} is not {}", text_of_term(g.term), name_of(form.form)); });
+    if (full[static_cast<std::size_t>(along->axis)] == 0)  // what a rule makes of it may refuse rows of nothing
+      return refuse([&] { return fmt::format("{} goes along an axis without entries", name_of(form.form)); });
     if (found_.axis && (*found_.axis != along->axis || !(found_.full == full)))
       return refuse([&] { return fmt::format("{} goes along axis {}, not {}", name_of(form.form), along->axis, *found_.axis); });
     const std::optional<int> axis_before = found_.axis;

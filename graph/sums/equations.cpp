@@ -1,17 +1,42 @@
 #include "graph/sums/equations.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <optional>
 #include <tuple>
 
 #include "graph/sums/open_sum.h"
+#include "ops/sum_expressions.h"
 
 namespace cotan::sums {
 namespace {
 
 // More splits than any two accesses of eight dimensions need.
 constexpr int most_splits = 24;
+
+// How far expressions may reach, entries of tables counted as 32 bits: what is computed with them then fits 64 bits.
+constexpr double farthest = 0x1p60;
+
+double reach_of(const IndexExpr& e, const Domain& domain) {
+  double reach = std::abs(static_cast<double>(e.constant));
+  for (const IndexTerm& t : e.terms) {
+    double most = t.index >= 0 ? static_cast<double>(domain[static_cast<std::size_t>(t.index)]) : 0x1p31;
+    reach += std::abs(static_cast<double>(t.coefficient)) * most;
+    for (const IndexExpr& at : t.at) reach = std::max(reach, reach_of(at, domain));
+  }
+  return reach;
+}
+
+// The largest coefficient of an index, inside tables' entries too.
+double coefficient_of(const IndexExpr& e, int index) {
+  double most = 0;
+  for (const IndexTerm& t : e.terms) {
+    if (t.index == index) most = std::max(most, std::abs(static_cast<double>(t.coefficient)));
+    for (const IndexExpr& at : t.at) most = std::max(most, coefficient_of(at, index));
+  }
+  return most;
+}
 
 std::vector<IndexExpr> identity(std::size_t count) {
   std::vector<IndexExpr> to;
@@ -24,6 +49,7 @@ class Solver {
   explicit Solver(Equations& all) : all_(all) {}
 
   Solved run() {
+    if (!in_reach()) return Solved::no;
     for (int splits = 0; splits < most_splits && split_one(); ++splits) {
     }
     while (!all_.zero.empty()) {
@@ -34,12 +60,32 @@ class Solver {
         if (e.terms.empty()) all_.zero.erase(all_.zero.begin() + static_cast<std::ptrdiff_t>(q));
       }
       if (all_.zero.empty()) break;
-      if (!eliminate_one()) return Solved::no;
+      if (!eliminate_one() || !in_reach()) return Solved::no;
     }
     return Solved::yes;
   }
 
  private:
+  template <class F>
+  void for_each_of_all(F&& f) {
+    for_each_expression(all_.spec, f);
+    std::for_each(all_.zero.begin(), all_.zero.end(), f);
+  }
+
+  bool in_reach() {
+    bool all = true;
+    for_each_of_all([&](const IndexExpr& e) { all &= reach_of(e, all_.spec.domain) <= farthest; });
+    return all;
+  }
+
+  // Whether expressions stay within reach where this one stands in an index's place.
+  bool stays_in_reach(std::size_t index, const IndexExpr& by) {
+    const double reach = reach_of(by, all_.spec.domain);
+    bool all = true;
+    for_each_of_all([&](const IndexExpr& e) { all &= coefficient_of(e, static_cast<int>(index)) * reach <= farthest; });
+    return all;
+  }
+
   void replace(std::size_t index, IndexExpr by) {
     std::vector<IndexExpr> to = identity(all_.spec.domain.size());
     to[index] = std::move(by);
@@ -133,7 +179,7 @@ class Solver {
         solution = std::move(rest);
       }
     }
-    if (!best) return false;
+    if (!best || !stays_in_reach(index, solution)) return false;
     all_.zero.erase(all_.zero.begin() + static_cast<std::ptrdiff_t>(equation));
     all_.spec.guards.push_back({solution, all_.spec.domain[index]});
     replace(index, solution);

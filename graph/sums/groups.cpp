@@ -12,6 +12,9 @@ namespace {
 
 using Indices = std::vector<bool>;
 
+// Every pair of factors is looked at for each pair that becomes one, so sums of more factors stay one loop.
+constexpr std::size_t most_regrouped = 32;
+
 bool any_of(const Indices& some) { return std::find(some.begin(), some.end(), true) != some.end(); }
 
 Indices joined(Indices a, const Indices& b) {
@@ -145,7 +148,7 @@ std::optional<Ref> repeated(const OpenSum& sum, const IndexSets& sets) {
 
 // A factor with indices of its own is summed over them first.
 std::optional<Ref> summed_first(const OpenSum& sum, const IndexSets& sets) {
-  if (sum.factors.size() < 2) return std::nullopt;
+  if (sum.factors.size() < 2 || sum.factors.size() > most_regrouped) return std::nullopt;
   for (std::size_t k = 0; k < sum.factors.size(); ++k) {
     Indices others = joined(sets.output, sets.guards);
     for (std::size_t o = 0; o < sum.factors.size(); ++o)
@@ -162,7 +165,7 @@ std::optional<Ref> summed_first(const OpenSum& sum, const IndexSets& sets) {
 
 // The pair of factors whose product has the fewest points becomes a factor.
 std::optional<Ref> as_tree(const OpenSum& sum, const IndexSets& sets) {
-  if (sum.factors.size() < 3) return std::nullopt;
+  if (sum.factors.size() < 3 || sum.factors.size() > most_regrouped) return std::nullopt;
   double best = std::numeric_limits<double>::infinity();
   std::vector<std::size_t> pair;
   for (std::size_t a = 0; a < sum.factors.size(); ++a)

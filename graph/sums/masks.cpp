@@ -112,9 +112,9 @@ class Mask {
         std::size_t operand;
       };
       std::vector<Term> terms;
-      std::int64_t reach = std::abs(g.expression.constant) + std::abs(g.below);
+      double reach = std::abs(static_cast<double>(g.expression.constant)) + std::abs(static_cast<double>(g.below));
       for (const IndexTerm& t : g.expression.terms) {
-        reach += std::abs(t.coefficient) * sum_.type.shape.elements();
+        reach += std::abs(static_cast<double>(t.coefficient)) * static_cast<double>(sum_.type.shape.elements());
         if (t.index >= 0) {
           terms.push_back({t.coefficient, operand(positions(form_.to[static_cast<std::size_t>(t.index)].terms[0].index, DType::i32))});
           continue;

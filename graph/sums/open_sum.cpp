@@ -213,15 +213,18 @@ std::vector<bool> indices_of(const Access& access, std::size_t count) {
 
 bool always_in_range(const IndexExpr& e, std::int64_t size, const OpenSum& sum) {
   IndexExpr affine(e.constant);
-  std::int64_t low = 0, high = 0;
+  __int128 low = 0, high = 0;
   for (const IndexTerm& t : e.terms) {
     if (t.index >= 0) {
       affine.terms.push_back(t);
       continue;
     }
-    const auto below = entries_below(sum.tables[static_cast<std::size_t>(t.table)]);
+    const Ref& table = sum.tables[static_cast<std::size_t>(t.table)];
+    const auto below = entries_below(table);
     if (!below) return false;
-    const std::int64_t reach = t.coefficient * std::max<std::int64_t>(*below - 1, 0);
+    for (std::size_t d = 0; d < t.at.size(); ++d)  // an entry that there is not counts for nothing, whatever the others are
+      if (!always_in_range(t.at[d], table.shape()[d], sum)) return false;
+    const __int128 reach = __int128{t.coefficient} * std::max<std::int64_t>(*below - 1, 0);
     (reach < 0 ? low : high) += reach;
   }
   const auto range = range_of(affine, sum.spec.domain);

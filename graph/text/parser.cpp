@@ -6,6 +6,7 @@
 
 #include "graph/builder.h"
 #include "graph/composites/composites.h"
+#include "graph/text/known_calls.h"
 #include "graph/text/read_indexed.h"
 #include "graph/text/text.h"
 #include "graph/text/words.h"
@@ -14,7 +15,19 @@
 namespace cotan::text_form {
 namespace {
 
-using BodyTable = std::map<std::string, std::shared_ptr<const Function>, std::less<>>;
+// How large a block is once the bodies that it calls stand in their calls' places. What works on bodies goes into them call by call, so both are bounded: a
+// few lines that each call the line before twice would make a graph of any size.
+struct Expansion {
+  std::int64_t nodes = 0;
+  int depth = 0;  // calls inside one another
+};
+constexpr Expansion largest_expansion{std::int64_t{1} << 20, 200};
+
+struct Body {
+  std::shared_ptr<const Function> function;
+  Expansion size;
+};
+using BodyTable = std::map<std::string, Body, std::less<>>;
 
 // The functions that stand for a kind of node, beside the rows of elementwise operations.
 constexpr std::string_view kind_words[] = {"scan", "order", "check", "cast", "stop_gradient", "barrier", "iota", "random"};
@@ -22,7 +35,10 @@ constexpr std::string_view kind_words[] = {"scan", "order", "check", "cast", "st
 // One block, "(x: f32[3]) { ... return ... }", statement by statement.
 class BlockReader {
  public:
-  BlockReader(Reader& reader, const BodyTable& bodies) : r_(reader), bodies_(bodies) {}
+  BlockReader(Reader& reader, const BodyTable& bodies, bool body) : r_(reader), bodies_(bodies), body_(body) {}
+
+  // What read() has read.
+  [[nodiscard]] Expansion size() const { return size_; }
 
   Function read(std::string name) {
     Function f;
@@ -62,6 +78,7 @@ class BlockReader {
 
   void statement() {
     const Token begin = r_.peek();
+    ++size_.nodes;
     try {
       std::vector<Token> values;
       do {
@@ -87,7 +104,8 @@ class BlockReader {
     } catch (const ParseError&) {
       throw;
     } catch (const Error& e) {  // what the operation itself objects to
-      r_.fail(begin, e.problem(), e.remedy());
+      constexpr std::size_t most = 300;  // they may quote an attribute
+      r_.fail(begin, shortened(e.problem(), most), shortened(e.remedy(), most));
     }
   }
 
@@ -204,6 +222,7 @@ class BlockReader {
     }
     if (name == "random") {
       need_operands(at, operands, 0);
+      if (body_) r_.fail(at, "random numbers in a body", "Draw them in the function, and give them to the call");
       const std::uint64_t key = attributes.whole("key"), counter = attributes.whole("counter");
       done({"key", "counter"});
       return graph::random(key, counter, left.type.dtype, left.type.shape);
@@ -211,7 +230,7 @@ class BlockReader {
     std::vector<std::string_view> known(std::begin(kind_words), std::end(kind_words));
     for (const ElementwiseRow& row : elementwise_rows()) known.push_back(row.name);
     const std::string_view near = nearest(name, known);
-    r_.fail(at, fmt::format("no operation {}", name),
+    r_.fail(at, fmt::format("no operation {}", shortened(name)),
             near.empty() ? "docs/ir.md lists the operations; a composite stands behind 'call'" : fmt::format("Did you mean {}?", near));
   }
 
@@ -241,10 +260,11 @@ class BlockReader {
       std::vector<std::string_view> known;
       for (const auto& [k, v] : bodies_) known.push_back(k);
       const std::string_view near = nearest(label, known);
-      r_.fail(at_body, fmt::format("no body {}", name_text(label)),
-              near.empty() ? "Write it above, before its first use" : fmt::format("Did you mean {}?", name_text(near)));
+      r_.fail(at_body, fmt::format("no body {}", shown_name(label)),
+              near.empty() ? "Write it above, before its first use" : fmt::format("Did you mean {}?", shown_name(near)));
     }
-    const Function& body = *found->second;
+    const Function& body = *found->second.function;
+    enter(found->second.size, at);
     if (body.parameters.size() != operands.size())
       r_.fail(at, fmt::format("{} operands for a body of {} parameters", operands.size(), body.parameters.size()), "Correct the operands");
     for (std::size_t k = 0; k < operands.size(); ++k)
@@ -254,7 +274,20 @@ class BlockReader {
                             type_text(body.parameters[k].dtype(), body.parameters[k].shape())),
                 "Correct the operand or the body");
     if (body.results.empty()) r_.fail(at, "a body without results", "Return a value from it");
-    return graph::call(std::move(name), attributes.all(), operands, found->second);
+    std::vector<Ref> results = graph::call(name, attributes.all(), operands, found->second.function);
+    if (!is_as_named(results[0]))
+      r_.fail(at_body, fmt::format("a body or attributes that are not {}'s", name), "Give the call a name that the library does not have");
+    return results;
+  }
+
+  // A call of a body so large.
+  void enter(const Expansion& body, const Token& at) {
+    size_.nodes += body.nodes;
+    size_.depth = std::max(size_.depth, body.depth + 1);
+    if (size_.depth > largest_expansion.depth)
+      r_.fail(at, fmt::format("more than {} bodies inside one another", largest_expansion.depth), "Write the innermost ones out");
+    if (size_.nodes > largest_expansion.nodes)
+      r_.fail(at, fmt::format("more than {} nodes, with bodies in the places of their calls", largest_expansion.nodes), "Call bodies less often");
   }
 
   // A composite of the table, its body made anew.
@@ -264,22 +297,25 @@ class BlockReader {
       std::vector<std::string_view> known;
       for (const CompositeRow& other : composite_rows()) known.push_back(other.name);
       const std::string_view near = nearest(name, known);
-      r_.fail(at, fmt::format("no composite {}", name_text(name)),
+      r_.fail(at, fmt::format("no composite {}", shown_name(name)),
               near.empty() ? "Write its body before the function, and `using` the body's name after the call" : fmt::format("Did you mean {}?", near));
     }
-    const bool marked = attributes.find("given") != nullptr;  // which operands there are, where optional ones are left out
-    if (!marked && !row->takes_list) need_operands(at, operands, row->operands.size());
     std::vector<Ref> results = row->record(operands, attributes);
-    if (results[0]->kind == Kind::call)
+    if (results[0]->kind == Kind::call) {
+      enter({static_cast<std::int64_t>(topological(results[0]->as<CallSpec>().body->results).size()), 0}, at);
       for (const auto& [given, value] : attributes)
         if (results[0]->as<CallSpec>().attributes.find(given) == nullptr)
-          r_.fail(at, fmt::format("{} has no attribute {}", name, given), fmt::format("It is {}{}", name, results[0]->as<CallSpec>().attributes.text()));
+          r_.fail(at, fmt::format("{} has no attribute {}", name, shortened(given)),
+                  fmt::format("It is {}{}", name, results[0]->as<CallSpec>().attributes.text()));
+    }
     return results;
   }
 
   Reader& r_;
   const BodyTable& bodies_;
+  const bool body_;
   TensorScope scope_;
+  Expansion size_;
 };
 
 }  // namespace
@@ -290,12 +326,13 @@ Function parse(std::string_view text, std::string_view file) {
   while (reader.accept("body")) {
     const Token at = reader.peek();
     std::string label = reader.name("the name of a body");
-    auto body = std::make_shared<const Function>(BlockReader(reader, bodies).read(label));
-    if (!bodies.emplace(std::move(label), std::move(body)).second) reader.fail(at, "a second body of this name", "Give each its own name");
+    BlockReader block(reader, bodies, true);
+    auto body = std::make_shared<const Function>(block.read(label));
+    if (!bodies.emplace(std::move(label), Body{std::move(body), block.size()}).second) reader.fail(at, "a second body of this name", "Give each its own name");
   }
   if (!reader.accept("func")) reader.expected("'func' or 'body'");
   std::string name = reader.is("(") ? "" : reader.name("the name of the function");
-  Function f = BlockReader(reader, bodies).read(std::move(name));
+  Function f = BlockReader(reader, bodies, false).read(std::move(name));
   if (reader.peek().kind != TokenKind::end) reader.expected("the end of the text", "A text holds one function, its bodies before it");
   return f;
 }

@@ -33,6 +33,7 @@ class FormulaPrinter {
     pieces_.resize(f.nodes.size());
     placed_.resize(f.nodes.size(), 0);
     inline_.resize(f.nodes.size(), 0);
+    waits_.resize(f.nodes.size(), 0);
     depth_.resize(f.nodes.size(), 0);
   }
 
@@ -49,6 +50,7 @@ class FormulaPrinter {
         operation(i, literals);
         literals.clear();
         waiting_.push_back(i);
+        waits_[at(i)] = 1;
         if (uses_[at(i)] != 1 || depth_[at(i)] >= deepest) name_waiting();
       }
     }
@@ -78,8 +80,15 @@ class FormulaPrinter {
 
   // Names everything that waits, in the order in which it was made.
   void name_waiting() {
-    for (int i : waiting_) give_name(i);
+    while (first_waiting_ < waiting_.size()) name_first();
     waiting_.clear();
+    first_waiting_ = 0;
+  }
+
+  void name_first() {
+    const int i = waiting_[first_waiting_++];
+    waits_[at(i)] = 0;
+    give_name(i);
   }
 
   void give_name(int i) {
@@ -115,15 +124,18 @@ class FormulaPrinter {
 
     std::vector<int> inside;
     for (int k : args)
-      if (std::find(waiting_.begin(), waiting_.end(), k) != waiting_.end()) inside.push_back(k);
-    while (!(waiting_.size() >= inside.size() && std::equal(inside.begin(), inside.end(), waiting_.end() - static_cast<std::ptrdiff_t>(inside.size())))) {
-      const int first = waiting_.front();
-      give_name(first);
-      waiting_.erase(waiting_.begin());
-      std::erase(inside, first);
+      if (waits_[at(k)] != 0) inside.push_back(k);
+    const auto last_are_inside = [&] {
+      return waiting_.size() - first_waiting_ >= inside.size() &&
+             std::equal(inside.begin(), inside.end(), waiting_.end() - static_cast<std::ptrdiff_t>(inside.size()));
+    };
+    while (!last_are_inside()) {
+      std::erase(inside, waiting_[first_waiting_]);
+      name_first();
     }
     waiting_.resize(waiting_.size() - inside.size());
     for (int k : inside) {
+      waits_[at(k)] = 0;
       inline_[at(k)] = 1;
       depth_[at(i)] = std::max(depth_[at(i)], depth_[at(k)]);
     }
@@ -198,13 +210,15 @@ class FormulaPrinter {
   // "map(a, b) " where the operands do not first appear in their order, as the text stands.
   std::string order_prefix() const {
     std::vector<int> seen;
+    std::vector<char> known(f_.operands.size(), 0);
     std::vector<int> stack(roots_.rbegin(), roots_.rend());
     while (!stack.empty()) {
       const int i = stack.back();
       stack.pop_back();
       const FormulaNode& n = f_.nodes[at(i)];
       if (n.atom == Atom::operand) {
-        if (std::find(seen.begin(), seen.end(), n.a) == seen.end()) seen.push_back(n.a);
+        if (known[at(n.a)] == 0) seen.push_back(n.a);
+        known[at(n.a)] = 1;
         continue;
       }
       for (int k : {n.c, n.b, n.a})
@@ -219,10 +233,11 @@ class FormulaPrinter {
   const std::vector<std::string>& operands_;
   const Names& names_;
   std::vector<int> uses_, depth_;
-  std::vector<char> placed_, inline_;  // has a node by now; stands inside its reader
+  std::vector<char> placed_, inline_, waits_;  // has a node by now; stands inside its reader; is among those that wait
   std::vector<int> roots_;             // what the text's statements compute, in order
   std::vector<Piece> pieces_;
   std::vector<int> waiting_;
+  std::size_t first_waiting_ = 0;  // those before it have names
   std::string locals_;
   std::size_t next_local_ = 0;
 };

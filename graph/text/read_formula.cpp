@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <tuple>
+#include <unordered_map>
 
 #include "graph/builder.h"
 #include "graph/text/formula_rules.h"
@@ -63,7 +64,7 @@ class FormulaReader {
     if (v.is_literal() && !v.type) r_.fail(v.at, "the type of the literal is not known", "Write it: f32(0.5)");
     r_.expect(";");
     if (!locals_.emplace(name, v.is_literal() ? placed(v, *v.type) : v.node).second)
-      r_.fail(t, fmt::format("a second local name {}", name_text(name)), "Give each its own name");
+      r_.fail(t, fmt::format("a second local name {}", shown_name(name)), "Give each its own name");
   }
 
   // ---- the grammar, loosest first
@@ -192,7 +193,7 @@ class FormulaReader {
     const std::optional<Atom> atom = atom_named(name);
     if (!atom) {
       const std::string_view near = nearest(name, atom_names());
-      r_.fail(t, fmt::format("no function {} in formulas", name),
+      r_.fail(t, fmt::format("no function {} in formulas", shortened(name)),
               near.empty() ? "docs/ir.md lists the functions; operations with a row stand in statements of their own" : fmt::format("Did you mean {}?", near));
     }
     return apply(*atom, arguments, t);
@@ -300,9 +301,9 @@ class FormulaReader {
     if (operand.shape() != left_.type.shape)
       r_.fail(at, fmt::format("an operand of shape {} in a formula of shape {}", operand.shape().text(), left_.type.shape.text()),
               "A formula's operands have its shape; write the broadcast as a statement of its own: x[j]");
-    auto found = std::find(operands_.begin(), operands_.end(), operand);
-    if (found == operands_.end()) found = operands_.insert(operands_.end(), operand);
-    return static_cast<int>(found - operands_.begin());
+    const auto [known, first] = operand_numbers_.emplace(operand.edge(), static_cast<int>(operands_.size()));
+    if (first) operands_.push_back(operand);
+    return known->second;
   }
 
   // The formula in its legal form: operands first; every node needed.
@@ -335,6 +336,7 @@ class FormulaReader {
   const TensorScope& scope_;
   const LeftSide& left_;
   std::vector<Ref> operands_;
+  std::unordered_map<Edge, int, RefHash> operand_numbers_;
   std::vector<FormulaNode> nodes_;  // without operands
   std::map<std::tuple<Atom, DType, int, int, int, std::uint64_t>, int> seen_;
   std::map<std::string, int, std::less<>> locals_;

@@ -13,6 +13,7 @@ namespace {
 constexpr std::int64_t largest_coefficient = std::int64_t{1} << 46;
 constexpr std::size_t most_terms = 64;
 constexpr std::size_t most_indices = 64;
+constexpr std::size_t most_guards = 64;
 constexpr __int128 farthest = __int128{1} << 62;
 
 }  // namespace
@@ -53,6 +54,10 @@ IndexExpr IndexedStatement::read_expression() {
     const IndexExpr term = read_term();
     e = minus ? e - term : e + term;
   }
+  // Terms of one index add up, and what prints has to read back.
+  const auto too_large = [](std::int64_t n) { return n < -largest_coefficient || n > largest_coefficient; };
+  if (too_large(e.constant) || std::ranges::any_of(e.terms, [&](const IndexTerm& term) { return too_large(term.coefficient); }))
+    r_.fail(t, "an index expression with too large a coefficient", fmt::format("Coefficients and constants are at most {}", largest_coefficient));
   return e;
 }
 
@@ -70,10 +75,10 @@ IndexExpr IndexedStatement::read_table() {
   const Token t = r_.peek();
   const Ref tensor = scope_.operand(r_);
   if (kind_of(tensor.dtype()) != DTypeKind::integer)
-    r_.fail(t, fmt::format("{} inside an index is {}", r_.spelled(t), name_of(tensor.dtype())), "Index with integers: cast it to i32");
-  auto found = std::find(tables_.begin(), tables_.end(), tensor);
-  const auto number = static_cast<int>(found - tables_.begin());
-  if (found == tables_.end()) tables_.push_back(tensor);
+    r_.fail(t, fmt::format("{} inside an index is {}", r_.shown(t), name_of(tensor.dtype())), "Index with integers: cast it to i32");
+  const auto [known, first] = table_numbers_.emplace(tensor.edge(), static_cast<int>(tables_.size()));
+  const int number = known->second;
+  if (first) tables_.push_back(tensor);
   std::vector<IndexExpr> at = read_access();
   infer(at, tensor.shape(), t);
   return entry_of(number, std::move(at));
@@ -127,7 +132,7 @@ void IndexedStatement::read_conditions(bool guards_allowed) {
     if (t.kind == TokenKind::name && r_.is("<", 1)) {
       const auto i = static_cast<std::size_t>(read_index());
       r_.expect("<");
-      if (indices_[i].stated) r_.fail(t, fmt::format("a second size for {}", indices_[i].name), "State it once");
+      if (indices_[i].stated) r_.fail(t, fmt::format("a second size for {}", shortened(indices_[i].name)), "State it once");
       indices_[i].stated = r_.integer("a size", 0, largest_coefficient);
     } else if (guards_allowed) {
       read_guard();
@@ -138,6 +143,7 @@ void IndexedStatement::read_conditions(bool guards_allowed) {
 }
 
 void IndexedStatement::read_guard() {
+  if (spec_.guards.size() == most_guards) r_.fail(r_.peek(), fmt::format("more than {} conditions", most_guards), "Multiply by a mask of its own");
   if (r_.peek().kind != TokenKind::number || r_.spelled(r_.peek()) != "0" || !r_.is("<=", 1)) r_.expected("a condition: a size k<14, or a range 0<=i-j<8");
   r_.take();
   r_.take();
@@ -154,8 +160,8 @@ Domain IndexedStatement::domain() const {
   for (const Index& i : indices_) {
     const std::optional<std::int64_t> size = i.stated ? i.stated : i.inferred;
     if (!size)
-      r_.fail(i.at, fmt::format("the size of the index {} is not known", i.name),
-              fmt::format("No dimension is indexed by {} alone: state its size, ; {}<14", i.name, i.name));
+      r_.fail(i.at, fmt::format("the size of the index {} is not known", shortened(i.name)),
+              fmt::format("No dimension is indexed by {} alone: state its size, ; {}<14", shortened(i.name), shortened(i.name)));
     sizes.push_back(*size);
     points *= std::max<std::int64_t>(*size, 1);
     if (points > farthest) r_.fail(i.at, "the domain of the sum is too large", "Check the sizes");
@@ -212,7 +218,7 @@ Ref IndexedStatement::read_reduce(const LeftSide& left) {
       const Token t = r_.peek();
       const int i = read_index();
       if (i != static_cast<int>(indices_.size()) - 1 || static_cast<std::size_t>(i) < spec_.output.size() || (listed && *listed == indices_.size()))
-        r_.fail(t, fmt::format("{} stands twice", r_.spelled(t)), "List each reduced index once");
+        r_.fail(t, fmt::format("{} stands twice", r_.shown(t)), "List each reduced index once");
       listed = indices_.size();
     }
     r_.expect("]");
@@ -224,7 +230,7 @@ Ref IndexedStatement::read_reduce(const LeftSide& left) {
   infer(spec.access, x.shape(), t);
   read_conditions(false);
   if (listed && *listed != indices_.size())
-    r_.fail(t, fmt::format("the list after {} lacks the index {}", word, indices_.back().name), "List every reduced index");
+    r_.fail(t, fmt::format("the list after {} lacks the index {}", word, shortened(indices_.back().name)), "List every reduced index");
   if (!tables_.empty()) r_.fail(t, fmt::format("{} over a tensor-valued index", word), "Gather first, in a sum of its own");
   spec.domain = domain();
   for (const IndexExpr& e : spec.access) check_reach(e, spec.domain, left.at);

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "graph/text/scope.h"
@@ -49,6 +50,7 @@ class IndexedStatement {
   std::vector<Index> indices_;
   SumSpec spec_;
   std::vector<Ref> factors_, tables_;
+  std::unordered_map<Edge, int, RefHash> table_numbers_;
 };
 
 }  // namespace cotan::text_form

@@ -89,7 +89,7 @@ std::uint32_t Reader::scan_number(std::uint32_t from) const {
       for (n += 1 + sign; is_digit(at(n));) ++n;
   }
   const Token t{TokenKind::number, from, static_cast<std::uint32_t>(n)};
-  if (continues_name(at(n))) fail(t, fmt::format("'{}' is not a number", rest.substr(0, n + 1)), "Separate the number from what follows");
+  if (continues_name(at(n))) fail(t, fmt::format("'{}' is not a number", shortened(rest.substr(0, n + 1))), "Separate the number from what follows");
   return t.length;
 }
 
@@ -109,6 +109,8 @@ Token Reader::take() {
   if (next_ + 1 < tokens_.size()) ++next_;
   return t;
 }
+
+std::string Reader::shown(const Token& t) const { return shortened(spelled(t)); }
 
 bool Reader::is(std::string_view what, std::size_t ahead) const {
   const Token& t = peek(ahead);
@@ -173,7 +175,7 @@ std::uint64_t Reader::whole(const Token& t) const {
   if (s.starts_with('%')) s.remove_prefix(1);
   std::uint64_t v = 0;
   const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), v, base);
-  if (error != std::errc{} || end != s.data() + s.size()) fail(t, fmt::format("{} is not a whole number of 64 bits", spelled(t)), "Write a smaller one");
+  if (error != std::errc{} || end != s.data() + s.size()) fail(t, fmt::format("{} is not a whole number of 64 bits", shown(t)), "Write a smaller one");
   return v;
 }
 
@@ -194,7 +196,8 @@ double Reader::number(const Token& t) const {
   const std::string_view s = spelled(t);
   double v = 0;
   const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), v);
-  if (error != std::errc{} || end != s.data() + s.size()) fail(t, fmt::format("{} is not a number that f64 can hold", s), "Write inf, or 0, if that is meant");
+  if (error != std::errc{} || end != s.data() + s.size())
+    fail(t, fmt::format("{} is not a number that f64 can hold", shown(t)), "Write inf, or 0, if that is meant");
   return v;
 }
 
@@ -212,8 +215,7 @@ void Reader::fail(const Token& at, const std::string& problem, const std::string
 
 void Reader::expected(std::string_view what, const std::string& remedy) const {
   const Token& t = peek();
-  const std::string_view s = spelled(t);
-  const std::string found = t.kind == TokenKind::end ? "the end of the text" : fmt::format("'{}'{}", s.substr(0, 40), s.size() > 40 ? "..." : "");
+  const std::string found = t.kind == TokenKind::end ? "the end of the text" : fmt::format("'{}'", shown(t));
   fail(t, fmt::format("expected {}, found {}", what, found), remedy);
 }
 
@@ -240,7 +242,7 @@ Number read_number(Reader& r) {
       r.take();
       const Token bits = r.take();
       n.value = std::bit_cast<double>(r.whole(bits));
-      if (n.value == n.value) r.fail(bits, fmt::format("{} are not the bits of a NaN", r.spelled(bits)), "Write nan");
+      if (n.value == n.value) r.fail(bits, fmt::format("{} are not the bits of a NaN", r.shown(bits)), "Write nan");
       r.expect(")");
     }
   } else if (r.is_whole(r.peek())) {

@@ -39,6 +39,8 @@ class Reader {
   [[nodiscard]] const Token& peek(std::size_t ahead = 0) const { return tokens_[std::min(next_ + ahead, tokens_.size() - 1)]; }
   Token take();
   [[nodiscard]] std::string_view spelled(const Token& t) const { return text_.substr(t.offset, t.length); }
+  // The same as an error quotes it.
+  [[nodiscard]] std::string shown(const Token& t) const;
 
   // Whether the token is this symbol or this word (never a quoted one).
   [[nodiscard]] bool is(std::string_view what, std::size_t ahead = 0) const;

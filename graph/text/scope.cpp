@@ -12,12 +12,13 @@ namespace cotan::text_form {
 namespace {
 
 constexpr std::int64_t largest_size = std::int64_t{1} << 46;
+constexpr std::size_t most_attributes = 64;
 
 }  // namespace
 
 void TensorScope::define(Reader& reader, const Token& at, std::string name, Ref value) {
   auto [it, fresh] = names_.emplace(std::move(name), std::move(value));
-  if (!fresh) reader.fail(at, fmt::format("a second parameter {}", name_text(it->first)), "Give each its own name");
+  if (!fresh) reader.fail(at, fmt::format("a second parameter {}", shown_name(it->first)), "Give each its own name");
 }
 
 void TensorScope::define(Reader& reader, const Token& at, std::uint64_t number, Ref value) {
@@ -33,7 +34,7 @@ Ref TensorScope::operand(Reader& reader) const {
   const Token t = reader.peek();
   if (t.kind == TokenKind::value) {
     auto found = values_.find(reader.whole(reader.take()));
-    if (found == values_.end()) reader.fail(t, fmt::format("{} has no value here", reader.spelled(t)), "Define it in a statement above");
+    if (found == values_.end()) reader.fail(t, fmt::format("{} has no value here", reader.shown(t)), "Define it in a statement above");
     return found->second;
   }
   const std::string name = reader.name("a tensor: %number or a parameter's name");
@@ -43,8 +44,8 @@ Ref TensorScope::operand(Reader& reader) const {
   for (const auto& [k, v] : names_) known.push_back(k);
   std::sort(known.begin(), known.end());
   const std::string_view near = nearest(name, known);
-  reader.fail(t, fmt::format("no parameter {}", name_text(name)),
-              near.empty() ? "Name it among the function's parameters" : fmt::format("Did you mean {}?", name_text(near)));
+  reader.fail(t, fmt::format("no parameter {}", shown_name(name)),
+              near.empty() ? "Name it among the function's parameters" : fmt::format("Did you mean {}?", shown_name(near)));
 }
 
 ResultType read_type(Reader& reader) {
@@ -74,8 +75,9 @@ AttributeReader::AttributeReader(Reader& reader) : reader_(reader), begin_(reade
   while (!reader_.is("}")) {
     if (!entries_.empty()) reader_.expect(",");
     Entry e = read_entry();
+    if (entries_.size() == most_attributes) reader_.fail(e.at, fmt::format("more than {} attributes", most_attributes), "No operation has so many");
     for (const Entry& other : entries_)
-      if (other.name == e.name) reader_.fail(e.at, fmt::format("a second attribute {}", e.name), "Give each once");
+      if (other.name == e.name) reader_.fail(e.at, fmt::format("a second attribute {}", shortened(e.name)), "Give each once");
     entries_.push_back(std::move(e));
   }
   reader_.expect("}");
@@ -168,7 +170,7 @@ const double* AttributeReader::number(std::string_view name) {
 void AttributeReader::finish(std::span<const std::string_view> known) {
   for (const Entry& e : entries_)
     if (!e.used)
-      reader_.fail(e.at, fmt::format("an attribute {} is not known here", e.name),
+      reader_.fail(e.at, fmt::format("an attribute {} is not known here", shortened(e.name)),
                    known.empty() ? "There are none" : fmt::format("There are: {}", fmt::join(known, ", ")));
 }
 

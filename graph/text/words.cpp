@@ -50,6 +50,12 @@ std::string name_text(std::string_view name) {
   return plain ? std::string(name) : quoted(name);
 }
 
+std::string shortened(std::string_view word, std::size_t most) {
+  return word.size() <= most ? std::string(word) : fmt::format("{}...", word.substr(0, most));
+}
+
+std::string shown_name(std::string_view name) { return shortened(name_text(name)); }
+
 std::string type_text(DType dtype, const Shape& shape) { return fmt::format("{}[{}]", name_of(dtype), fmt::join(shape, ",")); }
 
 std::string literal_of(double value, DType dtype) {

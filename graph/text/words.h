@@ -19,6 +19,11 @@ namespace cotan::text_form {
 // The name as it is, or quoted where it would not read back.
 [[nodiscard]] std::string name_text(std::string_view name);
 
+// A word of the text as errors quote it: where it is long, its beginning and "...".
+[[nodiscard]] std::string shortened(std::string_view word, std::size_t most = 40);
+// A name as errors quote it: as it would be written, shortened.
+[[nodiscard]] std::string shown_name(std::string_view name);
+
 // "f32[64,784]", "f32[]".
 [[nodiscard]] std::string type_text(DType dtype, const Shape& shape);
 

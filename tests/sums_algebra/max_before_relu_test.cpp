@@ -54,6 +54,23 @@ TEST(MaxBeforeRelu, EveryEntryIsTheSame) {
   }
 }
 
+// A window that lies beside x is -inf, as it is without the pass, for each amount of padding.
+TEST(MaxBeforeRelu, WindowsInPaddingAlone) {
+  for (const std::int64_t size : {1, 2, 3, 4, 7})
+    for (const std::int64_t dilation : {1, 2, 3, 4})
+      for (const std::int64_t padding : {0, 1, 2}) {
+        const std::int64_t outputs = size + 2 * padding - dilation;
+        if (outputs < 1) continue;
+        const std::string text = fmt::format(
+            "func f(x: f32[40,{}]) {{\n  %0: f32[40,{}] = relu(x)\n  %1: f32[40,{}][i,j] = max %0[i,j+{}*p-{}]; p<2\n  return %1\n}}", size, size,
+            outputs, dilation, padding);
+        const Function f = parse_function(text);
+        const auto inputs = random_inputs(f, 1);
+        const auto want = reference::evaluate(f, inputs), got = run_compiled(f, inputs, 1);
+        EXPECT_EQ(got[0].values, want[0].values) << text;
+      }
+}
+
 // Another reader of relu's result needs that anyway; a gradient without its mask is another function.
 TEST(MaxBeforeRelu, WhatItLeaves) {
   for (const std::string_view text : {R"(func f(x: f32[6]) {
@@ -91,6 +108,34 @@ TEST(MaxBeforeRelu, WhatItLeaves) {
   %0: f32[6] = relu(x)
   %1: f32[3][i] = max %0[2*i+p]; p<2
   return %0, %1
+}
+)",
+                                      // A gradient of another shape than the maximum's.
+                                      R"(func f(x: f32[6], g: f32[5]) {
+  %0: f32[6] = relu(x)
+  %1: i32[3,1][i] = argmax %0[2*i+p]; p<2
+  %2: f32[6][2*i+%1[i,0]] = g[i]
+  %3: f32[6] = { where(%0 <= 0, 0, %2) }
+  return %3
+}
+)",
+                                      // Windows that hold nothing: the largest of no entry is -inf, not 0.
+                                      R"(func f(x: f32[2]) {
+  %0: f32[2] = relu(x)
+  %1: f32[1][i] = max %0[i+3*p-1]; p<2
+  return %1
+}
+)",
+                                      R"(func f(x: f32[6]) {
+  %0: f32[6] = relu(x)
+  %1: f32[4][i] = max %0[2*i+p]; p<2
+  return %1
+}
+)",
+                                      R"(func f(x: f32[6]) {
+  %0: f32[6] = relu(x)
+  %1: f32[4][i] = max %0[2*i+p-2]; p<2
+  return %1
 }
 )"})
     EXPECT_EQ(after_passes(text, "-all,+max_before_relu"), text);

@@ -44,6 +44,41 @@ TEST_F(ProfileCommands, OptPrintsTheGraphAndWhatIsFused) {
   EXPECT_THAT(wrong.err, AllOf(StartsWith("cotan: "), HasSubstr("no_such_pass"), HasSubstr("fuse_kernels")));
 }
 
+// One node of each kind, and what commands make of it: random numbers, whose values come with each run, too.
+TEST_F(ProfileCommands, TakeEveryKindOfNode) {
+  constexpr const char* every_kind = R"(func f(x: f32[4,3], scalar s: f32[], t: i32[4], var y: f32[4,3]) {
+  %0: f32[4,3] = exp(x)
+  %1: f32[4,3] = { 2 * x + 1 }
+  %2: f32[4,3] = { 0.5 }
+  %3: f32[3,4][i,j] = x[j,i]
+  %4: f32[4,3][i,j] = 1; 0<=i-j<2
+  %5: f32[4][i] = max x[i,p]
+  %6: i32[4,1][i] = argmin x[i,p]
+  %7: f32[4][i] = amax x[i,p]
+  %8: f32[4,3] = scan(x, x) {axis=1, reverse=true}
+  %9: i32[4,3] = order(x) {axis=0, descending=false}
+  %10: f32[4,3] = call softmax(x) {dim=1}
+  %11: bf16[4,3] = cast(x)
+  %12: f32[4,3] = stop_gradient(x)
+  %13: f32[4,3] = barrier(x, t)
+  %14: i32[4] = check(t) {below=5, what="index"}
+  %15: f32[4,3] = iota() {axis=0}
+  %16: f32[4,3] = random() {key=1, counter=2}
+  %17: f32[4,3] = random() {key=1, counter=2}
+  %18: f32[4,3] = map(%16, %17, x) { %16 - %17 + x }
+  %19: f32[4,3] = mul(x, y)
+  return %0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %18, %19, s
+}
+)";
+  place.write("kinds.cotan", every_kind);
+  for (const char* command : {"show kinds.cotan", "show --dot kinds.cotan", "opt kinds.cotan", "opt --explain kinds.cotan",
+                              "opt --explain kinds.cotan --passes -all", "check kinds.cotan",
+                              "profile kinds.cotan --repetitions 3 --html p.html --json p.json --trace t.json"}) {
+    const Outcome o = place.cotan(command);
+    EXPECT_EQ(o.status, 0) << command << ": " << o.err;
+  }
+}
+
 TEST_F(ProfileCommands, ProfileWritesWhatIsAskedFor) {
   const Outcome o = place.cotan("profile chain.cotan --repetitions 3 --html p.html --json p.json --trace t.json");
   EXPECT_EQ(o.status, 0) << o.err;
