@@ -31,9 +31,9 @@ class OneDnnBackend final : public Backend {
       return Reason{ReasonCode::not_recognised, std::string(name_of(node->kind))};
     if (auto reason = refused(node)) return *std::move(reason);
     if (node->kind == Kind::sum) return onednn::match_sum(node, options);
-    if (node->kind == Kind::reduce) return onednn::match_max(node, options);
+    if (node->kind == Kind::reduce) return onednn::match_max(node);
     if (auto match = onednn::match_norm(node, options)) return *std::move(match);
-    return onednn::match_softmax(node, options);
+    return onednn::match_softmax(node);
   }
 
   [[nodiscard]] Match match_with(const Ref& node, const Epilogue& epilogue, const BackendOptions& options) const override {

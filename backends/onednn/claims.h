@@ -18,16 +18,16 @@ namespace cotan::onednn {
 // Calls of layer norm, of batch norm in training, and of their gradients; nothing for other calls.
 [[nodiscard]] std::optional<Match> match_norm(const Ref& node, const BackendOptions& options);
 // Calls of softmax and of its gradient.
-[[nodiscard]] Match match_softmax(const Ref& node, const BackendOptions& options);
+[[nodiscard]] Match match_softmax(const Ref& node);
 
 // Sums of one factor that are average poolings, or their gradients; nothing where a sum is none.
-[[nodiscard]] std::optional<Match> match_average(const Ref& node, const BackendOptions& options);
+[[nodiscard]] std::optional<Match> match_average(const Ref& node);
 // Sums of one factor that put a tensor into blocks of channels, or out of them; nothing where a sum is none.
 [[nodiscard]] std::optional<Match> match_reorder(const Ref& node);
 // Reductions that are max poolings.
-[[nodiscard]] Match match_max(const Ref& node, const BackendOptions& options);
+[[nodiscard]] Match match_max(const Ref& node);
 // Sums that are max poolings' gradients; nothing where a sum is none.
-[[nodiscard]] std::optional<Match> match_max_gradient(const Ref& node, const BackendOptions& options);
+[[nodiscard]] std::optional<Match> match_max_gradient(const Ref& node);
 
 // A kernel for the views as they are, or the reason against it.
 struct Attempt {
@@ -42,9 +42,9 @@ struct Attempt {
 // A sum's three tensors as views: the output, then the factors.
 using SumViews = std::array<View, 3>;
 
-[[nodiscard]] Attempt attempt_matmul(const MatmulForm& form, const SumSpec& spec, const SumViews& views, const Tail& tail, const BackendOptions& options, int threads);
-[[nodiscard]] Attempt attempt_convolution(const ConvolutionForm& form, const SumSpec& spec, const SumViews& views, const Tail& tail,
-                                          const BackendOptions& options, int threads);
+[[nodiscard]] Attempt attempt_matmul(const MatmulForm& form, const SumSpec& spec, const SumViews& views, const Tail& tail, const BackendOptions& options,
+                                     int threads);
+[[nodiscard]] Attempt attempt_convolution(const ConvolutionForm& form, const SumSpec& spec, const SumViews& views, const Tail& tail, int threads);
 
 // The blocks in which a convolution of dense tensors had better be computed: of its output and of its factors. Empty where plain layouts are as good, and
 // where the tensors are not those of a plain convolution (batch, channels, positions).

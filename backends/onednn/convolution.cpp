@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "backends/onednn/blocked_layouts.h"
+#include "backends/onednn/direct_convolution.h"
 #include "backends/onednn/post_ops.h"
 
 namespace cotan::onednn {
@@ -136,9 +137,9 @@ class Assembly {
     append_reorder(role, kernels, blocked, callers, place);
   }
 
-  [[nodiscard]] Made finish(bool exact_at_nonfinite) && {
+  [[nodiscard]] Made finish(Program::Afterwards afterwards) && {
     if (!refused_.reason.empty()) return std::move(refused_);
-    program_->set_exact_at_nonfinite(exact_at_nonfinite);
+    program_->set_afterwards(std::move(afterwards));
     program_->set_implementation(reordered_.empty() ? std::string(kernel_.impl_info_str())
                                                     : fmt::format("{}, reorders: {}", kernel_.impl_info_str(), fmt::join(reordered_, ", ")));
     return {.primitive = std::make_shared<const Primitive>(std::move(program_)), .refusal = Refusal::none, .reason = {}};
@@ -263,7 +264,13 @@ Made make_in(bool blocked, const ConvolutionProblem& problem) {
         assembly.output(DNNL_ARG_DIFF_WEIGHTS, "weights", callers.weights, kernels.weights);
         break;
     }
-    return std::move(assembly).finish(skips_padding(kernel, problem, windows) && exact_at_nonfinite(problem.after));
+    if (skips_padding(kernel, problem, windows)) return std::move(assembly).finish({});
+    // Such kernels take a bias and nothing else behind them.
+    if (problem.blocks != ConvolutionBlocks{} || after.attached.ops.len() > 0)
+      return refuse(Refusal::library_refused, fmt::format("{} multiplies padding in {}", library_name(), kernel.impl_info_str()));
+    return std::move(assembly).finish([problem](std::span<const void* const> inputs, std::span<void* const> outputs) {
+      if (meets_padding_not_finite(problem, inputs)) convolve_directly(problem, inputs, outputs);
+    });
   });
 }
 

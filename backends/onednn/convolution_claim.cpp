@@ -7,6 +7,7 @@
 #include "backends/onednn/claims.h"
 #include "backends/onednn/convolution_location.h"
 #include "backends/onednn/primitive_cache.h"
+#include "backends/onednn/rest_loop.h"
 #include "backends/onednn/tiles.h"
 
 namespace cotan::onednn {
@@ -69,9 +70,16 @@ std::string text_of(const ConvolutionProblem& p) {
 struct Surroundings {
   const Tail& tail;
   const Shape& output;  // of the sum
-  const BackendOptions& options;
   double work = 0, bytes = 0;
 };
+
+// A result's sizes with its channels in the problem's blocks, whose entries are the last dimension.
+Shape in_blocks(Shape sizes, const ConvolutionProblem& p) {
+  if (p.blocks.result == 1) return sizes;
+  sizes[1] /= p.blocks.result;
+  sizes.push_back(p.blocks.result);
+  return sizes;
+}
 
 // The tail's steps along the result, whose channels may lie in blocks.
 std::optional<std::vector<PostOp>> tied_in_blocks(const Tail& tail, const Shape& output, const ConvolutionProblem& p, const Shape& sizes) {
@@ -95,13 +103,32 @@ std::optional<std::vector<PostOp>> tied_in_blocks(const Tail& tail, const Shape&
   return ops;
 }
 
+// The loop behind the convolution, and the result as it sees it: channels in blocks are a dimension of their own.
+std::optional<RestLoop> rest_of(const Tail& tail, const Shape& output, const ConvolutionProblem& p, const Shape& sizes) {
+  Shape strides = p.result_strides;
+  if (p.blocks.result > 1) strides.push_back(1);
+  return RestLoop::make(tail, output, in_blocks(sizes, p), strides);
+}
+
+// In how many calls the library makes images that a loop follows: so few at a time stay in the cache. Weights that each call would have to bring into blocks
+// must be few.
+Cut images_before_loops(const Made& whole, const ConvolutionProblem& tile, std::int64_t images) {
+  const std::int64_t weights = tile.out_channels * (tile.in_channels / tile.groups) * tile.kernel.elements();
+  if (whole.primitive->implementation().find("weights") != std::string::npos && parts_before_loops(weights) > 1) return {images, images};
+  return cut(images, parts_before_loops(images * tile.out_channels * tile.output.elements()));
+}
+
 Attempt compile_located(const Located& located, const ConvolutionForm& form, const Surroundings& around, int threads) {
   const Tail& tail = around.tail;
   ConvolutionProblem p = located.problem;
+  if (p.direction != ConvolutionDirection::forward && !tail.empty())
+    return declined(ReasonCode::primitive_refused, "only forward convolutions end with what follows them");
   Shape sizes{p.batch, p.out_channels};
   for (std::int64_t size : p.output) sizes.push_back(size);
   std::optional<std::vector<PostOp>> ops = tied_in_blocks(tail, around.output, p, sizes);
-  if (!ops) return declined(ReasonCode::layout, "a tensor after the convolution does not lie on the result's strides");
+  std::optional<RestLoop> rest;
+  if (tail.rest) rest = rest_of(tail, around.output, p, sizes);
+  if (!ops || (tail.rest && !rest)) return declined(ReasonCode::layout, "a tensor after the convolution does not lie on the result's strides");
   p.after = *std::move(ops);
   const Cuts cuts = cuts_of(p, around.work, threads);
   const std::int64_t in = p.in_channels / p.groups, out = p.out_channels / p.groups;
@@ -115,8 +142,9 @@ Attempt compile_located(const Located& located, const ConvolutionForm& form, con
   const std::array<int, 3> tensor{form.source, form.weights, form.result};
   std::vector<std::size_t> inputs{static_cast<std::size_t>(tensor[reads[0]] - 1), static_cast<std::size_t>(tensor[reads[1]] - 1)};
   inputs.insert(inputs.end(), tail.reads.begin(), tail.reads.end());
-  if (inputs.size() >= CallList::most_arguments) return declined(ReasonCode::not_recognised, fmt::format("{} tensors read by one kernel", inputs.size()));
-  auto kernel = std::make_shared<CallList>(inputs, std::vector<std::size_t>{tail.inputs()});
+  if (3 + tail.tensors.size() > CallList::most_arguments)
+    return declined(ReasonCode::not_recognised, fmt::format("{} tensors read by one kernel", tail.inputs()));
+  auto kernel = std::make_shared<CallList>();
   for (std::int64_t ib = 0; ib < cuts.batch.parts(); ++ib) {
     for (std::int64_t ig = 0; ig < cuts.groups.parts(); ++ig) {
       for (std::int64_t io = 0; io < cuts.out.parts(); ++io) {
@@ -127,19 +155,30 @@ Attempt compile_located(const Located& located, const ConvolutionForm& form, con
           tile.groups = group.size;
           tile.in_channels = group.size * ins.size;
           tile.out_channels = group.size * outs.size;
-          const Made made = shared_primitive(tile);
-          if (!made) return declined(made);
-          if (around.options.strict_nan && !made.primitive->exact_at_nonfinite())
-            return declined(ReasonCode::nonfinite, "an infinite factor that meets the padding may give NaN");
-          std::array<std::int64_t, 3> at = located.base;
-          at[source] += batch.first * p.source_strides[0] + (group.first * in + ins.first) / p.blocks.source * p.source_strides[1];
-          at[weights] += group.first * p.weights_strides[0] + outs.first / p.blocks.out * p.weights_strides[1] + ins.first / p.blocks.in * p.weights_strides[2];
-          at[result] += batch.first * p.result_strides[0] + (group.first * out + outs.first) / p.blocks.result * p.result_strides[1];
-          if (cuts.parts) at[weights] += ib * around.output.elements();
-          std::vector<std::int64_t> offsets{at[reads[0]], at[reads[1]]};
-          for (std::size_t read : tail.reads) offsets.push_back(AlongOutput(around.output, tail.tensors[read - 2]).at(at[result]));
-          offsets.push_back(at[writes]);
-          kernel->add_call(kernel->add_primitive(made.primitive), offsets);
+          const Made whole = shared_primitive(tile);
+          if (!whole) return declined(whole);
+          const Cut images = rest ? images_before_loops(whole, tile, batch.size) : Cut{batch.size, batch.size};
+          for (std::int64_t i = 0; i < images.parts(); ++i) {
+            const Part some{batch.first + images.part(i).first, images.part(i).size};
+            tile.batch = some.size;
+            const Made made = shared_primitive(tile);
+            if (!made) return declined(made);
+            std::array<std::int64_t, 3> at = located.base;
+            at[source] += some.first * p.source_strides[0] + (group.first * in + ins.first) / p.blocks.source * p.source_strides[1];
+            at[weights] +=
+                group.first * p.weights_strides[0] + outs.first / p.blocks.out * p.weights_strides[1] + ins.first / p.blocks.in * p.weights_strides[2];
+            at[result] += some.first * p.result_strides[0] + (group.first * out + outs.first) / p.blocks.result * p.result_strides[1];
+            if (cuts.parts) at[weights] += ib * around.output.elements();
+            std::vector<std::int64_t> offsets{at[reads[0]], at[reads[1]]};
+            for (std::size_t read : tail.reads) offsets.push_back(AlongOutput(around.output, tail.tensors[read - 2]).at(at[result]));
+            offsets.push_back(at[writes]);
+            kernel->add_call(kernel->add_primitive(made.primitive, inputs, {tail.inputs()}), offsets);
+            if (!rest) continue;
+            Shape part = sizes;
+            part[0] = some.size;
+            part[1] = tile.out_channels;
+            rest->add_to(*kernel, in_blocks(part, p), at[result]);
+          }
           kernel->end_chunk();
         }
       }
@@ -151,17 +190,16 @@ Attempt compile_located(const Located& located, const ConvolutionForm& form, con
 
 }  // namespace
 
-Attempt attempt_convolution(const ConvolutionForm& form, const SumSpec& spec, const SumViews& views, const Tail& tail, const BackendOptions& options,
-                            int threads) {
+Attempt attempt_convolution(const ConvolutionForm& form, const SumSpec& spec, const SumViews& views, const Tail& tail, int threads) {
   const auto at = locate(form, spec, views);
   if (const auto* fault = std::get_if<std::string>(&at)) return declined(ReasonCode::layout, *fault);
   const auto& located = std::get<Located>(at);
   if (repeats(located.problem)) return declined(ReasonCode::layout, "a tensor repeats its elements (stride 0)");
-  Surroundings around{tail, views[0].shape, options, 1, 4 * (elements_of(views[0]) + elements_of(views[1]) + elements_of(views[2]))};
+  Surroundings around{tail, views[0].shape, 1, 4 * (elements_of(views[0]) + elements_of(views[1]) + elements_of(views[2]))};
   for (std::int64_t size : spec.domain) around.work *= static_cast<double>(size);
   for (const View& tensor : tail.tensors) around.bytes += 4 * elements_in_memory(tensor);
   const Attempt attempt = compile_located(located, form, around, threads);
-  if (attempt.kernel || threads == 1 || attempt.reason.code == ReasonCode::nonfinite) return attempt;
+  if (attempt.kernel || threads == 1) return attempt;
   return compile_located(located, form, around, 1);  // a tile may be refused where the whole is not
 }
 

@@ -1,6 +1,8 @@
 // Matrix products. oneDNN wants the result's n contiguous; where m is instead, the transposed product c' = b' a' is the same computation.
 #include <fmt/format.h>
 
+#include <cmath>
+#include <limits>
 #include <utility>
 
 #include "backends/onednn/post_ops.h"
@@ -117,19 +119,56 @@ std::optional<Scaling> scaling_of(std::span<const PostOp> after, std::span<const
   return scaling;
 }
 
+// The factors and the result of a scaled update.
+struct ScaledMatrices {
+  Matrix a, b, c;
+};
+
+// The greatest absolute value of a matrix, or infinity where not all of it is finite.
+float greatest_of(const Matrix& matrix, const float* x) {
+  float greatest = 0;
+  for (std::int64_t i = 0; i < matrix.rows; ++i)
+    for (std::int64_t j = 0; j < matrix.columns; ++j) {
+      const float v = std::abs(x[i * matrix.row_stride + j * matrix.column_stride]);
+      greatest = v <= greatest ? greatest : std::isfinite(v) ? v : std::numeric_limits<float>::infinity();
+    }
+  return greatest;
+}
+
+// What is left of c += 0 * a * b: NaN where the product is not finite.
+void add_zero_times_product(const ScaledMatrices& matrices, const float* a, const float* b, float* c) {
+  const auto& [of_a, of_b, of_c] = matrices;
+  const double bound = static_cast<double>(greatest_of(of_a, a)) * static_cast<double>(greatest_of(of_b, b)) * static_cast<double>(of_a.columns);
+  if (bound <= static_cast<double>(std::numeric_limits<float>::max())) return;
+  for (std::int64_t i = 0; i < of_c.rows; ++i)
+    for (std::int64_t j = 0; j < of_c.columns; ++j) {
+      double product = 0;
+      for (std::int64_t k = 0; k < of_a.columns; ++k)
+        product += static_cast<double>(a[i * of_a.row_stride + k * of_a.column_stride]) * static_cast<double>(b[k * of_b.row_stride + j * of_b.column_stride]);
+      if (!std::isfinite(static_cast<float>(product))) c[i * of_c.row_stride + j * of_c.column_stride] = std::numeric_limits<float>::quiet_NaN();
+    }
+}
+
 // c += s * a * b: for products that the library does not scale by post-operations on the way to an output that it adds to; s becomes a factor of the product
-// itself. A factor of 0 leaves c as it is, whatever the product would be. The library's first input is input `first`.
-Made make_scaled(const Layout& a, const Layout& b, const Layout& c, std::size_t first, Scaling scaling) {
+// itself. With a factor of 0 the library leaves c as it is, whatever the product would be; what follows sees to that. The library's first
+// input is input `first`.
+Made make_scaled(const Layout& a, const Layout& b, const Layout& c, const ScaledMatrices& matrices, std::size_t first, Scaling scaling) {
   const Descriptor descriptor = describe_scaled_update(a, b, c);
   if (is_reference(descriptor)) return refuse_reference(descriptor, "a scaled update");
   auto program = std::make_unique<Program>();
+  program->set_afterwards([matrices, first, scaling](std::span<const void* const> inputs, std::span<void* const> outputs) {
+    float number = scaling.factor;
+    for (std::size_t input : scaling.numbers) number *= *static_cast<const float*>(inputs[input]);
+    if (number != 0) return;
+    const auto matrix = [&](std::size_t input) { return static_cast<const float*>(inputs[input]); };
+    add_zero_times_product(matrices, matrix(first), matrix(1 - first), static_cast<float*>(outputs[0]));
+  });
   const Place number = program->multiply(std::move(scaling.numbers), scaling.factor);
   program->append(descriptor, {{DNNL_ARG_SRC, a, {Place::In::input, first}},
                                {DNNL_ARG_WEIGHTS, b, {Place::In::input, 1 - first}},
                                {DNNL_ARG_DST, c, {Place::In::output}},
                                {scaled_update_number(), Layout({1}, dnnl::memory::data_type::f32, Dims{1}), number}});
   program->set_implementation(fmt::format("{}, scaled", descriptor.impl_info_str()));
-  program->set_exact_at_nonfinite(false);
   return {.primitive = std::make_shared<const Primitive>(std::move(program)), .refusal = Refusal::none, .reason = {}};
 }
 
@@ -194,7 +233,6 @@ Made Primitive::make(const MatmulProblem& given) {
       for (const auto& tensor : attached.tensors) arguments.push_back({tensor.name, tensor.layout, {Place::In::input, tensor.input}});
       program->append(descriptor, std::move(arguments));
       program->set_implementation(fmt::format("{}{}", descriptor.impl_info_str(), transposed ? ", transposed product" : ""));
-      program->set_exact_at_nonfinite(onednn::exact_at_nonfinite(after));
       return {.primitive = std::make_shared<const Primitive>(std::move(program)), .refusal = Refusal::none, .reason = {}};
     };
     // The library reads a bias while it stores, at no cost; as an addition it takes one or two percent. Not every implementation has one.
@@ -207,7 +245,7 @@ Made Primitive::make(const MatmulProblem& given) {
     Made direct = made(false);
     std::optional<Scaling> scaling = problem.batch.empty() ? scaling_of(after, reaches) : std::nullopt;
     if (direct || !scaling) return direct;
-    Made scaled = make_scaled(a_layout, b_layout, c_layout, transposed ? 1 : 0, std::move(*scaling));
+    Made scaled = make_scaled(a_layout, b_layout, c_layout, {a, b, c}, transposed ? 1 : 0, std::move(*scaling));
     return scaled ? scaled : direct;
   });
 }

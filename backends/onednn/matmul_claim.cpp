@@ -6,6 +6,7 @@
 #include "backends/onednn/call_list.h"
 #include "backends/onednn/claims.h"
 #include "backends/onednn/primitive_cache.h"
+#include "backends/onednn/rest_loop.h"
 #include "backends/onednn/tiles.h"
 
 namespace cotan::onednn {
@@ -66,6 +67,50 @@ std::vector<PostOp> after_part(const std::vector<PostOp>& ops, const Tail& tail,
   return after;
 }
 
+// Whether this product of a loop over k is one that ends with the tail's post-operations, and so reads their tensors.
+bool ends_with_tail(const Tail& tail, std::int64_t part, std::int64_t parts) { return tail.old || part == parts - 1; }
+
+// A part of the result: of its first batch run, its rows and its columns.
+struct Block {
+  Part batch, rows, columns;
+};
+
+// Its sizes: batches inside the primitives, batches as calls, rows, columns.
+Shape sizes_of(const Block& block, const Way& way) {
+  Shape sizes;
+  for (const auto* runs : {&way.inside, &way.calls})
+    for (const IndexRun& run : *runs) sizes.push_back(sizes.empty() ? block.batch.size : run.size);
+  sizes.push_back(block.rows.size);
+  sizes.push_back(block.columns.size);
+  return sizes;
+}
+// The strides of the result along these.
+Shape strides_of(const Way& way, const Arrangement& at) {
+  Shape strides;
+  for (const auto* runs : {&way.inside, &way.calls})
+    for (const IndexRun& run : *runs) strides.push_back(run.strides[0]);
+  strides.push_back(at.m.strides[0]);
+  strides.push_back(at.n.strides[0]);
+  return strides;
+}
+
+// Fewer rows in one call would have the library pack the other factor for little.
+constexpr std::int64_t least_rows = 64;
+
+// A block in pieces that a loop finds in the cache.
+std::vector<Block> pieces_of(const Block& block, std::int64_t elements) {
+  const bool by_batch = block.batch.size > 1;
+  const std::int64_t parts = parts_before_loops(elements);
+  const Cut cuts = by_batch ? cut(block.batch.size, parts) : cut(block.rows.size, std::min(parts, block.rows.size / least_rows), 8);
+  std::vector<Block> pieces;
+  for (std::int64_t i = 0; i < cuts.parts(); ++i) {
+    Block& piece = pieces.emplace_back(block);
+    Part& some = by_batch ? piece.batch : piece.rows;
+    some = {some.first + cuts.part(i).first, cuts.part(i).size};
+  }
+  return pieces;
+}
+
 Attempt compile_way(const Arrangement& at, const Way& way, const Tail& tail, const BackendOptions& options, const Shape& output, const std::string& what,
                     double bytes, int threads) {
   // The first batch run may be cut; where batches are calls, it is the calls' first run.
@@ -73,7 +118,7 @@ Attempt compile_way(const Arrangement& at, const Way& way, const Tail& tail, con
   const std::int64_t first = cut_runs.empty() ? 1 : cut_runs[0].size;
   const std::int64_t batches = steps_in(way.inside) * steps_in(way.calls), loop = steps_in(at.k_loop);
   // Where what follows the product must not change it, all products are cut in the same way.
-  const bool followed = !tail.ops.empty() && !tail.old;
+  const bool followed = !tail.empty() && !tail.old;
   const MatmulCuts cuts = cut_matmul(batches, at.m.size, at.n.size, at.k.size * loop, threads, followed || options.reproducible);
   if (followed && !options.reproducible) {
     const double apart = cut_matmul(batches, at.m.size, at.n.size, at.k.size * loop, threads).cycles + cycles_of_a_loop(batches, at.m.size, at.n.size, threads);
@@ -85,10 +130,9 @@ Attempt compile_way(const Arrangement& at, const Way& way, const Tail& tail, con
   if (calls > most_calls) return declined(ReasonCode::not_profitable, fmt::format("{} products in place of one", calls));
 
   const auto a_input = static_cast<std::size_t>(at.a - 1), b_input = static_cast<std::size_t>(at.b - 1);
-  std::vector<std::size_t> inputs{a_input, b_input};
-  inputs.insert(inputs.end(), tail.reads.begin(), tail.reads.end());
-  if (inputs.size() >= CallList::most_arguments) return declined(ReasonCode::not_recognised, fmt::format("{} tensors read by one kernel", inputs.size()));
-  auto kernel = std::make_shared<CallList>(inputs, std::vector<std::size_t>{tail.inputs()});
+  if (3 + tail.tensors.size() > CallList::most_arguments)
+    return declined(ReasonCode::not_recognised, fmt::format("{} tensors read by one kernel", tail.inputs()));
+  auto kernel = std::make_shared<CallList>();
   const MatmulProblem all = problem_of(at, way.inside, first, at.m.size, at.n.size);
   Shape sizes = all.batch;
   for (std::int64_t size : {all.m, all.n}) sizes.push_back(size);
@@ -96,41 +140,63 @@ Attempt compile_way(const Arrangement& at, const Way& way, const Tail& tail, con
   if (!ops) return declined(ReasonCode::layout, "a tensor after the product does not lie on the product's strides");
   std::vector<AlongOutput> along;
   for (std::size_t read : tail.reads) along.emplace_back(output, tail.tensors[read - 2]);
-  for (std::int64_t ib = 0; ib < batch.parts(); ++ib) {
-    const Part some = batch.part(ib);
+  std::optional<RestLoop> rest;
+  if (tail.rest) {
+    const Block whole{{0, first}, {0, at.m.size}, {0, at.n.size}};
+    rest = RestLoop::make(tail, output, sizes_of(whole, way), strides_of(way, at));
+    if (!rest) return declined(ReasonCode::layout, "a tensor after the product does not lie on the product's strides");
+  }
+
+  // Where a block begins in the result and in the factors.
+  const auto start_of = [&](const Block& block) {
+    std::array<std::int64_t, 3> start = at.base;
+    for (std::size_t t = 0; t < 3; ++t) {
+      start[t] += block.rows.first * at.m.strides[t] + block.columns.first * at.n.strides[t];
+      if (!cut_runs.empty()) start[t] += block.batch.first * cut_runs[0].strides[t];
+    }
+    return start;
+  };
+  // Appends the products of a block, and what follows them; a refusal where there is no primitive.
+  const auto add_block = [&](const Block& block) -> std::optional<Attempt> {
     std::vector<IndexRun> outer = way.calls;
-    if (way.inside.empty() && !outer.empty()) outer[0].size = some.size;
+    if (way.inside.empty() && !outer.empty()) outer[0].size = block.batch.size;
+    std::array<std::size_t, 3> number{};  // of the first, the middle and the last product of a loop over k
+    const auto place = [&](std::int64_t part) { return part == loop - 1 ? std::size_t{2} : part > 0 ? std::size_t{1} : std::size_t{0}; };
+    for (std::int64_t part : {std::int64_t{0}, std::int64_t{1}, loop - 1}) {
+      if (part >= loop) continue;
+      MatmulProblem problem = problem_of(at, way.inside, block.batch.size, block.rows.size, block.columns.size);
+      problem.after = after_part(*ops, tail, part, loop);
+      const Made made = shared_primitive(problem);
+      if (!made) return declined(made);
+      std::vector<std::size_t> inputs{a_input, b_input};
+      if (ends_with_tail(tail, part, loop)) inputs.insert(inputs.end(), tail.reads.begin(), tail.reads.end());
+      number[place(part)] = kernel->add_primitive(made.primitive, std::move(inputs), {tail.inputs()});
+    }
+    const std::array<std::int64_t, 3> start = start_of(block);
+    each_step(outer, 0, start, [&](const std::array<std::int64_t, 3>& product) {
+      std::int64_t part = 0;
+      each_step(at.k_loop, 0, product, [&](const std::array<std::int64_t, 3>& to) {
+        std::vector<std::int64_t> offsets{to[1], to[2]};
+        if (ends_with_tail(tail, part, loop))
+          for (const AlongOutput& tensor : along) offsets.push_back(tensor.at(to[0]));
+        offsets.push_back(to[0]);
+        kernel->add_call(number[place(part++)], offsets);
+      });
+    });
+    if (rest) rest->add_to(*kernel, sizes_of(block, way), start[0]);
+    return std::nullopt;
+  };
+
+  for (std::int64_t ib = 0; ib < batch.parts(); ++ib) {
     for (std::int64_t im = 0; im < cuts.m.parts(); ++im) {
-      const Part rows = cuts.m.part(im);
       for (std::int64_t in = 0; in < cuts.n.parts(); ++in) {
-        const Part columns = cuts.n.part(in);
-        std::array<std::int64_t, 3> start = at.base;
-        for (std::size_t t = 0; t < 3; ++t) {
-          start[t] += rows.first * at.m.strides[t] + columns.first * at.n.strides[t];
-          if (!cut_runs.empty()) start[t] += some.first * cut_runs[0].strides[t];
-        }
-        std::array<std::size_t, 3> primitive{};  // of the first, the middle and the last product of a loop over k
-        const auto place = [&](std::int64_t part) { return part == loop - 1 ? std::size_t{2} : part > 0 ? std::size_t{1} : std::size_t{0}; };
-        for (std::int64_t part : {std::int64_t{0}, std::int64_t{1}, loop - 1}) {
-          if (part >= loop) continue;
-          MatmulProblem problem = problem_of(at, way.inside, some.size, rows.size, columns.size);
-          problem.after = after_part(*ops, tail, part, loop);
-          const Made made = shared_primitive(problem);
-          if (!made) return declined(made);
-          primitive[place(part)] = kernel->add_primitive(made.primitive);
-        }
-        each_step(outer, 0, start, [&](const std::array<std::int64_t, 3>& product) {
-          std::int64_t part = 0;
-          each_step(at.k_loop, 0, product, [&](const std::array<std::int64_t, 3>& to) {
-            std::vector<std::int64_t> offsets{to[1], to[2]};
-            for (const AlongOutput& tensor : along) offsets.push_back(tensor.at(to[0]));
-            offsets.push_back(to[0]);
-            kernel->add_call(primitive[place(part++)], offsets);
-          });
-        });
+        const Block chunk{batch.part(ib), cuts.m.part(im), cuts.n.part(in)};
+        const bool in_pieces = rest && !options.reproducible;
+        for (const Block& block : in_pieces ? pieces_of(chunk, sizes_of(chunk, way).elements()) : std::vector{chunk})
+          if (std::optional<Attempt> refused = add_block(block)) return *std::move(refused);
         if (tail.old) {
-          const bool by_rows = at.n.strides[0] == 1 || columns.size == 1;
-          kernel->start_from(*tail.old, start[0], by_rows ? rows.size : columns.size, by_rows ? columns.size : rows.size,
+          const bool by_rows = at.n.strides[0] == 1 || chunk.columns.size == 1;
+          kernel->start_from(*tail.old, start_of(chunk)[0], by_rows ? chunk.rows.size : chunk.columns.size, by_rows ? chunk.columns.size : chunk.rows.size,
                              by_rows ? at.m.strides[0] : at.n.strides[0]);
         }
         kernel->end_chunk();

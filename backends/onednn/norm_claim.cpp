@@ -37,14 +37,15 @@ std::string text_of(const NormCall& n) {
   return fmt::format("{} norm{} {}", n.layer ? "layer" : "batch", n.backward() ? " backward" : "", sizes);
 }
 
-// The kernel's inputs and outputs are the primitive's, in its order.
-std::shared_ptr<CallList> list_for(const NormCall& norm) {
+// Adds the primitive. The kernel's inputs and outputs are the primitive's, in its order: {x, [cotangent, mean, variance], [scale, [shift]]} and {y or the
+// cotangent of x, then the statistics or the cotangents of scale and shift}.
+std::size_t add_to(CallList& list, const NormCall& norm, const Made& made) {
   const std::size_t inputs = (norm.backward() ? 4 : 1) + (!norm.affine ? 0 : norm.backward() ? 1 : 2);
   const std::size_t outputs = norm.backward() && !norm.affine ? 1 : 3;
   std::vector<std::size_t> in(inputs), out(outputs);
   std::iota(in.begin(), in.end(), std::size_t{0});
   std::iota(out.begin(), out.end(), inputs);
-  return std::make_shared<CallList>(in, out);
+  return list.add_primitive(made.primitive, std::move(in), std::move(out));
 }
 
 // The offsets of a call's arguments: of whole tensors, of the statistics, of scale and shift, of the cotangents of these.
@@ -63,7 +64,7 @@ Made add_rows(CallList& list, const NormCall& norm, const Cut& tiles) {
     const Part rows = tiles.part(i);
     Made made = rows_of(norm, rows.size);
     if (!made) return made;
-    list.add_call(list.add_primitive(made.primitive), offsets_of(norm, rows.first * norm.channels, rows.first, 0, i * norm.channels));
+    list.add_call(add_to(list, norm, made), offsets_of(norm, rows.first * norm.channels, rows.first, 0, i * norm.channels));
     list.end_chunk();
   }
   return {};
@@ -77,7 +78,7 @@ Made add_channels(CallList& list, const NormCall& norm, const Cut& tiles) {
       const Part channels = blocks.part(b);
       Made made = channels_of(norm, channels.size);
       if (!made) return made;
-      list.add_call(list.add_primitive(made.primitive), offsets_of(norm, channels.first * norm.space, channels.first, channels.first, channels.first));
+      list.add_call(add_to(list, norm, made), offsets_of(norm, channels.first * norm.space, channels.first, channels.first, channels.first));
     }
     list.end_chunk();
   }
@@ -91,7 +92,7 @@ cotan::Made compile_norm(const NormCall& norm, std::span<const View> inputs, int
   const bool one = threads <= 1 || norm.elements() * work_of_an_element < worth_a_tile;
   // Channels come in few blocks: several tiles a worker even the ends out.
   const Cut tiles = one ? Cut{total, total} : cut(total, norm.layer ? threads : 4 * std::int64_t{threads});
-  auto list = list_for(norm);
+  auto list = std::make_shared<CallList>();
   if (const Made fault = norm.layer ? add_rows(*list, norm, tiles) : add_channels(*list, norm, tiles); !fault && fault.refusal != Refusal::none)
     return {nullptr, declined(fault).reason, -1};
   list->describe(text_of(norm), (norm.backward() ? 12 : 7) * norm.elements(), 4 * (norm.backward() ? 3 : 2) * norm.elements());

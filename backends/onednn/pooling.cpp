@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string_view>
 
+#include "backends/loops/nan_scan.h"
 #include "backends/onednn/program.h"
 
 namespace cotan::onednn {
@@ -63,6 +65,57 @@ Windows windows_of(const PoolingProblem& problem) {
   return windows;
 }
 
+std::int64_t windows_in(const PoolingProblem& problem) { return problem.planes * problem.channels * problem.output.elements(); }
+
+// The entry of a window that is its maximum, and its number among the taps: the first NaN, or the first of the greatest.
+struct Largest {
+  float value = -std::numeric_limits<float>::infinity();
+  std::int64_t tap = -1;
+
+  void meet(float v, std::int64_t which) {
+    if (tap < 0 || v > value || (std::isnan(v) && !std::isnan(value))) value = v, tap = which;
+  }
+};
+
+// The largest entry of the window at this position of a plane whose elements of one channel start at `plane`.
+Largest largest_in(const PoolingProblem& problem, const float* plane, std::int64_t position) {
+  const std::size_t spatial = problem.input.rank();
+  Shape first(problem.input);  // the window's first entry, which may lie in the padding
+  for (std::size_t d = spatial; d-- > 0;) {
+    first[d] = position % problem.output[d] * problem.stride[d] - problem.padding[d];
+    position /= problem.output[d];
+  }
+  Largest largest;
+  for (std::int64_t tap = 0; tap < problem.kernel.elements(); ++tap) {
+    std::int64_t rest = tap, offset = 0, step = problem.channels;
+    bool inside = true;
+    for (std::size_t d = spatial; d-- > 0; rest /= problem.kernel[d], step *= problem.input[d]) {
+      const std::int64_t at = first[d] + rest % problem.kernel[d] * problem.dilation[d];
+      inside &= at >= 0 && at < problem.input[d];
+      offset += at * step;
+    }
+    if (inside) largest.meet(plane[offset], tap);
+  }
+  return largest;
+}
+
+// The library passes over NaN, and begins with the lowest finite number, which stays where a window holds nothing greater. Where the source or the result
+// shows such a thing, all is computed again.
+void find_again(const PoolingProblem& problem, const float* source, float* result, std::size_t tap_bytes, void* workspace) {
+  const std::int64_t windows = windows_in(problem), plane_in = problem.channels * problem.input.elements(), positions = problem.output.elements();
+  if (!loops::any_nan(source, static_cast<std::size_t>(problem.planes * plane_in)) &&
+      !loops::any_equal(result, static_cast<std::size_t>(windows), std::numeric_limits<float>::lowest()))
+    return;
+  for (std::int64_t w = 0; w < windows; ++w) {
+    const std::int64_t channel = w % problem.channels, at = w / problem.channels;
+    const Largest largest = largest_in(problem, source + at / positions * plane_in + channel, at % positions);
+    result[w] = largest.value;
+    const std::int64_t tap = std::max<std::int64_t>(largest.tap, 0);
+    if (tap_bytes == 1) static_cast<std::uint8_t*>(workspace)[w] = static_cast<std::uint8_t>(tap);
+    if (tap_bytes == sizeof(std::int32_t)) static_cast<std::int32_t*>(workspace)[w] = static_cast<std::int32_t>(tap);
+  }
+}
+
 }  // namespace
 
 Made Primitive::make(const PoolingProblem& problem) {
@@ -96,7 +149,12 @@ Made Primitive::make(const PoolingProblem& problem) {
       program->scale_first_output(static_cast<float>(factor),
                                   static_cast<std::size_t>(problem.planes * problem.channels * (backward ? problem.input : problem.output).elements()));
     program->set_implementation(descriptor.impl_info_str());
-    program->set_exact_at_nonfinite(!problem.max);
+    if (problem.max && !backward) {
+      const std::size_t tap_bytes = training ? workspace.get_size() / static_cast<std::size_t>(windows_in(problem)) : 0;
+      program->set_afterwards([problem, tap_bytes](std::span<const void* const> inputs, std::span<void* const> outputs) {
+        find_again(problem, static_cast<const float*>(inputs[0]), static_cast<float*>(outputs[0]), tap_bytes, tap_bytes > 0 ? outputs[1] : nullptr);
+      });
+    }
     return {.primitive = std::make_shared<const Primitive>(std::move(program)), .refusal = Refusal::none, .reason = {}};
   });
 }

@@ -65,7 +65,7 @@ Attempt compile_pooling(const PoolingProblem& p, std::size_t workspace_bytes, in
   std::vector<std::size_t> inputs{0}, outputs{1};
   if (with_workspace && backward) inputs = {0, 1}, outputs = {2};
   if (with_workspace && !backward) outputs = {1, 2};
-  auto kernel = std::make_shared<CallList>(inputs, outputs);
+  auto kernel = std::make_shared<CallList>();
   const std::int64_t in = p.channels * (backward ? p.output : p.input).elements(), out = p.channels * (backward ? p.input : p.output).elements();
   std::int64_t workspace = 0;
   for (std::int64_t i = 0; i < tiles.parts(); ++i) {
@@ -78,7 +78,7 @@ Attempt compile_pooling(const PoolingProblem& p, std::size_t workspace_bytes, in
     if (with_workspace && !backward) offsets.push_back(workspace);
     if (with_workspace) kernel->set_workspace(backward ? 1 : 2);
     workspace += static_cast<std::int64_t>(made.primitive->workspace_bytes());
-    kernel->add_call(kernel->add_primitive(made.primitive), offsets);
+    kernel->add_call(kernel->add_primitive(made.primitive, inputs, outputs), offsets);
     kernel->end_chunk();
   }
   if (with_workspace && workspace > static_cast<std::int64_t>(workspace_bytes))
@@ -105,10 +105,9 @@ Claim claim_of(const PoolingProblem& p, const Ref& x, const Ref& node, std::size
 }
 
 // Why not, from what all poolings have in common.
-std::optional<Reason> against(const PoolingProblem& p, DType dtype, const BackendOptions& options) {
+std::optional<Reason> against(const PoolingProblem& p, DType dtype) {
   if (dtype != f32) return Reason{ReasonCode::dtype, fmt::format("oneDNN is used for f32 only, not for {}", name_of(dtype))};
   if (work_of(p) < worth_a_pooling) return Reason{ReasonCode::not_profitable, fmt::format("windows of {} entries in all", work_of(p))};
-  if (p.max && options.strict_nan) return Reason{ReasonCode::nonfinite, "a maximum that passes over NaN"};
   const Made whole = shared_primitive(p);
   if (!whole) return declined(whole).reason;
   return std::nullopt;
@@ -116,23 +115,23 @@ std::optional<Reason> against(const PoolingProblem& p, DType dtype, const Backen
 
 }  // namespace
 
-std::optional<Match> match_average(const Ref& node, const BackendOptions& options) {
+std::optional<Match> match_average(const Ref& node) {
   const auto& spec = node->as<SumSpec>();
   if (spec.factors.size() != 1 || node->operand_count != 1) return std::nullopt;
   const auto windows = as_pooling(spec, tensor_shapes(*node.node()));
   if (!windows) return std::nullopt;
   const PoolingProblem p = problem_of(*windows, windows->gradient ? PoolingDirection::backward : PoolingDirection::forward, false, spec.coefficient);
-  if (auto reason = against(p, node.dtype(), options)) return *std::move(reason);
+  if (auto reason = against(p, node.dtype())) return *std::move(reason);
   return claim_of(p, node->operand(0), node, 0);
 }
 
-Match match_max(const Ref& node, const BackendOptions& options) {
+Match match_max(const Ref& node) {
   const auto windows = as_pooling(node->as<ReduceSpec>(), node->operand(0).shape());
   if (!windows) return Reason{ReasonCode::not_recognised, "a reduction over no windows"};
   if (!every_window_meets(node->as<ReduceSpec>(), node->operand(0).shape()))
     return Reason{ReasonCode::nonfinite, "a window in padding alone, whose maximum is -inf"};
   const PoolingProblem p = problem_of(*windows, PoolingDirection::forward, true, 1);
-  if (auto reason = against(p, node.dtype(), options)) return *std::move(reason);
+  if (auto reason = against(p, node.dtype())) return *std::move(reason);
   PoolingProblem training = p;
   training.direction = PoolingDirection::training;
   const Made made = shared_primitive(training);
@@ -142,15 +141,15 @@ Match match_max(const Ref& node, const BackendOptions& options) {
   return claim;
 }
 
-std::optional<Match> match_max_gradient(const Ref& node, const BackendOptions& options) {
+std::optional<Match> match_max_gradient(const Ref& node) {
   const auto gradient = as_max_gradient(*node.node());  // all that a gradient has to fulfil
   if (!gradient) return std::nullopt;
   const auto windows = as_pooling(gradient->max, gradient->x.shape());
   if (!windows) return std::nullopt;
   const PoolingProblem p = problem_of(*windows, PoolingDirection::backward, true, node->as<SumSpec>().coefficient);
-  if (auto reason = against(p, node.dtype(), options)) return *std::move(reason);
+  if (auto reason = against(p, node.dtype())) return *std::move(reason);
   const Ref forward = graph::reduce(gradient->max, gradient->x);
-  const Match partner = match_max(forward, options);
+  const Match partner = match_max(forward);
   const auto* makes = std::get_if<Claim>(&partner);
   if (makes == nullptr || !makes->extra) return Reason{ReasonCode::partner_missing, "the pooling itself is not claimed"};
   Claim claim = claim_of(p, node->operand(0), node, static_cast<std::size_t>(makes->extra->shape[0]));

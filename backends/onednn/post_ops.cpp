@@ -59,20 +59,13 @@ AttachedPostOps attach(std::span<const PostOp> after, std::span<const Reach> rea
 }
 
 Made refuse_steps(std::span<const PostOp> after) {
-  const auto same_function = [](const PostOp& a, const PostOp& b) {
-    const auto of = [](const PostOp& op) { return op.kind == PostOpKind::relu ? PostOpKind::leaky_relu : op.kind; };
-    return of(a) == of(b) && !reads_tensor(a.kind);
-  };
+  const auto same_function = [](const PostOp& a, const PostOp& b) { return a.kind == b.kind && !reads_tensor(a.kind); };
   for (std::size_t i = 0; i < after.size(); ++i)
     for (std::size_t j = i + 1; j < after.size(); ++j)
       if (same_function(after[i], after[j]) && (after[i].alpha != after[j].alpha || after[i].beta != after[j].beta))
         return refuse(Refusal::library_refused,
                       fmt::format("two post-operations {} of different parameters, which the library confuses", name_of(after[j].kind)));
   return {};
-}
-
-bool exact_at_nonfinite(std::span<const PostOp> after) {
-  return std::ranges::all_of(after, [](const PostOp& op) { return exact_at_nonfinite(op.kind); });
 }
 
 std::string text_of(std::span<const PostOp> after) {

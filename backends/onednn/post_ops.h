@@ -53,9 +53,6 @@ struct AttachedPostOps {
 // The refusal of steps that the library would compute wrongly. (It gives all functions of one kind the parameters of the first of them: seen with 2.6.3.)
 [[nodiscard]] Made refuse_steps(std::span<const PostOp> after);
 
-// Whether nothing among them loses NaN or infinity.
-[[nodiscard]] bool exact_at_nonfinite(std::span<const PostOp> after);
-
 // ", with 2 post-operations": for texts of refusals.
 [[nodiscard]] std::string text_of(std::span<const PostOp> after);
 

@@ -23,24 +23,18 @@ const char* name_of(Refusal refusal) {
 const char* name_of(PostOpKind kind) {
   switch (kind) {
     case PostOpKind::linear: return "linear";
-    case PostOpKind::relu: return "relu";
     case PostOpKind::leaky_relu: return "leaky_relu";
     case PostOpKind::elu: return "elu";
     case PostOpKind::tanh: return "tanh";
     case PostOpKind::sigmoid: return "sigmoid";
-    case PostOpKind::exp: return "exp";
     case PostOpKind::sqrt: return "sqrt";
     case PostOpKind::square: return "square";
     case PostOpKind::abs: return "abs";
-    case PostOpKind::gelu: return "gelu";
     case PostOpKind::silu: return "silu";
-    case PostOpKind::clip: return "clip";
     case PostOpKind::add: return "add";
     case PostOpKind::sub: return "sub";
     case PostOpKind::mul: return "mul";
     case PostOpKind::div: return "div";
-    case PostOpKind::max: return "max";
-    case PostOpKind::min: return "min";
     case PostOpKind::accumulate: return "accumulate";
   }
   __builtin_unreachable();
@@ -54,7 +48,9 @@ const std::string& Primitive::implementation() const { return program_->implemen
 
 std::size_t Primitive::scratch_bytes() const { return program_->scratch_bytes(); }
 
-bool Primitive::exact_at_nonfinite() const { return program_->exact_at_nonfinite(); }
+std::size_t Primitive::inputs() const { return program_->inputs(); }
+
+std::size_t Primitive::outputs() const { return program_->outputs(); }
 
 std::size_t Primitive::workspace_bytes() const { return program_->workspace_bytes(); }
 

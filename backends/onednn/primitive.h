@@ -7,37 +7,30 @@
 //
 // Everything runs on the calling thread alone, whichever thread runtime the library was built for (one_thread.h).
 //
-// What each primitive does with values that are not finite, and where that differs from the mathematics of the same graph. The tests check each line; the
-// primitives of the lines that differ answer false to Primitive::exact_at_nonfinite().
+// NaN and infinity propagate through every primitive as through the mathematics of the same graph. Where the library's own code would lose them, what is
+// said in the last column keeps them; the tests check each line.
 //
-//   primitive             situation                               result                                     mathematics
-//   matmul                NaN or infinity in a or b, 0 * inf      propagates                                 the same
-//   matmul                NaN in c before the call                overwritten; propagates if accumulated      the same
-//   matmul, c += s a b    s is 0, the product is not finite       c                                          NaN
-//   convolution           NaN or infinity inside a window         propagates                                 the same
-//   convolution, jit      infinite factor that meets padding      contributes nothing                        the same
-//   convolution, others   infinite factor that meets padding      forward, backward_weights: may give NaN    contributes nothing
-//   average pooling       NaN or infinity inside a window         propagates                                 the same
-//   max pooling           NaN beside other values                 may be passed over                         NaN wins
-//   max pooling           nothing but NaN or -inf in a window     a large negative number                    NaN, -inf
-//   layer norm            NaN or infinity in a row                the row is NaN                             the same
-//   batch norm            NaN or infinity in a channel            the channel is NaN                         the same
-//   softmax               -inf beside finite values               0 there                                    the same
-//   softmax               a row of -inf only                      NaN                                        the same
-//   softmax               NaN or +inf in a row                    NaN there, elsewhere NaN or 0              the whole row is NaN
-//   log_softmax           -inf beside finite values               -inf there                                 the same
-//   log_softmax           NaN or +inf in a row                    NaN there, elsewhere NaN or -inf           the whole row is NaN
-//   softmax backward      NaN in y or in the cotangent            the whole row is NaN                       the same
-//   log_softmax backward  NaN in the cotangent                    the whole row is NaN                       the same
-//   log_softmax backward  NaN in y                                NaN or infinite there                      NaN there
-//   post-op relu          NaN                                     0                                          NaN
-//   post-op clip, max, min  NaN in the product or in the tensor   a bound or the other operand               NaN
-//   post-op exp           NaN                                     infinity                                   NaN
-//   post-op gelu          infinity                                infinity, or NaN in some versions          infinity
-//   post-op, all others   NaN or infinity                         the same                                   the same
+//   primitive             situation                               here         by
+//   matmul                NaN or infinity in a or b, 0 * inf      propagates   the library
+//   matmul                NaN in c before the call                propagates if accumulated, else overwritten: the library
+//   matmul, c += s a b    s is 0, the product is not finite       propagates   a look at a and b where s is 0
+//   convolution           NaN or infinity inside a window         propagates   the library
+//   convolution, jit      infinite factor that meets padding      propagates (contributes nothing): the library
+//   convolution, others   infinite factor that meets padding      propagates   a look at that factor; plain loops where it is not finite
+//   average pooling       NaN or infinity inside a window         propagates   the library
+//   max pooling           NaN beside other values                 propagates   a look at the source, still in cache
+//   max pooling           nothing but NaN or -inf in a window     propagates   a look at the result
+//   layer norm            NaN or infinity in a row                propagates   the library: the row is NaN
+//   batch norm            NaN or infinity in a channel            propagates   the library: the channel is NaN
+//   softmax               -inf beside finite values               propagates   the library: 0 there
+//   softmax               a row of -inf only                      propagates   the library: NaN
+//   softmax               NaN or +inf in a row                    propagates   a look at the result: the whole row becomes NaN
+//   softmax backward      NaN in y or in the cotangent            propagates   the library: the whole row is NaN
+//   log_softmax           anything                                not claimed
+//   post-op, all kinds    NaN or infinity                         propagates   the library
+//   relu, exp, gelu, clip, max, min behind a product              propagates   a loop of our own over the result, still in cache (tail.h)
 //
-// Accuracy, measured on AVX-512: softmax has a relative error up to 4e-6. log_softmax has an absolute error up to 8e-6, which near 0 is an unbounded relative
-// one: a probability of nearly 1 may have a logarithm slightly above 0. Where that matters, let a loop kernel do it.
+// Accuracy, measured on AVX-512: softmax has a relative error up to 4e-6.
 #pragma once
 
 #include <cstddef>
@@ -52,29 +45,24 @@
 
 namespace cotan::onednn {
 
-// What may be done to each element v of a product or of a forward convolution before it is stored.
+// What may be done to each element v of a product or of a forward convolution before it is stored. All of them keep NaN and infinity. The library's relu, exp,
+// gelu, clip, max and min do not (its relu of NaN is 0), so they are none of these.
 enum class PostOpKind : std::uint8_t {
   // Functions of v.
   linear,      // alpha * v + beta
-  relu,        // v above 0, otherwise 0, also for NaN: elu with alpha 0 keeps that, but computes e^v, which costs more than a loop over the result
   leaky_relu,  // v above 0, otherwise alpha * v; alpha is not 0
   elu,         // v above 0, otherwise alpha * (e^v - 1)
   tanh,
   sigmoid,
-  exp,
   sqrt,
   square,
   abs,
-  gelu,  // v times the probability that a normal number is below v
   silu,  // v * sigmoid(v)
-  clip,  // min(max(v, alpha), beta)
   // Functions of v and the element t of a tensor.
   add,  // v + t
   sub,  // v - t
   mul,  // v * t
   div,  // v / t
-  max,
-  min,
   // v plus what the output held before.
   accumulate,
 };
@@ -82,17 +70,9 @@ enum class PostOpKind : std::uint8_t {
 // "leaky_relu": for reports.
 [[nodiscard]] const char* name_of(PostOpKind kind);
 // Whether the kind reads a tensor of its own.
-[[nodiscard]] constexpr bool reads_tensor(PostOpKind kind) { return kind >= PostOpKind::add && kind <= PostOpKind::min; }
-// Whether NaN and infinity come out as the comments above say.
-[[nodiscard]] constexpr bool exact_at_nonfinite(PostOpKind kind) {
-  return kind != PostOpKind::relu && kind != PostOpKind::exp && kind != PostOpKind::gelu && kind != PostOpKind::clip && kind != PostOpKind::max &&
-         kind != PostOpKind::min;
-}
-
+[[nodiscard]] constexpr bool reads_tensor(PostOpKind kind) { return kind >= PostOpKind::add && kind <= PostOpKind::div; }
 // Whether the result has the bits of a loop that does the same to a number.
-[[nodiscard]] constexpr bool rounded_as_in_loops(PostOpKind kind) {
-  return kind == PostOpKind::relu || kind == PostOpKind::abs || kind == PostOpKind::clip || reads_tensor(kind);
-}
+[[nodiscard]] constexpr bool rounded_as_in_loops(PostOpKind kind) { return kind == PostOpKind::abs || reads_tensor(kind); }
 
 // One of the steps between the sum of products and the store.
 struct PostOp {
@@ -172,10 +152,9 @@ enum class SoftmaxDirection : std::uint8_t {
   backward,  // inputs {y, cotangent of y}; output: cotangent of x
 };
 
-// softmax or log_softmax along one axis.
+// softmax along one axis.
 struct SoftmaxProblem {
   SoftmaxDirection direction = SoftmaxDirection::forward;
-  bool log = false;  // log_softmax
   DType dtype = f32;
   Shape shape;
   std::size_t axis = 0;
@@ -285,8 +264,9 @@ class Primitive {
   // Bytes that run needs as scratch; 0 where it needs none.
   [[nodiscard]] std::size_t scratch_bytes() const;
 
-  // Whether results agree with the mathematics of the graph where NaN or infinities occur: no line of the table above that differs applies.
-  [[nodiscard]] bool exact_at_nonfinite() const;
+  // How many buffers run reads and writes.
+  [[nodiscard]] std::size_t inputs() const;
+  [[nodiscard]] std::size_t outputs() const;
 
   // Bytes of the workspace that a training pooling makes and its gradient reads; 0 where there is none.
   [[nodiscard]] std::size_t workspace_bytes() const;

@@ -49,7 +49,7 @@ std::vector<std::int64_t> key_of(const ConvolutionProblem& p) {
 }
 
 std::vector<std::int64_t> key_of(const SoftmaxProblem& p) {
-  return std::move(Key(2) << static_cast<int>(p.direction) << p.log << static_cast<int>(p.dtype) << p.shape << static_cast<std::int64_t>(p.axis) << p.x_strides
+  return std::move(Key(2) << static_cast<int>(p.direction) << static_cast<int>(p.dtype) << p.shape << static_cast<std::int64_t>(p.axis) << p.x_strides
                           << p.y_strides)
       .take();
 }

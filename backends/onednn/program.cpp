@@ -131,6 +131,7 @@ void Program::run(std::span<const void* const> inputs, std::span<void* const> ou
   });
   auto* const scaled = static_cast<float*>(outputs[0]);
   for (std::size_t i = 0; i < scaled_; ++i) scaled[i] *= factor_;
+  if (afterwards_) afterwards_(inputs, outputs);
 }
 
 std::string text_of(const dnnl::error& error) { return fmt::format("{}: {} ({})", library_name(), error.what(), dnnl_status2str(error.status)); }

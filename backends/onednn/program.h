@@ -8,6 +8,7 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -46,8 +47,13 @@ class Program {
   void set_implementation(std::string text) { implementation_ = std::move(text); }
   [[nodiscard]] const std::string& implementation() const { return implementation_; }
 
-  void set_exact_at_nonfinite(bool exact) { exact_at_nonfinite_ = exact; }
-  [[nodiscard]] bool exact_at_nonfinite() const { return exact_at_nonfinite_; }
+  // How many buffers a run is given.
+  [[nodiscard]] std::size_t inputs() const { return inputs_; }
+  [[nodiscard]] std::size_t outputs() const { return outputs_; }
+
+  // After the primitives, this looks at what they read and wrote, and puts right what the library does with NaN and infinity.
+  using Afterwards = std::function<void(std::span<const void* const> inputs, std::span<void* const> outputs)>;
+  void set_afterwards(Afterwards afterwards) { afterwards_ = std::move(afterwards); }
 
   // The reserved room, then one scratchpad that the primitives share, one after the other.
   [[nodiscard]] std::size_t scratch_bytes() const { return reserved_ + scratchpad_; }
@@ -84,7 +90,7 @@ class Program {
 
   std::vector<Step> steps_;
   std::string implementation_;
-  bool exact_at_nonfinite_ = true;
+  Afterwards afterwards_;
   std::size_t inputs_ = 0, outputs_ = 0;
   std::size_t workspace_ = 0;
   std::vector<std::size_t> numbers_;  // inputs

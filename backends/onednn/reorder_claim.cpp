@@ -54,7 +54,7 @@ Attempt compile_reorder(const SumSpec& spec, const View& from, const View& to, i
     problem.from.push_back(run.strides[1]);
   }
   const std::int64_t elements = problem.sizes.elements();
-  auto kernel = std::make_shared<CallList>(std::vector<std::size_t>{0}, std::vector<std::size_t>{1});
+  auto kernel = std::make_shared<CallList>();
   const Cut tiles = cut(runs[0].size, std::clamp<std::int64_t>(elements / worth_a_part, 1, threads));
   for (std::int64_t i = 0; i < tiles.parts(); ++i) {
     const Part part = tiles.part(i);
@@ -63,7 +63,7 @@ Attempt compile_reorder(const SumSpec& spec, const View& from, const View& to, i
     const Made made = shared_primitive(tile);
     if (!made) return declined(made);
     const std::int64_t offsets[] = {in.base + part.first * problem.from[0], out.base + part.first * problem.to[0]};
-    kernel->add_call(kernel->add_primitive(made.primitive), offsets);
+    kernel->add_call(kernel->add_primitive(made.primitive, {0}, {1}), offsets);
     kernel->end_chunk();
   }
   kernel->describe(fmt::format("reorder of {}", elements), 0, 8 * static_cast<double>(elements));

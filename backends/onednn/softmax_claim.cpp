@@ -38,13 +38,13 @@ Attempt compile_rows(const Rows& rows, SoftmaxDirection direction, int threads) 
   const Cut tiles = threads > 1 && rows.elements() * work_of_an_element >= worth_a_tile ? cut(rows.rows, threads) : Cut{rows.rows, rows.rows};
   std::vector<std::size_t> order(inputs);
   for (std::size_t i = 0; i < inputs; ++i) order[i] = i;
-  auto kernel = std::make_shared<CallList>(order, std::vector{inputs});
+  auto kernel = std::make_shared<CallList>();
   for (std::int64_t i = 0; i < tiles.parts(); ++i) {
     const Part part = tiles.part(i);
     const Made made = shared_primitive(rows.problem(direction, part.size));
     if (!made) return declined(made);
     const std::int64_t at = part.first * rows.axis * rows.inner;
-    kernel->add_call(kernel->add_primitive(made.primitive), std::vector<std::int64_t>(inputs + 1, at));
+    kernel->add_call(kernel->add_primitive(made.primitive, order, {inputs}), std::vector<std::int64_t>(inputs + 1, at));
     kernel->end_chunk();
   }
   const std::string sizes = rows.inner == 1 ? fmt::format("{}x{}", rows.rows, rows.axis) : fmt::format("{}x{}x{}", rows.rows, rows.axis, rows.inner);
@@ -65,7 +65,7 @@ bool only_first(const Attributes& attributes, std::string_view name) { return at
 
 }  // namespace
 
-Match match_softmax(const Ref& node, const BackendOptions& options) {
+Match match_softmax(const Ref& node) {
   const auto& call = node->as<CallSpec>();
   const bool forward = call.name == "softmax", backward = call.name == "softmax.vjp";
   if (!forward && !backward) return Reason{ReasonCode::not_recognised, call.name};
@@ -76,7 +76,6 @@ Match match_softmax(const Ref& node, const BackendOptions& options) {
   const SoftmaxDirection direction = forward ? SoftmaxDirection::forward : SoftmaxDirection::backward;
   const Made whole = shared_primitive(rows.problem(direction, rows.rows));
   if (!whole) return declined(whole).reason;
-  if (options.strict_nan && !whole.primitive->exact_at_nonfinite()) return Reason{ReasonCode::nonfinite, "a row with NaN or infinity is not all NaN"};
 
   Claim claim;
   // Of the gradient's operands (x, y, cotangent), the primitive reads y and the cotangent.

@@ -1,6 +1,7 @@
-// Formulas as post-operations: patterns, matched from the sum's value upwards.
+// Formulas as steps: patterns, matched from the sum's value upwards.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -13,11 +14,15 @@ namespace {
 // Stand for any constants in a pattern: floats that no formula has, the first one less than the second.
 constexpr std::array<double, 2> wild{0x1.a5b3c6p-91, 0x1.c7a5b2p-90};
 
-// A formula of the value (operand 0) and perhaps a tensor (operand 1) that one post-operation computes. `make` gets what the wild constants stand for.
+// A formula of the value (operand 0) and perhaps a tensor (operand 1) that is one step. `make` gets what the wild constants stand for; where there is none, or
+// it gives none, the step is no post-operation.
 struct Pattern {
   FormulaRef formula;
+  std::string_view name;
   std::optional<PostOp> (*make)(std::span<const double, 2> constants);
 };
+
+using Make = decltype(Pattern::make);
 
 template <PostOpKind kind>
 std::optional<PostOp> plain(std::span<const double, 2>) {
@@ -30,52 +35,65 @@ std::optional<PostOp> with_constants(std::span<const double, 2> c) {
 std::optional<PostOp> shifted(std::span<const double, 2> c) { return PostOp{PostOpKind::linear, 1, static_cast<float>(c[0])}; }
 std::optional<PostOp> scaled(std::span<const double, 2> c) { return PostOp{PostOpKind::linear, static_cast<float>(c[0]), 0}; }
 std::optional<PostOp> negated(std::span<const double, 2>) { return PostOp{PostOpKind::linear, -1, 0}; }
-// With a slope of 0 the library's relu, which loses NaN.
+// With a slope of 0 it would be the library's relu, which loses NaN.
 std::optional<PostOp> leaky(std::span<const double, 2> c) {
   return c[0] == 0 ? std::nullopt : std::optional(PostOp{PostOpKind::leaky_relu, static_cast<float>(c[0])});
 }
 std::optional<PostOp> elu_of_one(std::span<const double, 2>) { return PostOp{PostOpKind::elu, 1}; }
-std::optional<PostOp> at_least(std::span<const double, 2> c) { return PostOp{PostOpKind::clip, static_cast<float>(c[0]), INFINITY}; }
-std::optional<PostOp> at_most(std::span<const double, 2> c) { return PostOp{PostOpKind::clip, -INFINITY, static_cast<float>(c[0])}; }
+constexpr Make by_loop = nullptr;
 
 const std::vector<Pattern>& patterns() {
   static const std::vector<Pattern> all = [] {
     using namespace formula_language;
     using K = PostOpKind;
     std::vector<Pattern> p;
-    const auto row = [&](ElementwiseId id, std::vector<double> parameters, auto make) {
+    const auto row = [&](std::string_view name, ElementwiseId id, std::vector<double> parameters, Make make) {
       const DType one[] = {f32};
-      p.push_back({formula_of(id, one, parameters), make});
+      p.push_back({formula_of(id, one, parameters), name, make});
     };
-    const auto of_tensor = [&](Ex (*body)(Ex, Ex), auto make) { p.push_back({make_formula({f32, f32}, [&](auto x) { return body(x[0], x[1]); }), make}); };
-    const auto of_constant = [&](Ex (*body)(Ex, Ex), auto make) { p.push_back({make_formula({f32}, [&](auto x) { return body(x[0], Ex(wild[0])); }), make}); };
-    of_tensor([](Ex v, Ex t) { return v + t; }, plain<K::add>);
-    of_tensor([](Ex v, Ex t) { return v - t; }, plain<K::sub>);
-    of_tensor([](Ex v, Ex t) { return v * t; }, plain<K::mul>);
-    of_tensor([](Ex v, Ex t) { return v / t; }, plain<K::div>);
-    of_tensor([](Ex v, Ex t) { return max(v, t); }, plain<K::max>);
-    of_tensor([](Ex v, Ex t) { return min(v, t); }, plain<K::min>);
-    of_constant([](Ex v, Ex c) { return v + c; }, shifted);
-    of_constant([](Ex v, Ex c) { return v * c; }, scaled);
-    of_constant([](Ex v, Ex c) { return max(v, c); }, at_least);
-    of_constant([](Ex v, Ex c) { return min(v, c); }, at_most);
-    row(ElementwiseId::neg, {}, negated);
-    row(ElementwiseId::relu, {}, plain<K::relu>);
-    row(ElementwiseId::leaky_relu, {wild[0]}, leaky);
-    row(ElementwiseId::elu, {1}, elu_of_one);
-    row(ElementwiseId::elu, {wild[0]}, with_constants<K::elu>);
-    row(ElementwiseId::tanh, {}, plain<K::tanh>);
-    row(ElementwiseId::sigmoid, {}, plain<K::sigmoid>);
-    row(ElementwiseId::exp, {}, plain<K::exp>);
-    row(ElementwiseId::sqrt, {}, plain<K::sqrt>);
-    row(ElementwiseId::square, {}, plain<K::square>);
-    row(ElementwiseId::abs, {}, plain<K::abs>);
-    row(ElementwiseId::gelu, {}, plain<K::gelu>);
-    row(ElementwiseId::silu, {}, plain<K::silu>);
-    row(ElementwiseId::hardtanh, {wild[0], wild[1]}, with_constants<K::clip>);
-    row(ElementwiseId::clip, {wild[0], wild[1]}, with_constants<K::clip>);
-    row(ElementwiseId::clip, {wild[0], INFINITY}, at_least);
-    row(ElementwiseId::clip, {-INFINITY, wild[0]}, at_most);
+    const auto of_tensor = [&](std::string_view name, Ex (*body)(Ex, Ex), Make make) {
+      p.push_back({make_formula({f32, f32}, [&](auto x) { return body(x[0], x[1]); }), name, make});
+    };
+    const auto of_constant = [&](std::string_view name, Ex (*body)(Ex, Ex), Make make) {
+      p.push_back({make_formula({f32}, [&](auto x) { return body(x[0], Ex(wild[0])); }), name, make});
+    };
+    of_tensor(
+        "add", [](Ex v, Ex t) { return v + t; }, plain<K::add>);
+    of_tensor(
+        "sub", [](Ex v, Ex t) { return v - t; }, plain<K::sub>);
+    of_tensor(
+        "mul", [](Ex v, Ex t) { return v * t; }, plain<K::mul>);
+    of_tensor(
+        "div", [](Ex v, Ex t) { return v / t; }, plain<K::div>);
+    of_tensor(
+        "max", [](Ex v, Ex t) { return max(v, t); }, by_loop);
+    of_tensor(
+        "min", [](Ex v, Ex t) { return min(v, t); }, by_loop);
+    of_constant(
+        "linear", [](Ex v, Ex c) { return v + c; }, shifted);
+    of_constant(
+        "linear", [](Ex v, Ex c) { return v * c; }, scaled);
+    of_constant(
+        "clip", [](Ex v, Ex c) { return max(v, c); }, by_loop);
+    of_constant(
+        "clip", [](Ex v, Ex c) { return min(v, c); }, by_loop);
+    row("linear", ElementwiseId::neg, {}, negated);
+    row("relu", ElementwiseId::relu, {}, by_loop);
+    row("leaky_relu", ElementwiseId::leaky_relu, {wild[0]}, leaky);
+    row("elu", ElementwiseId::elu, {1}, elu_of_one);
+    row("elu", ElementwiseId::elu, {wild[0]}, with_constants<K::elu>);
+    row("tanh", ElementwiseId::tanh, {}, plain<K::tanh>);
+    row("sigmoid", ElementwiseId::sigmoid, {}, plain<K::sigmoid>);
+    row("exp", ElementwiseId::exp, {}, by_loop);
+    row("sqrt", ElementwiseId::sqrt, {}, plain<K::sqrt>);
+    row("square", ElementwiseId::square, {}, plain<K::square>);
+    row("abs", ElementwiseId::abs, {}, plain<K::abs>);
+    row("gelu", ElementwiseId::gelu, {}, by_loop);
+    row("silu", ElementwiseId::silu, {}, plain<K::silu>);
+    row("clip", ElementwiseId::hardtanh, {wild[0], wild[1]}, by_loop);
+    row("clip", ElementwiseId::clip, {wild[0], wild[1]}, by_loop);
+    row("clip", ElementwiseId::clip, {wild[0], INFINITY}, by_loop);
+    row("clip", ElementwiseId::clip, {-INFINITY, wild[0]}, by_loop);
     return p;
   }();
   return all;
@@ -125,14 +143,15 @@ class Matching {
   int value_;
 };
 
-// One more step; of two that are linear, one behind the other, one.
-void append(std::vector<TailStep>& steps, const TailStep& step) {
-  if (!steps.empty() && steps.back().op.kind == PostOpKind::linear && step.op.kind == PostOpKind::linear) {
-    PostOp& earlier = steps.back().op;
-    earlier = {PostOpKind::linear, earlier.alpha * step.op.alpha, earlier.beta * step.op.alpha + step.op.beta};
-  } else {
-    steps.push_back(step);
+// One more post-operation; of two that are linear, one behind the other, one.
+void append(Steps& steps, const PostOp& op, int operand, std::string_view name) {
+  if (!steps.ops.empty() && steps.ops.back().op.kind == PostOpKind::linear && op.kind == PostOpKind::linear) {
+    PostOp& earlier = steps.ops.back().op;
+    earlier = {PostOpKind::linear, earlier.alpha * op.alpha, earlier.beta * op.alpha + op.beta};
+    return;
   }
+  steps.ops.push_back({op, operand});
+  steps.names.push_back(name);
 }
 
 // Which nodes a node reads.
@@ -141,9 +160,35 @@ std::array<int, 3> reads_of(const FormulaNode& n) {
   return {n.a, n.b, n.c};
 }
 
+// What the formula does to the value of its node `value`, and which of its operands that reads.
+std::pair<FormulaRef, std::vector<int>> rest_of(const Formula& formula, int value) {
+  std::vector<bool> needed(formula.nodes.size(), false);
+  std::vector<int> operands;
+  needed.back() = true;
+  for (std::size_t i = formula.nodes.size(); i-- > 0;) {
+    if (!needed[i] || static_cast<int>(i) == value) continue;
+    const FormulaNode& n = formula.nodes[i];
+    if (n.atom == Atom::operand) operands.push_back(n.a);
+    for (int r : reads_of(n))
+      if (r >= 0) needed[static_cast<std::size_t>(r)] = true;
+  }
+  std::ranges::sort(operands);
+  // The same nodes, but for this one, which is an operand more.
+  Formula open = formula;
+  open.nodes[static_cast<std::size_t>(value)] = {Atom::operand, f32, static_cast<int>(open.operands.size()), -1, -1, 0};
+  open.operands.push_back(f32);
+  const std::vector<DType> types(operands.size() + 1, f32);
+  FormulaRef rest = make_formula(types, [&](std::span<const Ex> x) {
+    std::vector<Ex> all(open.operands.size(), x[0]);
+    for (std::size_t k = 0; k < operands.size(); ++k) all[static_cast<std::size_t>(operands[k])] = x[k + 1];
+    return inlined(open, all);
+  });
+  return {std::move(rest), std::move(operands)};
+}
+
 }  // namespace
 
-std::variant<std::vector<TailStep>, Reason> steps_of(const Formula& formula) {
+std::variant<Steps, Reason> steps_of(const Formula& formula, const BackendOptions& options) {
   const int count = static_cast<int>(formula.nodes.size());
   int value = -1;
   std::vector<bool> depends(formula.nodes.size(), false);
@@ -161,7 +206,8 @@ std::variant<std::vector<TailStep>, Reason> steps_of(const Formula& formula) {
         if (r >= 0 && r < end && depends[static_cast<std::size_t>(r)]) return false;
     return true;
   };
-  std::vector<TailStep> steps;
+  Steps steps;
+  int rest = -1;  // the node whose value the rest begins with
   while (value + 1 < count) {
     int next = -1;
     std::string_view first;  // that could have been one
@@ -170,9 +216,12 @@ std::variant<std::vector<TailStep>, Reason> steps_of(const Formula& formula) {
       for (const Pattern& pattern : patterns()) {
         Matching matching(*pattern.formula, formula, value);
         if (!matching.at(static_cast<int>(pattern.formula->nodes.size()) - 1, end)) continue;
-        const std::optional<PostOp> op = pattern.make(matching.constants);
-        if (!op) continue;
-        append(steps, {*op, matching.operand});
+        const std::optional<PostOp> op = pattern.make == by_loop ? std::nullopt : pattern.make(matching.constants);
+        if (rest < 0 && (!op || (options.reproducible && !rounded_as_in_loops(op->kind)))) rest = value;
+        if (rest < 0)
+          append(steps, *op, matching.operand, pattern.name);
+        else
+          steps.names.push_back(pattern.name);
         next = end;
         break;
       }
@@ -181,6 +230,7 @@ std::variant<std::vector<TailStep>, Reason> steps_of(const Formula& formula) {
     if (next < 0) return Reason{ReasonCode::not_recognised, fmt::format("{} is no post-operation", first)};
     value = next;
   }
+  if (rest >= 0) std::tie(steps.rest, steps.rest_operands) = rest_of(formula, rest);
   return steps;
 }
 

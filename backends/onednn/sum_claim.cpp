@@ -48,7 +48,7 @@ Attempt attempt_forms(const Forms& forms, const SumSpec& spec, const SumViews& v
   };
   if (!sliding && forms.matmul && keep(attempt_matmul(*forms.matmul, spec, views, tail, options, threads))) return first;
   for (const ConvolutionForm& form : forms.convolutions)
-    if (keep(attempt_convolution(form, spec, views, tail, options, threads))) return first;
+    if (keep(attempt_convolution(form, spec, views, tail, threads))) return first;
   if (sliding && forms.matmul) keep(attempt_matmul(*forms.matmul, spec, views, tail, options, threads));
   return first;
 }
@@ -119,7 +119,7 @@ Claim claim_of(const Ref& node, const Ref& result, Product product, std::span<co
   claim.compile = [product = std::move(product), tail = std::move(tail), options](std::span<const View> inputs, std::span<const View> outputs, int threads) {
     Tail here = tail;
     here.tensors.assign(inputs.begin() + 2, inputs.end());
-    if (!here.ops.empty() && !outputs[0].is_dense()) return cotan::Made{nullptr, {ReasonCode::layout, "a result that is not dense"}, -1};
+    if (!here.empty() && !outputs[0].is_dense()) return cotan::Made{nullptr, {ReasonCode::layout, "a result that is not dense"}, -1};
     if (here.old && !inputs[*here.old].is_dense()) return cotan::Made{nullptr, {ReasonCode::layout, "the old value is not dense"}, -1};
     return with_copies(inputs.first(2), product.points, [&](std::span<const View> in) {
       return attempt_forms(product.forms, *product.spec, {outputs[0], in[0], in[1]}, here, options, threads);
@@ -131,8 +131,8 @@ Claim claim_of(const Ref& node, const Ref& result, Product product, std::span<co
 }  // namespace
 
 Match match_sum(const Ref& node, const BackendOptions& options) {
-  if (auto match = match_average(node, options)) return *std::move(match);
-  if (auto match = match_max_gradient(node, options)) return *std::move(match);
+  if (auto match = match_average(node)) return *std::move(match);
+  if (auto match = match_max_gradient(node)) return *std::move(match);
   if (auto match = match_reorder(node)) return *std::move(match);
   auto product = product_of(node);
   if (auto* why = std::get_if<Reason>(&product)) return std::move(*why);
@@ -165,35 +165,39 @@ Match match_sum_with(const Ref& node, const Epilogue& epilogue, const BackendOpt
   auto product = product_of(node);
   if (auto* why = std::get_if<Reason>(&product)) return std::move(*why);
   if (epilogue.formula->dtype() != f32) return Reason{ReasonCode::dtype, fmt::format("a result of {}", name_of(epilogue.formula->dtype()))};
-  auto matched = steps_of(*epilogue.formula);
+  auto matched = steps_of(*epilogue.formula, options);
   if (auto* why = std::get_if<Reason>(&matched)) return std::move(*why);
   Tail tail;
   std::vector<Ref> others(epilogue.operands.begin(), epilogue.operands.end());
-  std::vector<TailStep>& steps = std::get<std::vector<TailStep>>(matched);
+  auto& steps = std::get<Steps>(matched);
   const bool updates = epilogue.updates > 0;
   if (updates) {
     // factor * (a * b) + old: every part of the product may add to the old value by itself.
-    for (TailStep& step : steps) {
-      const bool last = &step == &steps.back();
+    if (steps.rest && options.reproducible)
+      return Reason{ReasonCode::not_reproducible, fmt::format("{} is rounded in another way than by a loop", steps.names[steps.ops.size()])};
+    if (steps.rest) return Reason{ReasonCode::not_recognised, fmt::format("{} in an update", steps.names[steps.ops.size()])};
+    for (TailStep& step : steps.ops) {
+      const bool last = &step == &steps.ops.back();
       if (last && step.op.kind == PostOpKind::add && step.operand == epilogue.updates)
         step.op.kind = PostOpKind::accumulate;
       else if (last || (step.op.kind != PostOpKind::mul && !(step.op.kind == PostOpKind::linear && step.op.beta == 0)) || step.operand == epilogue.updates)
         return Reason{ReasonCode::not_recognised, fmt::format("{} in an update", name_of(step.op.kind))};
     }
-    if (options.strict_nan && steps.size() > 1) return Reason{ReasonCode::nonfinite, "an update by a factor of 0 ignores NaN and infinity"};
     tail.old = static_cast<std::size_t>(epilogue.updates) + 1;
     const Ref old = source_of(epilogue.operands[static_cast<std::size_t>(epilogue.updates) - 1]);
     for (const Edge& e : node->operands())
       if (source_of(Ref(e)) == old) return Reason{ReasonCode::operand_in_use, "the product reads the old value"};
   }
-  for (const TailStep& step : steps) {
-    if (options.strict_nan && !exact_at_nonfinite(step.op.kind))
-      return Reason{ReasonCode::nonfinite, fmt::format("{} differs at NaN or infinity", name_of(step.op.kind))};
+  for (const TailStep& step : steps.ops) {
     if (options.reproducible && !rounded_as_in_loops(step.op.kind))
       return Reason{ReasonCode::not_reproducible, fmt::format("{} is rounded in another way than by a loop", name_of(step.op.kind))};
     tail.ops.push_back(step.op);
     if (reads_tensor(step.op.kind)) tail.reads.push_back(static_cast<std::size_t>(step.operand) + 1);
   }
+  tail.rest = steps.rest;
+  for (int operand : steps.rest_operands) tail.rest_reads.push_back(static_cast<std::size_t>(operand) + 1);
+  tail.names = steps.names;
+  if (updates) tail.names.back() = name_of(PostOpKind::accumulate);
   Claim claim = claim_of(node, epilogue.result, std::get<Product>(std::move(product)), others, std::move(tail), options);
   claim.in_place = updates;
   return claim;

@@ -4,11 +4,7 @@
 
 namespace cotan::onednn {
 
-std::string text_of(const Tail& tail) {
-  std::vector<std::string_view> names;
-  for (const PostOp& op : tail.ops) names.push_back(name_of(op.kind));
-  return names.empty() ? std::string() : fmt::format(", then {}", fmt::join(names, ", "));
-}
+std::string text_of(const Tail& tail) { return tail.names.empty() ? std::string() : fmt::format(", then {}", fmt::join(tail.names, ", ")); }
 
 std::int64_t AlongOutput::at(std::int64_t output_offset) const {
   std::int64_t offset = 0;

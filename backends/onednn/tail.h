@@ -1,6 +1,9 @@
-// What follows a sum's value in its kernel: post-operations that are not yet tied to the strides of one call.
+// What follows a sum's value in its kernel: post-operations that are not yet tied to the strides of one call, and a rest that a loop of our own computes.
 //
-// A formula becomes a list of steps (steps_of); the views of the tensors that the steps read become strides along the output's dimensions (AlongOutput).
+// A formula becomes a list of steps (steps_of). The first ones are post-operations. From the first one on that the library has none for that keeps NaN and
+// infinity (relu, say), and in reproducible mode from the first one on that it rounds in another way than a loop, what is left is a formula of the value so
+// far: a loop (rest_loop.h) runs over what a primitive has written while it is in the cache. The views of the tensors that the steps read become strides along
+// the output's dimensions (AlongOutput).
 #pragma once
 
 #include <optional>
@@ -19,16 +22,28 @@ struct TailStep {
   int operand = -1;
 };
 
-// The formula of operand 0 and of other tensors as post-operations, one after the other, or why it is none.
-[[nodiscard]] std::variant<std::vector<TailStep>, Reason> steps_of(const Formula& formula);
+// A formula of a value (operand 0) and of other tensors.
+struct Steps {
+  std::vector<TailStep> ops;            // post-operations, one after the other
+  FormulaRef rest;                      // of what they leave (operand 0) and of tensors; null: nothing
+  std::vector<int> rest_operands;       // the operand of the whole formula that each later operand of the rest is
+  std::vector<std::string_view> names;  // of all steps, those of the rest too
+};
+
+// The formula as steps, or why it is none.
+[[nodiscard]] std::variant<Steps, Reason> steps_of(const Formula& formula, const BackendOptions& options);
 
 // The steps of a kernel whose inputs are a sum's two factors, then tensors.
 struct Tail {
-  std::vector<PostOp> ops;         // strides are filled in for each call
-  std::vector<std::size_t> reads;  // the kernel's input that each step reads, where it reads one
-  std::optional<std::size_t> old;  // the input that the output holds before, where a step accumulates; it may share the output's memory
-  std::vector<View> tensors;       // of the inputs after the two factors
+  std::vector<PostOp> ops;              // strides are filled in for each call
+  std::vector<std::size_t> reads;       // the kernel's input that each step reads, where it reads one
+  std::optional<std::size_t> old;       // the input that the output holds before, where a step accumulates; it may share the output's memory
+  FormulaRef rest;                      // what a loop does after them to the value (operand 0); null: nothing
+  std::vector<std::size_t> rest_reads;  // the kernel's input that each later operand of the rest is
+  std::vector<std::string_view> names;  // of all steps, for reports
+  std::vector<View> tensors;            // of the inputs after the two factors
 
+  [[nodiscard]] bool empty() const { return ops.empty() && !rest; }
   // The number of the kernel's inputs, which is the output's buffer.
   [[nodiscard]] std::size_t inputs() const { return 2 + tensors.size(); }
 };

@@ -25,24 +25,18 @@ dnnl::primitive_attr with_post_ops(const dnnl::post_ops& after) {
 algorithm algorithm_of(PostOpKind kind) {
   switch (kind) {
     case PostOpKind::linear: return algorithm::eltwise_linear;
-    case PostOpKind::relu:
     case PostOpKind::leaky_relu: return algorithm::eltwise_relu;
     case PostOpKind::elu: return algorithm::eltwise_elu;
     case PostOpKind::tanh: return algorithm::eltwise_tanh;
     case PostOpKind::sigmoid: return algorithm::eltwise_logistic;
-    case PostOpKind::exp: return algorithm::eltwise_exp;
     case PostOpKind::sqrt: return algorithm::eltwise_sqrt;
     case PostOpKind::square: return algorithm::eltwise_square;
     case PostOpKind::abs: return algorithm::eltwise_abs;
-    case PostOpKind::gelu: return algorithm::eltwise_gelu_erf;
     case PostOpKind::silu: return algorithm::eltwise_swish;
-    case PostOpKind::clip: return algorithm::eltwise_clip;
     case PostOpKind::add: return algorithm::binary_add;
     case PostOpKind::sub: return algorithm::binary_sub;
     case PostOpKind::mul: return algorithm::binary_mul;
     case PostOpKind::div: return algorithm::binary_div;
-    case PostOpKind::max: return algorithm::binary_max;
-    case PostOpKind::min: return algorithm::binary_min;
     case PostOpKind::accumulate: break;
   }
   return algorithm::undef;
@@ -58,8 +52,8 @@ dnnl::convolution_forward::primitive_desc convolution_forward(const Layout& s, c
   return {cpu_engine(), kind, way, s, w, *b, r, at.stride, at.dilation, at.padding_before, at.padding_after, attributes};
 }
 
-dnnl::softmax_forward::primitive_desc softmax_forward(bool log, const Layout& x, const Layout& y, int axis) {
-  return {cpu_engine(), prop_kind::forward_training, log ? algorithm::softmax_log : algorithm::softmax_accurate, x, y, axis, caller_scratch()};
+dnnl::softmax_forward::primitive_desc softmax_forward(const Layout& x, const Layout& y, int axis) {
+  return {cpu_engine(), prop_kind::forward_training, algorithm::softmax_accurate, x, y, axis, caller_scratch()};
 }
 
 dnnl::pooling_forward::primitive_desc pooling_forward(prop_kind kind, algorithm way, const Layout& s, const Layout& r, const dnnl::memory::dims& kernel,
@@ -85,8 +79,8 @@ dnnl::convolution_forward::primitive_desc convolution_forward(const Layout& s, c
   return {{kind, way, s, w, *b, r, at.stride, at.dilation, at.padding_before, at.padding_after}, attributes, cpu_engine()};
 }
 
-dnnl::softmax_v2_forward::primitive_desc softmax_forward(bool log, const Layout& x, const Layout& y, int axis) {
-  return {{prop_kind::forward_training, log ? algorithm::softmax_log : algorithm::softmax_accurate, x, y, axis}, caller_scratch(), cpu_engine()};
+dnnl::softmax_v2_forward::primitive_desc softmax_forward(const Layout& x, const Layout& y, int axis) {
+  return {{prop_kind::forward_training, algorithm::softmax_accurate, x, y, axis}, caller_scratch(), cpu_engine()};
 }
 
 dnnl::pooling_v2_forward::primitive_desc pooling_forward(prop_kind kind, algorithm way, const Layout& s, const Layout& r, const dnnl::memory::dims& kernel,
@@ -122,7 +116,7 @@ std::string library_name() {
 
 void append_post_op(dnnl::post_ops& ops, const PostOp& op, const Layout* tensor) {
   const algorithm way = algorithm_of(op.kind);
-  const float alpha = op.kind == PostOpKind::relu ? 0.0f : op.kind == PostOpKind::silu ? 1.0f : op.alpha;
+  const float alpha = op.kind == PostOpKind::silu ? 1.0f : op.alpha;
   if (op.kind == PostOpKind::accumulate)
     ops.append_sum(1.0f);
   else if (tensor != nullptr)
@@ -200,15 +194,14 @@ ConvolutionLayouts layouts_of(const Descriptor& convolution, ConvolutionDirectio
           .result = convolution.query_md(data || weights ? query::diff_dst_md : query::dst_md)};
 }
 
-Descriptor describe_softmax_forward(bool log, const Layout& x, const Layout& y, int axis) { return softmax_forward(log, x, y, axis); }
+Descriptor describe_softmax_forward(const Layout& x, const Layout& y, int axis) { return softmax_forward(x, y, axis); }
 
-Descriptor describe_softmax_backward(bool log, const Layout& x, const Layout& y, int axis) {
-  const auto forward = softmax_forward(log, x, y, axis);
-  const algorithm kind = log ? algorithm::softmax_log : algorithm::softmax_accurate;
+Descriptor describe_softmax_backward(const Layout& x, const Layout& y, int axis) {
+  const auto forward = softmax_forward(x, y, axis);
 #if DNNL_VERSION_MAJOR >= 3
-  return dnnl::softmax_backward::primitive_desc(cpu_engine(), kind, x, y, y, axis, forward, caller_scratch());
+  return dnnl::softmax_backward::primitive_desc(cpu_engine(), algorithm::softmax_accurate, x, y, y, axis, forward, caller_scratch());
 #else
-  return dnnl::softmax_v2_backward::primitive_desc({kind, x, y, y, axis}, caller_scratch(), cpu_engine(), forward);
+  return dnnl::softmax_v2_backward::primitive_desc({algorithm::softmax_accurate, x, y, y, axis}, caller_scratch(), cpu_engine(), forward);
 #endif
 }
 

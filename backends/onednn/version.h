@@ -44,11 +44,11 @@ struct ConvolutionLayouts {
 };
 [[nodiscard]] ConvolutionLayouts layouts_of(const Descriptor& convolution, ConvolutionDirection direction);
 
-// y = softmax(x) or log_softmax(x) along `axis`.
-[[nodiscard]] Descriptor describe_softmax_forward(bool log, const Layout& x, const Layout& y, int axis);
+// y = softmax(x) along `axis`.
+[[nodiscard]] Descriptor describe_softmax_forward(const Layout& x, const Layout& y, int axis);
 
 // The cotangent of x, laid out like x, from y and its cotangent.
-[[nodiscard]] Descriptor describe_softmax_backward(bool log, const Layout& x, const Layout& y, int axis);
+[[nodiscard]] Descriptor describe_softmax_backward(const Layout& x, const Layout& y, int axis);
 
 // A pooling over windows of these sizes, all layouts plain: forward (`training`: it makes a workspace if it is a maximum), or the gradient, which reads it.
 [[nodiscard]] Descriptor describe_pooling_forward(bool max, bool training, const Layout& source, const Layout& result, const dnnl::memory::dims& kernel,

@@ -110,7 +110,7 @@ TEST_P(Cache, SharedAndSeparateOperandsAreTwoStructures) {
 TEST_P(Cache, ModesAndOptionsAndThreadCountsAreInTheKey) {
   const Tensor x = tensor({1, 2});
   EXPECT_TRUE(compiles([&] { return exp(x); }));
-  const ExecutionOptions before = set_execution_options({.mode = GetParam(), .strict_nan = true});
+  const ExecutionOptions before = set_execution_options({.mode = GetParam(), .reproducible = true});
   EXPECT_TRUE(compiles([&] { return exp(x); }));
   set_execution_options({.mode = GetParam() == ExecutionMode::reference ? ExecutionMode::compiled : ExecutionMode::reference});
   EXPECT_TRUE(compiles([&] { return exp(x); }));

@@ -20,8 +20,10 @@ struct Windows {
   bool taken = true;  // every library has a kernel worth having; otherwise only values are compared
 };
 // 1 to 3 dimensions; odd sizes, padding, overlap, ends that no window meets, one channel, one image, a kernel of one entry wide strides.
-const std::vector<Windows> all_windows{{{4, 32, 12, 12}},  {{2, 16, 13, 11}, 3, 2, 1},          {{3, 20, 9, 9}, 3, 1, 1},   {{4, 32, 80}, 3, 2, 1, 1, false},
-                                       {{2, 16, 6, 6, 6}}, {{1, 1, 70, 70}, 3, 3, 0, 1, false}, {{1, 33, 15, 17}, 5, 4, 0}, {{32, 3, 11, 11}, 2, 3, 1}};
+const std::vector<Windows> all_windows{
+    {{4, 32, 12, 12}},          {{2, 16, 13, 11}, 3, 2, 1},          {{3, 20, 9, 9}, 3, 1, 1},   {{4, 32, 80}, 3, 2, 1, 1, false},
+    {{2, 16, 6, 6, 6}},         {{1, 1, 70, 70}, 3, 3, 0, 1, false}, {{1, 33, 15, 17}, 5, 4, 0}, {{32, 3, 11, 11}, 2, 3, 1},
+    {{1, 16, 40, 40}, 17, 8, 1}};
 
 struct Parts {
   Domain domain;
@@ -84,10 +86,9 @@ int count(const PlanRun& run, std::string_view part) {
   return static_cast<int>(std::count_if(run.kernels.begin(), run.kernels.end(), [&](const std::string& n) { return n.find(part) != std::string::npos; }));
 }
 
-PlanRun expect_function(const Function& f, const std::vector<reference::Array>& inputs, int threads, bool strict_nan = false) {
+PlanRun expect_function(const Function& f, const std::vector<reference::Array>& inputs, int threads) {
   CompileOptions options;
   options.threads = threads;
-  options.backends.strict_nan = strict_nan;
   PlanRun run = run_plan(f, inputs, options);
   const std::vector<reference::Array> want = reference::evaluate(f, inputs, {.exact = true});
   for (std::size_t r = 0; r < want.size(); ++r) expect_near(run.results[r], want[r], 2e-6);
@@ -143,8 +144,7 @@ TEST(ClaimPooling, AveragesAndTheirGradients) {
     for (double coefficient : {average(w), 1.0, -0.5}) {
       const Ref y = sum_over(x, w, coefficient);
       for (int threads : {1, 2, 4}) {
-        const PlanRun run =
-            expect_function({"pool", {x, input("g", y.shape())}, {y, gradient(y, x)}, {}}, {values(w.x, 1), values(y.shape(), 2)}, threads, true);
+        const PlanRun run = expect_function({"pool", {x, input("g", y.shape())}, {y, gradient(y, x)}, {}}, {values(w.x, 1), values(y.shape(), 2)}, threads);
         if (!w.taken) continue;
         EXPECT_EQ(count(run, "oneDNN average pooling"), 2);
         EXPECT_EQ(count(run, "oneDNN average pooling backward"), 1);
@@ -182,26 +182,39 @@ TEST(ClaimPooling, NonfiniteValues) {
   at.values[333] = -inf;
   for (std::size_t i = 144 * 5; i < 144 * 6; ++i) at.values[i] = -inf;
   const Ref g = input("g", y.shape());
-  // Averages agree with the mathematics.
-  const Function averages{"average", {x, g}, {z, gradient(z, x)}, {}};
   reference::Array seeds = values(y.shape(), 2);
   seeds.values[7] = nan;
   const std::vector<reference::Array> inputs{at, seeds};
-  CompileOptions strict;
-  strict.backends.strict_nan = true;
-  const PlanRun average_run = run_plan(averages, inputs, strict);
-  EXPECT_EQ(count(average_run, "oneDNN average pooling"), 2);
-  const auto want = reference::evaluate(averages, inputs, {.exact = true});
-  for (std::size_t r = 0; r < want.size(); ++r) expect_same_class(average_run.results[r], want[r]);
-  // A maximum passes over NaN, so strict_nan leaves it and its gradient to others.
-  const Function maxima{"max", {x, g}, {y, gradient(y, x)}, {}};
-  const PlanRun max_run = run_plan(maxima, inputs, strict);
-  EXPECT_EQ(count(max_run, "oneDNN"), 0);
-  const auto want_max = reference::evaluate(maxima, inputs, {.exact = true});
-  for (std::size_t r = 0; r < want_max.size(); ++r) expect_same_class(max_run.results[r], want_max[r]);
-  const PlanRun loose = run_plan(maxima, inputs, {});
-  EXPECT_EQ(count(loose, "oneDNN max pooling"), 2);
-  for (double v : loose.results[0].values) EXPECT_FALSE(std::isnan(v));
+  for (const auto& [result, kernels] : {std::pair(z, "oneDNN average pooling"), std::pair(y, "oneDNN max pooling")}) {
+    const Function f{"pool", {x, g}, {result, gradient(result, x)}, {}};
+    const PlanRun run = run_plan(f, inputs, {});
+    EXPECT_EQ(count(run, kernels), 2);
+    const auto want = reference::evaluate(f, inputs, {.exact = true});
+    for (std::size_t r = 0; r < want.size(); ++r) expect_same_class(run.results[r], want[r]);
+  }
+}
+
+// In planes and with channels innermost, in one to three dimensions, with 8-bit and longer positions: windows with NaN, of NaN only, of -inf only.
+TEST(ClaimPooling, MaximaOfNonfiniteWindows) {
+  for (const Windows& w : all_windows) {
+    SCOPED_TRACE(w.x.text());
+    const Ref x = input("x", w.x), y = max_over(x, w);
+    reference::Array at = values(w.x, 1);
+    const std::size_t n = at.values.size();
+    for (std::size_t i = 0; i < n; i += 37) at.values[i] = i % 2 == 0 ? nan : inf;
+    for (std::size_t i = n / 2; i < n / 2 + n / 8; ++i) at.values[i] = -inf;
+    for (std::size_t i = n / 4; i < n / 4 + n / 8; ++i) at.values[i] = nan;
+    const Function f{"pool", {x, input("g", y.shape())}, {y, gradient(y, x)}, {}};
+    const std::vector<reference::Array> inputs{at, values(y.shape(), 2)};
+    const auto want = reference::evaluate(f, inputs, {.exact = true});
+    for (int threads : {1, 3}) {
+      CompileOptions options;
+      options.threads = threads;
+      const PlanRun run = run_plan(f, inputs, options);
+      EXPECT_EQ(count(run, "oneDNN max pooling"), w.taken ? 2 : 0);
+      for (std::size_t r = 0; r < want.size(); ++r) expect_same_class(run.results[r], want[r]);
+    }
+  }
 }
 
 TEST(ClaimPooling, ReasonsAgainst) {
@@ -209,7 +222,6 @@ TEST(ClaimPooling, ReasonsAgainst) {
   const Ref x = input("x", w.x);
   EXPECT_EQ(expect_no_claim(max_over(graph::parameter("x", f64, w.x), w)).code, ReasonCode::dtype);
   EXPECT_EQ(expect_no_claim(max_over(input("x", {1, 1, 4, 4}), {{1, 1, 4, 4}})).code, ReasonCode::not_profitable);
-  EXPECT_EQ(expect_no_claim(max_over(x, w), {.strict_nan = true}).code, ReasonCode::nonfinite);
   EXPECT_EQ(expect_no_claim(max_over(x, {w.x, 3, 1, 0, 2})).code, ReasonCode::primitive_refused);  // dilated: a reference implementation only
   EXPECT_EQ(expect_no_claim(sum_over(x, {w.x, 3, 1, 0, 2}, 1)).code, ReasonCode::primitive_refused);
   EXPECT_EQ(expect_no_claim(graph::max(x)).code, ReasonCode::not_recognised);

@@ -1,11 +1,9 @@
 #include "tests/onednn/plan_runner.h"
 
 #include <cstring>
-#include <stdexcept>
 
 #include "backends/onednn/backend.h"
 #include "graph/builder.h"
-#include "graph/closed_loop.h"
 #include "tests/onednn/claim_helpers.h"
 
 namespace cotan {
@@ -52,19 +50,6 @@ std::span<const Backend* const> backends() {
   static const std::array<const Backend*, 2> all{&onednn_backend(), &rest};
   return all;
 }
-
-KernelRef compile_copy(const View& from, const View& to) {
-  const Ref types[] = {graph::parameter("from", from.dtype, from.shape)};
-  const auto same = graph::make_function("same", types, [](std::span<const Ref> p) { return std::vector(p.begin(), p.end()); });
-  return std::make_shared<ReferenceKernel>(same, std::vector{from}, std::vector{to});
-}
-KernelRef compile_loop(const Cluster&, std::span<const View>, std::span<const View>) { throw std::logic_error("these tests fuse no loops"); }
-KernelRef compile_loop(const Cluster&, std::span<const LoopSum>, std::span<const View>, std::span<const View>) {
-  throw std::logic_error("these tests fuse no loops");
-}
-std::variant<BlockSum, Reason> block_sum(const SumSpec&, DType, const Shape&, const Shape&) { throw std::logic_error("these tests fuse no loops"); }
-KernelRef compile_check(const CheckSpec&, const View&) { throw std::logic_error("these tests have no checks"); }
-KernelRef compile_random(const View&) { throw std::logic_error("these tests draw nothing"); }
 
 namespace onednn::testing {
 

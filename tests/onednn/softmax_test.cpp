@@ -1,4 +1,4 @@
-// softmax and log_softmax, forward and backward, against plain loops in double.
+// softmax, forward and backward, against plain loops in double.
 #include <algorithm>
 #include <cmath>
 
@@ -33,7 +33,7 @@ std::vector<double> softmax_of(const SoftmaxProblem& problem, const Tensor& x, s
   std::vector<double> y;
   for (std::int64_t i = 0; i < size; ++i) {
     const double shifted = x[start + i * step] - largest;
-    y.push_back(problem.log ? shifted - std::log(sum) : std::exp(shifted) / sum);
+    y.push_back(std::exp(shifted) / sum);
   }
   return y;
 }
@@ -50,8 +50,7 @@ void check_forward(const SoftmaxProblem& problem) {
     const std::vector<double> want = softmax_of(problem, x, x0);
     for (std::size_t i = 0; i < want.size(); ++i) {
       const float got = y[y0 + static_cast<std::int64_t>(i) * problem.y_strides[problem.axis]];
-      // The logarithm in the library's kernels is good to about 5e-6 of absolute error, not to a relative one.
-      ASSERT_NEAR(got, want[i], problem.log ? 1e-5 * std::max(1.0, std::fabs(want[i])) : 4e-6 * want[i]) << made.primitive->implementation();
+      ASSERT_NEAR(got, want[i], 4e-6 * want[i]) << made.primitive->implementation();
     }
   });
 }
@@ -76,18 +75,17 @@ void check_backward(SoftmaxProblem problem) {
   dx.expect_canaries();
   each_row(problem, [&](std::int64_t x0, std::int64_t y0) {
     double sum = 0.0;
-    for (std::int64_t i = 0; i < size; ++i) sum += problem.log ? dy[y0 + i * y_step] : static_cast<double>(dy[y0 + i * y_step]) * y[y0 + i * y_step];
+    for (std::int64_t i = 0; i < size; ++i) sum += static_cast<double>(dy[y0 + i * y_step]) * y[y0 + i * y_step];
     for (std::int64_t i = 0; i < size; ++i) {
       const double value = y[y0 + i * y_step], cotangent = dy[y0 + i * y_step];
-      const double want = problem.log ? cotangent - std::exp(value) * sum : value * (cotangent - sum);
-      ASSERT_NEAR(dx[x0 + i * x_step], want, problem.log ? 1e-6 * static_cast<double>(size + 3) : 3e-6) << made.primitive->implementation();
+      const double want = value * (cotangent - sum);
+      ASSERT_NEAR(dx[x0 + i * x_step], want, 3e-6) << made.primitive->implementation();
     }
   });
 }
 
-SoftmaxProblem dense(const Shape& shape, std::size_t axis, bool log) {
+SoftmaxProblem dense(const Shape& shape, std::size_t axis) {
   SoftmaxProblem problem;
-  problem.log = log;
   problem.shape = shape;
   problem.axis = axis;
   problem.x_strides = problem.y_strides = dense_strides(shape);
@@ -96,48 +94,42 @@ SoftmaxProblem dense(const Shape& shape, std::size_t axis, bool log) {
 
 TEST(Softmax, LastAxis) {
   for (const Shape& shape : {Shape{1, 1}, Shape{1, 5}, Shape{7, 1}, Shape{64, 10}, Shape{3, 16}, Shape{5, 17}, Shape{2, 1000}, Shape{2, 3, 4, 33}, Shape{12}}) {
-    for (bool log : {false, true}) {
-      SCOPED_TRACE(shape.text() + (log ? " log" : ""));
-      check_forward(dense(shape, shape.rank() - 1, log));
-      check_backward(dense(shape, shape.rank() - 1, log));
-    }
+    SCOPED_TRACE(shape.text());
+    check_forward(dense(shape, shape.rank() - 1));
+    check_backward(dense(shape, shape.rank() - 1));
   }
 }
 
 TEST(Softmax, OtherAxesAreComputedRightOrRefusedAsSlow) {
   for (const auto& [shape, axis] : {std::pair(Shape{6, 10}, 0), {Shape{3, 5, 7}, 1}, {Shape{2, 16, 4, 4}, 1}, {Shape{2, 16, 1, 1}, 1}, {Shape{4, 1, 8}, 0}}) {
-    for (bool log : {false, true}) {
-      for (SoftmaxDirection direction : {SoftmaxDirection::forward, SoftmaxDirection::backward}) {
-        SCOPED_TRACE(shape.text() + " axis " + std::to_string(axis));
-        SoftmaxProblem problem = dense(shape, static_cast<std::size_t>(axis), log);
-        problem.direction = direction;
-        if (const Made made = Primitive::make(problem)) {
-          direction == SoftmaxDirection::forward ? check_forward(problem) : check_backward(problem);
-        } else {
-          expect_refused(made, Refusal::slow_reference, "ref");
-        }
+    for (SoftmaxDirection direction : {SoftmaxDirection::forward, SoftmaxDirection::backward}) {
+      SCOPED_TRACE(shape.text() + " axis " + std::to_string(axis));
+      SoftmaxProblem problem = dense(shape, static_cast<std::size_t>(axis));
+      problem.direction = direction;
+      if (const Made made = Primitive::make(problem)) {
+        direction == SoftmaxDirection::forward ? check_forward(problem) : check_backward(problem);
+      } else {
+        expect_refused(made, Refusal::slow_reference, "ref");
       }
     }
   }
 }
 
 TEST(Softmax, RowsWithGapsAreComputedRightOrRefused) {
-  for (bool log : {false, true}) {
-    SoftmaxProblem problem = dense({6, 20}, 1, log);
-    problem.x_strides = {25, 1};
-    problem.y_strides = {22, 1};
-    const Made made = Primitive::make(problem);
-    if (made) {
-      check_forward(problem);
-    } else {
-      EXPECT_NE(made.refusal, Refusal::none);
-      EXPECT_FALSE(made.reason.empty());
-    }
+  SoftmaxProblem problem = dense({6, 20}, 1);
+  problem.x_strides = {25, 1};
+  problem.y_strides = {22, 1};
+  const Made made = Primitive::make(problem);
+  if (made) {
+    check_forward(problem);
+  } else {
+    EXPECT_NE(made.refusal, Refusal::none);
+    EXPECT_FALSE(made.reason.empty());
   }
 }
 
 TEST(Softmax, MayWriteOverItsInput) {
-  const SoftmaxProblem problem = dense({5, 33}, 1, false);
+  const SoftmaxProblem problem = dense({5, 33}, 1);
   const Made made = Primitive::make(problem);
   ASSERT_TRUE(made) << made.reason;
   Tensor x(problem.shape), y(problem.shape);

@@ -177,13 +177,13 @@ TEST(Profile, LooksIntoCompiledFunctions) {
 
 TEST(Profile, LeavesTheThreadsOptionsAsTheyWere) {
   ExecutionOptions mine;
-  mine.strict_nan = true;
+  mine.reproducible = true;
   const ExecutionOptions before = set_execution_options(mine);
   const Tensor x = numbers({4});
   static_cast<void>(profile([&] { return exp(x); }, {}, quick));
   EXPECT_THROW(static_cast<void>(profile([&]() -> Tensor { throw std::runtime_error("mine"); }, {}, quick)), std::runtime_error);
   const ExecutionOptions after = set_execution_options(before);
-  EXPECT_TRUE(after.strict_nan);
+  EXPECT_TRUE(after.reproducible);
   EXPECT_EQ(after.observer, nullptr);
   EXPECT_EQ(after.passes, mine.passes);
 }

@@ -1,0 +1,101 @@
+#include "backends/onednn/direct_convolution.h"
+
+#include <cmath>
+#include <optional>
+
+#include "backends/loops/nan_scan.h"
+
+namespace cotan::onednn {
+namespace {
+
+// The offset of entry number `flat` of some dimensions.
+std::int64_t offset_of(std::span<const std::int64_t> sizes, std::span<const std::int64_t> strides, std::int64_t flat) {
+  std::int64_t offset = 0;
+  for (std::size_t d = sizes.size(); d-- > 0; flat /= sizes[d]) offset += flat % sizes[d] * strides[d];
+  return offset;
+}
+
+// A convolution's tensors, by the numbers of image, channel, window and tap.
+class Direct {
+ public:
+  explicit Direct(const ConvolutionProblem& problem) : p_(problem), in_(p_.in_channels / p_.groups), out_(p_.out_channels / p_.groups) {}
+
+  [[nodiscard]] std::int64_t in() const { return in_; }
+  [[nodiscard]] std::int64_t windows() const { return p_.output.elements(); }
+  [[nodiscard]] std::int64_t taps() const { return p_.kernel.elements(); }
+
+  // Of the source's channel number c of those that output channel o reads; none in the padding.
+  [[nodiscard]] std::optional<std::int64_t> source(std::int64_t image, std::int64_t o, std::int64_t c, std::int64_t window, std::int64_t tap) const {
+    std::int64_t offset = image * p_.source_strides[0] + (o / out_ * in_ + c) * p_.source_strides[1];
+    for (std::size_t d = p_.input.rank(); d-- > 0; window /= p_.output[d], tap /= p_.kernel[d]) {
+      const std::int64_t position = p_.stride[d] * (window % p_.output[d]) + p_.dilation[d] * (tap % p_.kernel[d]) - p_.padding[d];
+      if (position < 0 || position >= p_.input[d]) return std::nullopt;
+      offset += position * p_.source_strides[d + 2];
+    }
+    return offset;
+  }
+  [[nodiscard]] std::int64_t weights(std::int64_t o, std::int64_t c, std::int64_t tap) const {
+    return o / out_ * p_.weights_strides[0] + o % out_ * p_.weights_strides[1] + c * p_.weights_strides[2] +
+           offset_of(p_.kernel, std::span<const std::int64_t>(p_.weights_strides).subspan(3), tap);
+  }
+  [[nodiscard]] std::int64_t result(std::int64_t image, std::int64_t o, std::int64_t window) const {
+    return image * p_.result_strides[0] + o * p_.result_strides[1] + offset_of(p_.output, std::span<const std::int64_t>(p_.result_strides).subspan(2), window);
+  }
+
+ private:
+  const ConvolutionProblem& p_;
+  std::int64_t in_, out_;  // channels of a group
+};
+
+void forward(const ConvolutionProblem& p, const float* source, const float* weights, const float* bias, float* result) {
+  const Direct at(p);
+  for (std::int64_t image = 0; image < p.batch; ++image)
+    for (std::int64_t o = 0; o < p.out_channels; ++o)
+      for (std::int64_t window = 0; window < at.windows(); ++window) {
+        double sum = 0;
+        for (std::int64_t c = 0; c < at.in(); ++c)
+          for (std::int64_t tap = 0; tap < at.taps(); ++tap)
+            if (const auto read = at.source(image, o, c, window, tap))
+              sum += static_cast<double>(source[*read]) * static_cast<double>(weights[at.weights(o, c, tap)]);
+        result[at.result(image, o, window)] = static_cast<float>(sum) + (bias != nullptr ? bias[o] : 0.0f);
+      }
+}
+
+void by_weights(const ConvolutionProblem& p, const float* source, const float* cotangent, float* weights) {
+  const Direct at(p);
+  for (std::int64_t o = 0; o < p.out_channels; ++o)
+    for (std::int64_t c = 0; c < at.in(); ++c)
+      for (std::int64_t tap = 0; tap < at.taps(); ++tap) {
+        double sum = 0;
+        for (std::int64_t image = 0; image < p.batch; ++image)
+          for (std::int64_t window = 0; window < at.windows(); ++window)
+            if (const auto read = at.source(image, o, c, window, tap))
+              sum += static_cast<double>(source[*read]) * static_cast<double>(cotangent[at.result(image, o, window)]);
+        weights[at.weights(o, c, tap)] = static_cast<float>(sum);
+      }
+}
+
+}  // namespace
+
+bool meets_padding_not_finite(const ConvolutionProblem& p, std::span<const void* const> inputs) {
+  const bool is_forward = p.direction == ConvolutionDirection::forward;
+  Shape sizes = is_forward ? Shape{p.groups, p.out_channels / p.groups, p.in_channels / p.groups} : Shape{p.batch, p.out_channels};
+  for (std::int64_t size : is_forward ? p.kernel : p.output) sizes.push_back(size);
+  const Shape& strides = is_forward ? p.weights_strides : p.result_strides;
+  const auto* const factor = static_cast<const float*>(inputs[1]);
+  if (strides == dense_strides(sizes)) return loops::any_not_finite(factor, static_cast<std::size_t>(sizes.elements()));
+  for (std::int64_t i = 0; i < sizes.elements(); ++i)
+    if (!std::isfinite(factor[offset_of(sizes, strides, i)])) return true;
+  return false;
+}
+
+void convolve_directly(const ConvolutionProblem& p, std::span<const void* const> inputs, std::span<void* const> outputs) {
+  const auto input = [&](std::size_t i) { return i < inputs.size() ? static_cast<const float*>(inputs[i]) : nullptr; };
+  auto* const output = static_cast<float*>(outputs[0]);
+  if (p.direction == ConvolutionDirection::forward)
+    forward(p, input(0), input(1), input(2), output);
+  else
+    by_weights(p, input(0), input(1), output);
+}
+
+}  // namespace cotan::onednn
