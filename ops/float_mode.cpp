@@ -11,11 +11,13 @@ namespace {
 
 #if defined(__x86_64__)
 constexpr std::uint64_t ordinary = 0x1F80;  // every exception masked, to nearest
+constexpr std::uint64_t noted = 0x3F;       // exceptions that have occurred
 constexpr std::uint64_t flush = 0x8040;     // results (bit 15) and operands (bit 6)
 std::uint64_t read() { return _mm_getcsr(); }
 void write(std::uint64_t word) { _mm_setcsr(static_cast<unsigned>(word)); }
 #elif defined(__aarch64__)
 constexpr std::uint64_t ordinary = 0;
+constexpr std::uint64_t noted = 0;  // in a register of their own
 constexpr std::uint64_t flush = std::uint64_t{1} << 24;  // FZ: operands and results
 std::uint64_t read() {
   std::uint64_t word = 0;
@@ -48,6 +50,7 @@ FloatMode FloatMode::current() {
   return mode;
 }
 
+bool FloatMode::operator==(const FloatMode& other) const { return (word_ | noted) == (other.word_ | noted); }
 void FloatMode::set() const { write(word_); }
 bool FloatMode::flushes() const { return (word_ & flush) == flush; }
 

@@ -28,10 +28,11 @@ class FloatMode {
   void set() const;
   // Whether subnormal operands and results are zeros of their sign.
   [[nodiscard]] bool flushes() const;
-  bool operator==(const FloatMode&) const = default;
+  // The exceptions that were noted do not count.
+  [[nodiscard]] bool operator==(const FloatMode& other) const;
 
  private:
-  std::uint64_t word_ = 0;  // the processor's control register
+  std::uint64_t word_ = 0;  // the processor's control register, with the exceptions noted where that holds them
 };
 
 // Computes in a mode for as long as it lives; then the thread's own one is back.

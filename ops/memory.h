@@ -9,6 +9,15 @@
 
 namespace cotan {
 
+// While one lives, a small block that is kept for this is free: what the message of an Error takes.
+class EmergencyMemory {
+ public:
+  EmergencyMemory() noexcept;
+  ~EmergencyMemory();
+  EmergencyMemory(const EmergencyMemory&) = delete;
+  EmergencyMemory& operator=(const EmergencyMemory&) = delete;
+};
+
 // Throws the Error for that many bytes, which were wanted for `what` ("the elements that to_vector returns"); 0: nobody knows how many.
 [[noreturn]] void no_memory(std::string_view what, std::size_t bytes = 0);
 

@@ -144,7 +144,7 @@ TEST(Subnormals, ResultsBelowTheSmallestNormalNumberAreZeros) {
   };
   const double least = 0x1p-126;
   const std::vector<Case> cases = {{least, 1, least},       {least, -0.5, -0.0},   {-least, 0.5, -0.0},    {3 * least, 0.25, 0},   {3 * least, 0.5, 1.5 * least},
-                                   {least / 2, 0x1p100, 0}, {0x1p-149, 0x1p127, 0}, {0x1.fffffep-127, 1, 0}, {0x1p-100, 0x1p-100, 0}, {0x1p-63, -0x1p-63, -least}};
+                                   {least / 2, 0x1p100, 0}, {0x1p-149, 0x1p127, 0}, {0x1.fffffcp-127, 1, 0}, {0x1p-100, 0x1p-100, 0}, {0x1p-63, -0x1p-63, -least}};
   Array a{f32, {static_cast<std::int64_t>(cases.size())}, {}}, b = a, want = a;
   for (const Case& c : cases) {
     a.values.push_back(c.a);
