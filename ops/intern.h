@@ -29,6 +29,12 @@ class Interner {
     return made;
   }
 
+  // How many entries it has, those among them that nobody else holds and that have not been dropped yet.
+  [[nodiscard]] std::size_t size() {
+    std::lock_guard lock(mutex_);
+    return table_.size();
+  }
+
  private:
   std::mutex mutex_;
   std::unordered_multimap<std::uint64_t, std::shared_ptr<const T>> table_;
@@ -37,9 +43,20 @@ class Interner {
 
 // The one table of T. Never destroyed: handles in other statics may outlive it.
 template <class T>
-[[nodiscard]] std::shared_ptr<const T> interned(T value) {
+[[nodiscard]] Interner<T>& interner() {
   static auto* table = new Interner<T>;
-  return table->intern(std::move(value));
+  return *table;
+}
+
+template <class T>
+[[nodiscard]] std::shared_ptr<const T> interned(T value) {
+  return interner<T>().intern(std::move(value));
+}
+
+// How many T the process holds.
+template <class T>
+[[nodiscard]] std::size_t interned_entries() {
+  return interner<T>().size();
 }
 
 }  // namespace cotan

@@ -55,8 +55,12 @@ std::string PassSwitches::text() const {
 
 const PassSwitches& standard_passes() {
   static const PassSwitches switches = [] {
-    const CallSite site("COTAN_PASSES", CallSite::current_line());
-    return PassSwitches(environment("COTAN_PASSES"));
+    const std::string text = environment("COTAN_PASSES");
+    try {
+      return PassSwitches(text);
+    } catch (const Error& e) {
+      refuse_environment("COTAN_PASSES", text, fmt::format("switches separated by commas. {}", e.remedy()));
+    }
   }();
   return switches;
 }

@@ -44,9 +44,7 @@ Machine machine_of(std::string_view setting, Machine best) {
 }
 
 Machine machine() {
-  static const Machine chosen = [] {
-    return machine_of(environment("COTAN_JIT"), best_machine());
-  }();
+  static const Machine chosen = machine_of(environment("COTAN_JIT"), best_machine());
   return chosen;
 }
 
