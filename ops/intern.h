@@ -10,7 +10,7 @@
 namespace cotan {
 
 // A process-wide table of shared, immutable T. T has `std::uint64_t hash() const` and operator== (full equality). Entries that nobody else holds are dropped
-// when the table has doubled. Safe from any thread.
+// when the table has grown by a quarter. Safe from any thread.
 template <class T>
 class Interner {
  public:
@@ -22,7 +22,7 @@ class Interner {
       if (*it->second == value) return it->second;
     if (table_.size() >= limit_) {
       std::erase_if(table_, [](const auto& entry) { return entry.second.use_count() == 1; });
-      limit_ = 2 * table_.size() + 1024;
+      limit_ = table_.size() + table_.size() / 4 + 1024;
     }
     auto made = std::make_shared<const T>(std::move(value));
     table_.emplace(h, made);

@@ -25,6 +25,8 @@ Kept kept() {
           NodeTable::current().live_nodes()};
 }
 
+constexpr std::size_t most_sums = 9000;  // after 2,100 shapes of some eight sums each
+
 // Convolutions with their gradients, and products with softmax, over shapes that come once.
 void run_shapes(int first, int count) {
   for (int i = first; i < first + count; ++i) {
@@ -48,15 +50,12 @@ TEST(Growth, StopsWithNewShapes) {
   EXPECT_LE(late.primitives, 256U);
   EXPECT_LE(late.codes, loops::jit::cached_codes);
   EXPECT_LE(late.nodes, early.nodes + early.nodes / 4) << early.nodes;
-  // Specifications go when their table has doubled.
-  EXPECT_LE(late.sums, 2 * early.sums) << early.sums;
-  EXPECT_LE(late.formulas, 2 * early.formulas) << early.formulas;
+  // What looks specifications up is cleared from time to time, and those that nobody holds go when their table has grown by a quarter.
+  EXPECT_LE(late.formulas, early.formulas + 200) << early.formulas;
   run_shapes(1400, 700);
   const Kept last = kept();
-  EXPECT_LE(last.sums, early.sums + late.sums) << fmt::format("{}, {}, {}", early.sums, late.sums, last.sums);
-  EXPECT_LE(last.nodes, early.nodes + early.nodes / 4) << fmt::format("{}, {}, {}", early.nodes, late.nodes, last.nodes);
-  fmt::print("programs {}, primitives {}, codes {}, sums {} {} {}, formulas {} {} {}, nodes {} {} {}\n", last.programs, last.primitives, last.codes, early.sums,
-             late.sums, last.sums, early.formulas, late.formulas, last.formulas, early.nodes, late.nodes, last.nodes);
+  EXPECT_LE(last.sums, most_sums) << early.sums << ", " << late.sums;
+  EXPECT_LE(last.nodes, early.nodes + early.nodes / 4) << early.nodes << ", " << late.nodes;
   set_cache_capacity(256);
 }
 

@@ -78,12 +78,11 @@ Work loops() {
 }
 
 Work reading() {
-  const Variable x("x", zeros({1 << 18}));
-  return {{x}, [=] {
-            x.assign(x + 1);
-            if (x.value().to_vector()[0] != 1 && x.value().to_vector()[0] != 2) give_up("another value was read");
+  return {{}, [] {
+            const Tensor x = full({1 << 18}, 3) + 1;
+            if (x.to_vector()[0] != 4) give_up("another value was read");
             std::ostringstream out;
-            out << x.value();
+            out << x;
           }};
 }
 
@@ -114,7 +113,7 @@ std::vector<std::vector<float>> values_of(const Work& work) {
   limit_address_space(RLIM_INFINITY);
   if (failed && values_of(work) != before) give_up("a variable has changed");
   work.step();
-  if (values_of(work) == before) give_up("the step after it did nothing");
+  if (!before.empty() && values_of(work) == before) give_up("the step after it did nothing");
   std::_Exit(failed ? 1 : 0);
 }
 
