@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <mutex>
 
 #include "autograd/cells.h"
@@ -12,6 +11,7 @@
 #include "autograd/profile/observer.h"
 #include "autograd/recording.h"
 #include "autograd/trace.h"
+#include "ops/environment.h"
 #include "ops/error.h"
 
 namespace cotan {
@@ -243,8 +243,7 @@ CompiledFunction::CompiledFunction(const CompiledOptions& options, const SourceL
   state_->passes = with_switches(options.fused ? PassSwitches() : without_fusion(), PassSwitches(options.passes));
   state_->reproducible = options.reproducible;
   state_->where = where;
-  const char* check = std::getenv("COTAN_CHECK_COMPILED");
-  state_->checking = check != nullptr && std::string_view(check) == "1";
+  state_->checking = environment_switch("COTAN_CHECK_COMPILED");
 }
 
 std::size_t CompiledFunction::recordings() const {

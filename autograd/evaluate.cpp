@@ -17,6 +17,7 @@
 #include "graph/structure_key.h"
 #include "ops/error.h"
 #include "ops/hash.h"
+#include "ops/memory.h"
 
 namespace cotan {
 namespace {
@@ -297,13 +298,15 @@ class Evaluation {
 void run_evaluation(Tape& tape, const EvaluationRequest& request, const SourceLine& where) {
   if (tape.recorder != nullptr)
     fail("a value is asked for inside a compiled function, which is being recorded", "Return the tensor, and read its value after the call");
-  try {
-    Evaluation(tape, request, where).run();
-    tape.tidy();
-  } catch (...) {
-    tape.discard_assignments();  // else no later evaluation of this thread could succeed
-    throw;
-  }
+  within_memory("a graph was computed", [&] {
+    try {
+      Evaluation(tape, request, where).run();
+      tape.tidy();
+    } catch (...) {
+      tape.discard_assignments();  // else no later evaluation of this thread could succeed
+      throw;
+    }
+  });
 }
 
 EvaluationReport evaluate(const std::vector<Tensor>& tensors, std::source_location where) {

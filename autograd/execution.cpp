@@ -3,11 +3,12 @@
 #include <fmt/format.h>
 
 #include <atomic>
-#include <cstdlib>
-#include <string_view>
+#include <new>
 
 #include "graph/threads.h"
+#include "ops/environment.h"
 #include "ops/error.h"
+#include "ops/memory.h"
 
 namespace cotan {
 
@@ -24,10 +25,7 @@ PassSwitches with_switches(const PassSwitches& before, const PassSwitches& furth
 namespace {
 
 std::atomic<bool>& reproducible_flag() {
-  static std::atomic<bool> flag = [] {
-    const char* asked = std::getenv("COTAN_REPRODUCIBLE");
-    return asked != nullptr && std::string_view(asked) == "1";
-  }();
+  static std::atomic<bool> flag = environment_switch("COTAN_REPRODUCIBLE");
   return flag;
 }
 
@@ -54,6 +52,8 @@ std::vector<StorageRef> run_program(const Program& program, std::span<const Inpu
     const SourceLine line = line_of(failed.node);
     const auto [problem, remedy] = failed.error();
     throw Error(std::string(CallSite::current_function()), problem, remedy, line.line == 0 ? where : line);
+  } catch (const std::bad_alloc&) {
+    no_memory("a graph was run");
   } catch (const Error& e) {  // from the reference, which knows no lines
     throw Error(std::string(CallSite::current_function()), e.problem(), e.remedy(), where);
   }

@@ -10,6 +10,7 @@
 #include "autograd/tape.h"
 #include "graph/builder.h"
 #include "ops/error.h"
+#include "ops/memory.h"
 
 namespace cotan {
 namespace {
@@ -97,6 +98,9 @@ std::vector<Tensor> wrapped(const std::vector<Ref>& refs, const SourceLine& wher
   return tensors;
 }
 
+// What memory may end in.
+constexpr std::string_view differentiating = "gradients were recorded";
+
 void require_scalar(const Ref& output, std::string_view remedy) {
   if (!is_floating(output.dtype()) || output.shape().elements() != 1)
     fail(fmt::format("a tensor of {} {} is no floating scalar", name_of(output.dtype()), output.shape().text()), std::string(remedy));
@@ -106,31 +110,37 @@ void require_scalar(const Ref& output, std::string_view remedy) {
 
 std::vector<Tensor> gradients(const Tensor& output, const std::vector<Operand>& wrt, std::source_location where) {
   const CallSite site("gradients", where);
-  const Ref root = use(output.state());
-  require_scalar(root, "Sum it, take its mean, or use vjp with a cotangent");
-  const std::vector<Ref> in = sources(wrt), roots{root};
-  require_ways(roots, in);
-  return wrapped(gradients(root, in), where);
+  return within_memory(differentiating, [&] {
+    const Ref root = use(output.state());
+    require_scalar(root, "Sum it, take its mean, or use vjp with a cotangent");
+    const std::vector<Ref> in = sources(wrt), roots{root};
+    require_ways(roots, in);
+    return wrapped(gradients(root, in), where);
+  });
 }
 
 std::vector<Tensor> vjp(const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents, const std::vector<Operand>& wrt,
                         std::source_location where) {
   const CallSite site("vjp", where);
-  if (outputs.size() != cotangents.size()) fail(fmt::format("{} cotangents for {} outputs", cotangents.size(), outputs.size()), "Give one for each output");
-  const std::vector<Ref> roots = roots_of(outputs), in = sources(wrt);
-  require_ways(roots, in);
-  std::vector<Ref> result = vjp(std::span<const Ref>(roots), roots_of(cotangents), in);
-  for (std::size_t i = 0; i < result.size(); ++i)
-    if (!result[i]) result[i] = graph::fill(0, in[i].dtype(), in[i].shape());
-  return wrapped(result, where);
+  return within_memory(differentiating, [&] {
+    if (outputs.size() != cotangents.size()) fail(fmt::format("{} cotangents for {} outputs", cotangents.size(), outputs.size()), "Give one for each output");
+    const std::vector<Ref> roots = roots_of(outputs), in = sources(wrt);
+    require_ways(roots, in);
+    std::vector<Ref> result = vjp(std::span<const Ref>(roots), roots_of(cotangents), in);
+    for (std::size_t i = 0; i < result.size(); ++i)
+      if (!result[i]) result[i] = graph::fill(0, in[i].dtype(), in[i].shape());
+    return wrapped(result, where);
+  });
 }
 
 std::vector<Tensor> jvp(const std::vector<Tensor>& outputs, const std::vector<Operand>& wrt, const std::vector<Tensor>& tangents, std::source_location where) {
   const CallSite site("jvp", where);
-  if (wrt.size() != tangents.size()) fail(fmt::format("{} tangents for {} tensors", tangents.size(), wrt.size()), "Give one for each tensor");
-  const std::vector<Ref> roots = roots_of(outputs), in = sources(wrt);
-  require_ways(roots, in);
-  return wrapped(jvp(std::span<const Ref>(roots), in, roots_of(tangents)), where);
+  return within_memory(differentiating, [&] {
+    if (wrt.size() != tangents.size()) fail(fmt::format("{} tangents for {} tensors", tangents.size(), wrt.size()), "Give one for each tensor");
+    const std::vector<Ref> roots = roots_of(outputs), in = sources(wrt);
+    require_ways(roots, in);
+    return wrapped(jvp(std::span<const Ref>(roots), in, roots_of(tangents)), where);
+  });
 }
 
 bool accumulate_gradients(std::span<const Ref> roots, std::span<const Ref> cotangents, const SourceLine& where) {
@@ -165,13 +175,15 @@ bool accumulate_gradients(std::span<const Ref> roots, std::span<const Ref> cotan
 
 void Tensor::backward(std::source_location where) const {
   const CallSite site("backward", where);
-  const Ref roots[] = {use(state_)};
-  require_scalar(roots[0], "Sum it or take its mean first");
-  if (Recorder* recorder = Tape::current()->recorder) recorder->backward = true;
-  const Ref cotangents[] = {graph::fill(1, roots[0].dtype(), roots[0].shape())};
-  if (!accumulate_gradients(roots, cotangents, where))
-    fail("the tensor depends on no variable and on no tensor that wants a gradient",
-         "Use a Variable, or mark a tensor with requires_grad_() before computing with it");
+  within_memory(differentiating, [&] {
+    const Ref roots[] = {use(state_)};
+    require_scalar(roots[0], "Sum it or take its mean first");
+    if (Recorder* recorder = Tape::current()->recorder) recorder->backward = true;
+    const Ref cotangents[] = {graph::fill(1, roots[0].dtype(), roots[0].shape())};
+    if (!accumulate_gradients(roots, cotangents, where))
+      fail("the tensor depends on no variable and on no tensor that wants a gradient",
+           "Use a Variable, or mark a tensor with requires_grad_() before computing with it");
+  });
 }
 
 }  // namespace cotan

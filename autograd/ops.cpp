@@ -72,11 +72,13 @@ using Composed = std::function<std::vector<Ref>(std::span<const Ref>)>;
 
 std::vector<Tensor> record_composite(const char* name, std::span<const Operand> operands, const SourceLine& line, const Composed& body) {
   const CallSite site(name, line);
-  std::vector<Ref> refs(operands.size());
-  resolve(operands, refs);
-  std::vector<Tensor> results;
-  for (const Ref& r : body(refs)) results.push_back(Tensor::wrap(r, line));
-  return results;
+  return within_memory(recording, [&] {
+    std::vector<Ref> refs(operands.size());
+    resolve(operands, refs);
+    std::vector<Tensor> results;
+    for (const Ref& r : body(refs)) results.push_back(Tensor::wrap(r, line));
+    return results;
+  });
 }
 
 // The arguments of a composite as one list.

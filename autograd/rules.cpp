@@ -192,7 +192,7 @@ const SumAdjoint& sum_adjoint_of(const SumSpecRef& sum, std::size_t k, std::span
     for (std::size_t j = i + 1; j < factors.size(); ++j)
       comparisons = comparisons << 2 | (structure(i) < structure(j) ? 1U : structure(i) > structure(j) ? 2U : 3U);
   thread_local std::map<std::tuple<const SumSpec*, std::size_t, std::uint64_t>, SumAdjoint> memo;
-  if (memo.size() > 4096) memo.clear();
+  if (memo.size() > 1024) memo.clear();
   auto [it, fresh] = memo.try_emplace({sum.get(), k, comparisons});
   if (!fresh) return it->second;
   std::vector<std::uint64_t> hashes;
@@ -302,7 +302,7 @@ const CallAdjoint& call_adjoint_of(const CallSpec& c, std::span<const Ref> opera
   std::vector<bool> given;
   for (const Ref& r : cotangents) given.push_back(static_cast<bool>(r));
   CallAdjoint made = make_call_adjoint(c, operands, cotangents, wanted);  // may come back here for a call inside
-  if (memo.size() > 1000) memo.clear();
+  if (memo.size() > 256) memo.clear();
   return memo.emplace(c.body.get(), Entry{c.name, c.attributes, std::move(given), wanted, std::move(made)})->second.adjoint;
 }
 

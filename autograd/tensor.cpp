@@ -56,14 +56,23 @@ void Tensor::copy_to(void* data, std::source_location where) const {
   copy_elements(data);
 }
 
-void Tensor::copy_elements(void* data) const {
-  if (!state_) fail("an undefined tensor", "Give it a value first; a default-constructed Tensor is no tensor");
+namespace {
+
+// Its elements, computed where they are not there yet.
+StorageRef elements_of(const std::shared_ptr<TensorState>& state) {
+  if (!state) fail("an undefined tensor", "Give it a value first; a default-constructed Tensor is no tensor");
   const std::shared_ptr<Tape>& here = Tape::current();
-  if (!state_->storage() || !here->pending.empty()) {
-    static_cast<void>(use(state_));  // throws where another thread has yet to compute it
-    run_evaluation(*here, {{state_}}, CallSite::current_line());
+  if (!state->storage() || !here->pending.empty()) {
+    static_cast<void>(use(state));  // throws where another thread has yet to compute it
+    run_evaluation(*here, {{state}}, CallSite::current_line());
   }
-  const StorageRef storage = state_->storage();
+  return state->storage();
+}
+
+}  // namespace
+
+void Tensor::copy_elements(void* data) const {
+  const StorageRef storage = elements_of(state_);
   if (storage->bytes() > 0) std::memcpy(data, storage->data(), storage->bytes());
 }
 
@@ -206,12 +215,9 @@ void print(std::ostream& out, const T* values, const Shape& shape, std::size_t d
 std::ostream& operator<<(std::ostream& out, const Tensor& t) {
   if (!t.defined()) return out << "tensor(undefined)";
   const CallSite site("operator<<", t.state()->line);  // a stream operator learns no line: the tensor's own
+  const StorageRef storage = elements_of(t.state());
   out << fmt::format("tensor({}, {}) ", name_of(t.dtype()), t.shape().text());
-  visit_dtype(t.dtype(), [&](auto zero) {
-    auto values = std::make_unique<decltype(zero)[]>(static_cast<std::size_t>(t.numel()));
-    t.copy_to(values.get(), std::source_location{});
-    print(out, values.get(), t.shape(), 0, t.numel());
-  });
+  visit_dtype(t.dtype(), [&](auto zero) { print(out, static_cast<const decltype(zero)*>(storage->data()), t.shape(), 0, t.numel()); });
   return out;
 }
 

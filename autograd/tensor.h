@@ -18,6 +18,7 @@
 
 #include "ops/dtype.h"
 #include "ops/error.h"
+#include "ops/memory.h"
 #include "ops/shape.h"
 
 namespace cotan {
@@ -232,13 +233,14 @@ class NoGrad {
 
 template <class T>
 std::vector<T> Tensor::to_vector(std::source_location where) const {
+  const CallSite site("to_vector", where);
   const std::size_t count = defined() ? static_cast<std::size_t>(numel()) : 0;
   if constexpr (std::is_same_v<T, bool>) {  // std::vector<bool> has no buffer
-    auto bytes = std::make_unique<bool[]>(count);
-    read(bytes.get(), static_cast<std::int64_t>(count), dtype_of<T>(), "to_vector", where);
-    return std::vector<T>(bytes.get(), bytes.get() + count);
+    std::vector<char> bytes = room_for<char>(count, "the elements");
+    read(bytes.data(), static_cast<std::int64_t>(count), dtype_of<T>(), "to_vector", where);
+    return std::vector<T>(bytes.begin(), bytes.end());
   } else {
-    std::vector<T> values(count);
+    std::vector<T> values = room_for<T>(count, "the elements");
     read(values.data(), static_cast<std::int64_t>(count), dtype_of<T>(), "to_vector", where);
     return values;
   }

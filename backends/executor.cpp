@@ -13,6 +13,8 @@
 #include "backends/parallel/walk.h"
 #include "backends/reference/reference.h"
 #include "graph/plan.h"
+#include "graph/subnormals.h"
+#include "ops/float_mode.h"
 #include "ops/philox.h"
 
 namespace cotan {
@@ -50,6 +52,7 @@ class CompiledProgram final : public Program {
   }
 
   std::vector<StorageRef> run(std::span<const InputValue> inputs, RunObserver* observer) const override {
+    const FloatScope mode(FloatMode::of_programs(flush_subnormals()));  // helpers take it over for as long as they help
     std::vector<StorageRef> storage(plan_.buffers.size());
     bind_inputs(inputs, storage);
     const StorageRef arena = allocate(plan_.arena_bytes);
@@ -222,9 +225,11 @@ class ReferenceProgram final : public Program {
   [[nodiscard]] const ProgramReport& report() const override { return report_; }
 
  private:
+  [[nodiscard]] reference::Options options() const { return {.exact = exact_, .flush_subnormals = flush_subnormals()}; }
+
   [[nodiscard]] std::vector<reference::Array> evaluated(const std::vector<reference::Array>& in) const {
     try {
-      return reference::evaluate(function_, in, {.exact = exact_});
+      return reference::evaluate(function_, in, options());
     } catch (const Error&) {
       find_failed_check(function_, order_, in);
       throw;
@@ -232,11 +237,11 @@ class ReferenceProgram final : public Program {
   }
 
   // Says which check failed: the reference knows no positions of nodes. A check inside a call's body has the call's position.
-  static void find_failed_check(const Function& f, std::span<Node* const> nodes, std::span<const reference::Array> in, int call = -1) {
+  void find_failed_check(const Function& f, std::span<Node* const> nodes, std::span<const reference::Array> in, int call = -1) const {
     auto operands_of = [&](const Node& n) {
       Function operands{"", f.parameters, {}, {}};
       for (std::size_t k = 0; k < n.operand_count; ++k) operands.results.push_back(n.operand(k));
-      return reference::evaluate(operands, in);
+      return reference::evaluate(operands, in, options());
     };
     for (std::size_t i = 0; i < nodes.size(); ++i) {
       const Node& n = *nodes[i];

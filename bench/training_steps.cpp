@@ -1,14 +1,19 @@
 // What fusion gains on whole training steps: fused against unfused, interleaved, as medians.
 //
 //     training_steps [model,...] [seconds each]
+//     training_steps --long MODEL [steps]
 //     training_steps --serve
 //
 // Prints for each model of training/models.h the median time of a step, the kernels, the bytes they read and write and the peak of intermediates, both ways,
 // and the ratio of the times: the median over pairs of neighbouring steps.
 //
+// --long runs one model for 3,000 steps, or so many, compiled, and prints the median time of a step in each tenth of them, and the last tenth's as a multiple of
+// the first's: a step costs the same however long a run lasts, also where averages and dead units have decayed to nothing. MODEL may end in _adam or _sgd, which
+// takes the place of its optimizer; --keep-subnormals shows what programs cost that keep numbers below the smallest normal one.
+//
 // --serve is for peers/compare.py: each line of standard input, "MODEL SIDE SECONDS" with the side fused or unfused, is answered by one line of JSON with the
 // median and the least time of a step, its processor time, the number of steps, kernels and bytes, and the peak of memory of one step beside what lives between
-// steps, as the pool of buffers counts it. MODEL is a name of training/models.h; with _sgd behind it, plain gradient descent takes the place of its optimizer.
+// steps, as the pool of buffers counts it. MODEL is as for --long.
 #include <cotan/cotan.h>
 #include <fmt/format.h>
 
@@ -40,13 +45,39 @@ void measure(const training::ModelEntry& entry, double seconds, bool list) {
   std::fflush(stdout);
 }
 
-// The model of that name, or with _sgd behind it.
+// The model of that name, or with _sgd or _adam behind it.
 training::Model make(std::string name) {
-  const bool sgd = name.ends_with("_sgd");
-  if (sgd) name.resize(name.size() - 4);
+  const bool sgd = name.ends_with("_sgd"), adam = name.ends_with("_adam");
+  if (sgd || adam) name.resize(name.rfind('_'));
   training::Model model = training::model(name).make();
   if (sgd) model.optimizer = std::make_shared<optim::SGD>(model.optimizer->parameters(), optim::SGDOptions{.lr = 0.01});
+  if (adam) model.optimizer = std::make_shared<optim::Adam>(model.optimizer->parameters(), optim::AdamOptions{.lr = 1e-3});
   return model;
+}
+
+double median(std::vector<double> times) {
+  std::sort(times.begin(), times.end());
+  return times[times.size() / 2];
+}
+
+// A whole run, by tenths.
+void run_long(const std::string& name, std::size_t steps) {
+  using Clock = std::chrono::steady_clock;
+  const training::Model model = make(name);
+  const auto step = model.compiled();
+  for (int i = 0; i < 20; ++i) static_cast<void>(step(model.inputs));
+  std::vector<double> medians;
+  for (std::size_t tenth = 0; tenth < 10; ++tenth) {
+    std::vector<double> times;
+    while (times.size() < std::max<std::size_t>(1, steps / 10)) {
+      const auto start = Clock::now();
+      static_cast<void>(step(model.inputs));
+      times.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+    }
+    medians.push_back(median(std::move(times)));
+    fmt::print("{:12} steps {:6} to {:6}: {:9.1f} us\n", name, tenth * steps / 10, (tenth + 1) * steps / 10, medians.back() * 1e6);
+  }
+  fmt::print("{:12} last/first {:.2f}\n", name, medians.back() / medians.front());
 }
 
 // One slice of steps of one side.
@@ -72,9 +103,8 @@ nlohmann::json answer(const training::Model& model, double seconds) {
     times.push_back(since(start));
   }
   const double cpu = static_cast<double>(std::clock() - busy) / CLOCKS_PER_SEC / static_cast<double>(times.size());
-  std::sort(times.begin(), times.end());
-  return {{"time_us", times[times.size() / 2] * 1e6},
-          {"min_us", times.front() * 1e6},
+  return {{"time_us", median(times) * 1e6},
+          {"min_us", *std::min_element(times.begin(), times.end()) * 1e6},
           {"cpu_us", cpu * 1e6},
           {"steps", times.size()},
           {"kernels", kernels},
@@ -106,6 +136,14 @@ int main(int argc, char** argv) {
   try {
     if (names == "--serve") {
       serve();
+      return 0;
+    }
+    if (names == "--long") {
+      if (argc < 3) fail("no model is named", "Write training_steps --long MODEL [steps] [--keep-subnormals]");
+      const std::string last = argv[argc - 1];
+      if (last == "--keep-subnormals") set_flush_subnormals(false);
+      const long asked = argc > 3 ? std::atol(argv[3]) : 0;
+      run_long(argv[2], static_cast<std::size_t>(asked > 0 ? asked : 3000));
       return 0;
     }
     for (const training::ModelEntry& m : training::models())

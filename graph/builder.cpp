@@ -189,11 +189,28 @@ Ref record_sum(const SumSpecRef& spec, const ResultType& type, std::span<const R
   return make(Kind::sum, type, hash_of_interned(spec), spec, operands);
 }
 
+namespace {
+
+// Positions are i32, and kernels count the entries that compete for one result in them.
+void require_countable(std::string_view what, double entries) {
+  constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
+  if (entries > static_cast<double>(most))
+    fail(fmt::format("the positions found by {} among {:.0f} entries, where positions are i32 and at most {} entries have one", what, entries, most),
+         "Search parts of the tensor, and then among what was found in each");
+}
+
+}  // namespace
+
 Ref reduce(const ReduceSpec& spec, const Ref& x) {
   Shape shape(std::span<const std::int64_t>(spec.domain).first(static_cast<std::size_t>(spec.outputs)));
   const bool positions = gives_positions(spec.reduction);
   require_computed(name_of(spec.reduction), x.dtype());
-  if (positions) shape.push_back(static_cast<std::int64_t>(spec.domain.size()) - spec.outputs);
+  if (positions) {
+    shape.push_back(static_cast<std::int64_t>(spec.domain.size()) - spec.outputs);
+    double entries = 1;
+    for (std::size_t i = static_cast<std::size_t>(spec.outputs); i < spec.domain.size(); ++i) entries *= static_cast<double>(spec.domain[i]);
+    require_countable(name_of(spec.reduction), entries);
+  }
   const Ref operands[] = {x};
   return make_with(Kind::reduce, {positions ? DType::i32 : x.dtype(), shape}, spec, operands);
 }
@@ -207,6 +224,8 @@ Ref scan(const Ref& a, const Ref& b, int axis, bool reverse) {
 
 Ref order(const Ref& x, int axis, bool descending) {
   require_computed("order", x.dtype());
+  if (axis >= 0 && static_cast<std::size_t>(axis) < x.shape().rank())
+    require_countable("order", static_cast<double>(x.shape()[static_cast<std::size_t>(axis)]));
   const Ref operands[] = {x};
   return make_with(Kind::order, {DType::i32, x.shape()}, OrderSpec{axis, descending}, operands);
 }

@@ -1,9 +1,12 @@
-// What a plan's steps compute from nothing but constants is computed once, when the plan is made.
+// What a plan's steps compute from nothing but constants is computed once, when the plan is made: in both modes in which the plan may run, and only where their
+// bits agree. Subnormal numbers among constants are left to the run.
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <new>
 
 #include "graph/plan.h"
+#include "ops/float_mode.h"
 
 namespace cotan {
 namespace {
@@ -22,10 +25,11 @@ Memory room_for(std::size_t bytes) {
 
 // Runs the step on memory that `base` gives for each of its slots' buffers.
 template <class Base>
-void run_alone(const Step& step, Base&& base) {
+void run_alone(const Step& step, bool flush_subnormals, Base&& base) {
   std::vector<void*> addresses;
   for (std::size_t k = 0; k < step.slots.size(); ++k) addresses.push_back(base(k) + step.slots[k].byte_offset);
   const Memory scratch = room_for(step.kernel->scratch_bytes());
+  const FloatScope mode(FloatMode::of_programs(flush_subnormals));
   for (std::int64_t chunk = 0; chunk < step.kernel->chunks(); ++chunk) step.kernel->run(chunk, addresses, scratch.get());
 }
 
@@ -70,12 +74,20 @@ class Folding {
   bool computed(const Step& step) {
     if (!is_constant(step)) return false;
     const auto inputs = static_cast<std::size_t>(step.inputs);
-    std::vector<Memory> results;
-    for (std::size_t k = inputs; k < step.slots.size(); ++k) results.push_back(room_for(buffer(step.slots[k]).bytes));
-    try {
-      run_alone(step, [&](std::size_t k) {
+    const auto run_in = [&](bool flush_subnormals) {
+      std::vector<Memory> results;
+      for (std::size_t k = inputs; k < step.slots.size(); ++k) results.push_back(room_for(buffer(step.slots[k]).bytes));
+      run_alone(step, flush_subnormals, [&](std::size_t k) {
         return k < inputs ? plan_.constants[static_cast<std::size_t>(buffer(step.slots[k]).index)].get() : results[k - inputs].get();
       });
+      return results;
+    };
+    std::vector<Memory> results;
+    try {
+      results = run_in(true);
+      const std::vector<Memory> kept = run_in(false);
+      for (std::size_t r = 0; r < results.size(); ++r)
+        if (std::memcmp(results[r].get(), kept[r].get(), buffer(step.slots[inputs + r]).bytes) != 0) return false;
     } catch (const CheckFailure&) {
       return false;  // each run is to fail
     }
@@ -103,11 +115,17 @@ std::vector<std::byte> bytes_of_constant(const Ref& constant, const BackendOptio
   options.passes = PassSwitches("-all");
   const Function f{"constant", {}, {constant}, {}};
   const Plan plan = lower(f, topological(f.results), options);
-  std::vector<Memory> memory;
-  for (const Buffer& b : plan.buffers) memory.push_back(room_for(b.bytes));
-  for (const Step& step : plan.steps) run_alone(step, [&](std::size_t k) { return memory[static_cast<std::size_t>(step.slots[k].buffer)].get(); });
   const auto result = static_cast<std::size_t>(plan.result_buffers[0]);
-  return {memory[result].get(), memory[result].get() + plan.buffers[result].bytes};
+  const auto bytes_in = [&](bool flush_subnormals) {
+    std::vector<Memory> memory;
+    for (const Buffer& b : plan.buffers) memory.push_back(room_for(b.bytes));
+    for (const Step& step : plan.steps)
+      run_alone(step, flush_subnormals, [&](std::size_t k) { return memory[static_cast<std::size_t>(step.slots[k].buffer)].get(); });
+    return std::vector<std::byte>(memory[result].get(), memory[result].get() + plan.buffers[result].bytes);
+  };
+  std::vector<std::byte> bytes = bytes_in(true);
+  if (bytes != bytes_in(false)) bytes.clear();
+  return bytes;
 }
 
 }  // namespace cotan

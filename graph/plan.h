@@ -73,7 +73,8 @@ struct Plan {
 // Runs the steps that read nothing but constants, and takes them out of the plan: an iota, what is computed of it, checks that hold. Results are at most 64 KiB
 // each; what the plan hands out is computed at each run. Before schedule().
 void fold_constants(Plan& plan);
-// The entries of a result that reads no leaf but iotas, row-major, as the unfused program computes them without any pass.
+// The entries of a result that reads no leaf but iotas, row-major, as the unfused program computes them without any pass; none where they
+// depend on what becomes of subnormal numbers.
 [[nodiscard]] std::vector<std::byte> bytes_of_constant(const Ref& constant, const BackendOptions& backends);
 // `one_by_one`: every step is a phase of its own, in the plan's order.
 void schedule(Plan& plan, const CompileOptions& options, bool one_by_one = false);

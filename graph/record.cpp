@@ -94,7 +94,7 @@ Ref record(const char* name, SumDef (*define)(const Options&, std::span<const ro
     }
   auto found = recipes.find(key);
   if (found == recipes.end()) {
-    if (recipes.size() > 1000) recipes.clear();
+    if (recipes.size() > 256) recipes.clear();
     Recipe recipe = make_recipe(define(options, key.types), operands);
     found = recipes.emplace(std::move(key), std::move(recipe)).first;
   }

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "ops/error.h"
+#include "ops/float_mode.h"
 #include "ops/hash.h"
 #include "ops/intern.h"
 
@@ -341,14 +342,19 @@ double apply_atom(Atom atom, DType dtype, double a, double b, double c) {
 double evaluate(const Formula& f, std::span<const double> operands, std::vector<double>& v, bool exact) {
   v.resize(f.nodes.size());
   auto in = [&](int i) { return i >= 0 ? v[static_cast<std::size_t>(i)] : 0.0; };
+  const bool flushes = FloatMode::current().flushes();
   for (std::size_t i = 0; i < f.nodes.size(); ++i) {
     const FormulaNode& n = f.nodes[i];
+    const DType rounded = exact && n.dtype == DType::f32 ? DType::f64 : n.dtype;
     if (n.atom == Atom::operand)
       v[i] = operands[static_cast<std::size_t>(n.a)];
     else if (n.atom == Atom::constant)
       v[i] = n.literal;
+    else if (!is_floating(n.dtype) || !flushes)
+      v[i] = apply_atom(n.atom, rounded, in(n.a), in(n.b), in(n.c));
     else
-      v[i] = apply_atom(n.atom, exact && n.dtype == DType::f32 ? DType::f64 : n.dtype, in(n.a), in(n.b), in(n.c));
+      v[i] = round_to(rounded, flushed(n.dtype, raw_value(n.atom, in(n.a), in(n.b), in(n.c))));
+    if (flushes && arity_of(n.atom) == 0) v[i] = flushed(n.dtype, v[i]);
   }
   return v.back();
 }

@@ -168,7 +168,8 @@ inline Ex operator!(Ex a) { return eq(a, 0); }
 [[nodiscard]] std::string casts_to_write(DType a, DType b);
 // Throws Error, naming the type and the cast to write, where `what` is asked to compute with a type that is for storage only.
 void require_computed(std::string_view what, DType dtype);
-// The value of f at one point. With `exact`, f32 is not rounded: the whole formula runs in float64. `scratch` is reused between calls.
+// The value of f at one point. With `exact`, f32 is not rounded: the whole formula runs in float64. `scratch` is reused between calls. Where the thread's
+// floating-point mode takes subnormal numbers for zeros (ops/float_mode.h), operands, literals and the value of every atom are flushed() to their types.
 [[nodiscard]] double evaluate(const Formula& f, std::span<const double> operands, std::vector<double>& scratch, bool exact);
 
 }  // namespace cotan

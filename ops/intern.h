@@ -10,7 +10,7 @@
 namespace cotan {
 
 // A process-wide table of shared, immutable T. T has `std::uint64_t hash() const` and operator== (full equality). Entries that nobody else holds are dropped
-// when the table has doubled. Safe from any thread.
+// when the table has grown by a quarter. Safe from any thread.
 template <class T>
 class Interner {
  public:
@@ -22,11 +22,17 @@ class Interner {
       if (*it->second == value) return it->second;
     if (table_.size() >= limit_) {
       std::erase_if(table_, [](const auto& entry) { return entry.second.use_count() == 1; });
-      limit_ = 2 * table_.size() + 1024;
+      limit_ = table_.size() + table_.size() / 4 + 1024;
     }
     auto made = std::make_shared<const T>(std::move(value));
     table_.emplace(h, made);
     return made;
+  }
+
+  // How many entries it has, those among them that nobody else holds and that have not been dropped yet.
+  [[nodiscard]] std::size_t size() {
+    std::lock_guard lock(mutex_);
+    return table_.size();
   }
 
  private:
@@ -37,9 +43,20 @@ class Interner {
 
 // The one table of T. Never destroyed: handles in other statics may outlive it.
 template <class T>
-[[nodiscard]] std::shared_ptr<const T> interned(T value) {
+[[nodiscard]] Interner<T>& interner() {
   static auto* table = new Interner<T>;
-  return table->intern(std::move(value));
+  return *table;
+}
+
+template <class T>
+[[nodiscard]] std::shared_ptr<const T> interned(T value) {
+  return interner<T>().intern(std::move(value));
+}
+
+// How many T the process holds.
+template <class T>
+[[nodiscard]] std::size_t interned_entries() {
+  return interner<T>().size();
 }
 
 }  // namespace cotan

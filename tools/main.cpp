@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <exception>
 #include <functional>
+#include <new>
 #include <string>
 
 #include "ops/error.h"
@@ -111,6 +112,9 @@ int main(int argc, char** argv) try {
   return agrees ? 0 : fault;
 } catch (const cotan::Error& e) {
   complain(e.what());
+  return bad_input;
+} catch (const std::bad_alloc&) {
+  complain("memory ended. Use smaller tensors, or allow the process more memory (ulimit -v)");
   return bad_input;
 } catch (const std::exception& e) {
   fmt::print(stderr, "cotan: {}\n", e.what());

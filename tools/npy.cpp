@@ -13,6 +13,7 @@
 #include <system_error>
 
 #include "ops/error.h"
+#include "ops/memory.h"
 #include "tools/file.h"
 
 namespace cotan::tools {
@@ -174,7 +175,7 @@ NpyArray read_npy(const std::filesystem::path& file) {
             fmt::format("{} bytes of data where shape {} of {} needs {}", data.size(), header.shape.text(), name_of(header.dtype),
                         static_cast<std::int64_t>(bytes)),
             "Write it again, whole");
-  NpyArray array{header.dtype, header.shape, std::vector<std::byte>(data.size())};
+  NpyArray array{header.dtype, header.shape, room_for<std::byte>(data.size(), "an array of a file")};
   if (!data.empty()) std::memcpy(array.bytes.data(), data.data(), data.size());
   if (header.dtype == DType::boolean)
     for (std::byte& b : array.bytes) b = b != std::byte{0} ? std::byte{1} : std::byte{0};
@@ -210,7 +211,7 @@ void write_npy(const std::filesystem::path& file, const NpyArray& array) {
 }
 
 NpyArray npy_of(const reference::Array& array) {
-  NpyArray npy{array.dtype, array.shape, std::vector<std::byte>(array.values.size() * size_of(array.dtype))};
+  NpyArray npy{array.dtype, array.shape, room_for<std::byte>(array.values.size() * size_of(array.dtype), "a result")};
   reference::to_buffer(array, npy.bytes.data(), View::dense(array.dtype, array.shape));
   return npy;
 }

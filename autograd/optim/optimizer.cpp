@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <new>
 #include <unordered_set>
 
 #include "autograd/optim/rule.h"
 #include "autograd/recorder.h"
 #include "autograd/tape.h"
 #include "ops/error.h"
+#include "ops/memory.h"
 
 namespace cotan::optim {
 
@@ -112,66 +114,71 @@ bool same_cells(const Rule::Cells& recorded, const Rule::Cells& now, bool fresh)
 
 EvaluationReport Optimizer::step(const StepOptions& options, std::source_location where) {
   const CallSite site("step", where);
-  Tape& tape = *Tape::current();
-  Groups& groups = *groups_;
-  std::vector<Update> updates;
-  for (std::size_t g = 0; g < groups.size(); ++g) {
-    for (std::size_t i = 0; i < groups[g].members.size(); ++i) {
-      const Member& m = groups.member(g, i);
-      Tape::Gradient* gradient = tape.gradient_of(*m.variable.cell());
-      if (gradient == nullptr) continue;
-      Rule::Cells cells = groups.rule(g, m.variable.dtype()).missing(m.variable, m.cells);
-      const bool fresh = !cells.empty();
-      cells.insert(cells.end(), m.cells.begin(), m.cells.end());
-      updates.push_back({g, i, gradient, std::move(cells), fresh});
+  try {
+    Tape& tape = *Tape::current();
+    Groups& groups = *groups_;
+    std::vector<Update> updates;
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      for (std::size_t i = 0; i < groups[g].members.size(); ++i) {
+        const Member& m = groups.member(g, i);
+        Tape::Gradient* gradient = tape.gradient_of(*m.variable.cell());
+        if (gradient == nullptr) continue;
+        Rule::Cells cells = groups.rule(g, m.variable.dtype()).missing(m.variable, m.cells);
+        const bool fresh = !cells.empty();
+        cells.insert(cells.end(), m.cells.begin(), m.cells.end());
+        updates.push_back({g, i, gradient, std::move(cells), fresh});
+      }
     }
+    if (updates.empty()) fail("no parameter has a gradient", "Call backward() on a loss that depends on them first");
+    EvaluationRequest request{{}, options.retain ? History::keep_all : History::drop, true};
+    std::map<const Rule*, std::vector<Ref>> shared;
+    for (const Update& u : updates) {
+      const Variable& variable = groups.member(u.group, u.index).variable;
+      const Rule& rule = groups.rule(u.group, variable.dtype());
+      const Rule::Reads read = [all = groups_, g = u.group, i = u.index](std::size_t position) { return all->number(g, i, position); };
+      auto [numbers, first] = shared.try_emplace(&rule);
+      if (first) numbers->second = rule.shared_numbers(read);
+      rule.record(variable, u.gradient->tensor.state()->ref, u.cells, numbers->second, read, where);
+      if (options.keep_gradients)
+        request.wanted.push_back(u.gradient->tensor.state());
+      else
+        *u.gradient = {Tensor(), where};
+    }
+    // Only after the run: an evaluation that throws leaves everything as it was.
+    const auto done = [all = groups_](const Update& u) {
+      Member& m = all->member(u.group, u.index);
+      ++m.steps;
+      if (u.fresh) m.cells = u.cells;
+    };
+    if (tape.recorder == nullptr) {
+      run_evaluation(tape, request, where);
+      for (const Update& u : updates) done(u);
+      return tape.report;
+    }
+    // The function that is being recorded runs the updates itself, at each of its calls.
+    Recorder& recorder = *tape.recorder;
+    recorder.watch("parameters of an optimizer", [all = groups_] { return static_cast<std::int64_t>(all->member_count()); });
+    for (const auto& [rule, numbers] : shared) {
+      const auto of =
+          std::ranges::find_if(updates, [&](const Update& u) { return &groups.rule(u.group, groups.member(u.group, u.index).variable.dtype()) == rule; });
+      recorder.watch("formulas of an optimizer are as recorded", [all = groups_, g = of->group, i = of->index, recorded = *rule] {
+        return all->rule(g, all->member(g, i).variable.dtype()).same_formulas(recorded) ? 1 : 0;
+      });
+    }
+    for (const Update& u : updates) {
+      recorder.watch("state of an optimizer is as recorded", [all = groups_, u] {
+        const Member& m = all->member(u.group, u.index);
+        return same_cells(u.cells, m.cells, u.fresh) ? 1 : 0;
+      });
+      const Variable& variable = groups.member(u.group, u.index).variable;
+      recorder.step({variable.cell(), !u.fresh && !groups.rule(u.group, variable.dtype()).counts_steps()});
+      recorder.afterwards([done, u] { done(u); });
+    }
+    return {};
+  } catch (const std::bad_alloc&) {
+    Tape::current()->discard_assignments();  // those of some parameters, where all are to be updated or none
+    no_memory("a step was recorded");
   }
-  if (updates.empty()) fail("no parameter has a gradient", "Call backward() on a loss that depends on them first");
-  EvaluationRequest request{{}, options.retain ? History::keep_all : History::drop, true};
-  std::map<const Rule*, std::vector<Ref>> shared;
-  for (const Update& u : updates) {
-    const Variable& variable = groups.member(u.group, u.index).variable;
-    const Rule& rule = groups.rule(u.group, variable.dtype());
-    const Rule::Reads read = [all = groups_, g = u.group, i = u.index](std::size_t position) { return all->number(g, i, position); };
-    auto [numbers, first] = shared.try_emplace(&rule);
-    if (first) numbers->second = rule.shared_numbers(read);
-    rule.record(variable, u.gradient->tensor.state()->ref, u.cells, numbers->second, read, where);
-    if (options.keep_gradients)
-      request.wanted.push_back(u.gradient->tensor.state());
-    else
-      *u.gradient = {Tensor(), where};
-  }
-  // Only after the run: an evaluation that throws leaves everything as it was.
-  const auto done = [all = groups_](const Update& u) {
-    Member& m = all->member(u.group, u.index);
-    ++m.steps;
-    if (u.fresh) m.cells = u.cells;
-  };
-  if (tape.recorder == nullptr) {
-    run_evaluation(tape, request, where);
-    for (const Update& u : updates) done(u);
-    return tape.report;
-  }
-  // The function that is being recorded runs the updates itself, at each of its calls.
-  Recorder& recorder = *tape.recorder;
-  recorder.watch("parameters of an optimizer", [all = groups_] { return static_cast<std::int64_t>(all->member_count()); });
-  for (const auto& [rule, numbers] : shared) {
-    const auto of =
-        std::ranges::find_if(updates, [&](const Update& u) { return &groups.rule(u.group, groups.member(u.group, u.index).variable.dtype()) == rule; });
-    recorder.watch("formulas of an optimizer are as recorded", [all = groups_, g = of->group, i = of->index, recorded = *rule] {
-      return all->rule(g, all->member(g, i).variable.dtype()).same_formulas(recorded) ? 1 : 0;
-    });
-  }
-  for (const Update& u : updates) {
-    recorder.watch("state of an optimizer is as recorded", [all = groups_, u] {
-      const Member& m = all->member(u.group, u.index);
-      return same_cells(u.cells, m.cells, u.fresh) ? 1 : 0;
-    });
-    const Variable& variable = groups.member(u.group, u.index).variable;
-    recorder.step({variable.cell(), !u.fresh && !groups.rule(u.group, variable.dtype()).counts_steps()});
-    recorder.afterwards([done, u] { done(u); });
-  }
-  return {};
 }
 
 void Optimizer::zero_grad() {

@@ -60,7 +60,7 @@ class ReduceKernel final : public Kernel {
     fits = fits && output_.dtype == (positions_ ? DType::i32 : x_.dtype);
     std::int64_t reduced = 1;
     for (std::size_t i = outputs(); i < spec_.domain.size(); ++i) reduced *= spec_.domain[i];
-    if (!fits || reduced > std::numeric_limits<std::int32_t>::max()) throw InternalError("a reduction that does not fit its views");
+    if (!fits || (positions_ && reduced > std::numeric_limits<std::int32_t>::max())) throw InternalError("a reduction that does not fit its views");
   }
 
   [[nodiscard]] std::int64_t x_step(std::size_t i) const {

@@ -44,6 +44,12 @@ inline constexpr bool allowed = is_computed(dtype_of<T>()) &&
 template <Atom atom, class T>
 using Result = std::conditional_t<is_test<atom>, bool, T>;
 
+// Zero of its sign where the thread's mode takes the number for zero: for what looks at a number's bits, as the standard library's functions do.
+template <class T>
+[[nodiscard]] inline T as_seen(T v) {
+  return v == T{0} ? std::copysign(T{0}, v) : v;
+}
+
 // To one type from another: rounded to nearest, truncated and clamped where it does not fit, NaN to the integer zero; to bool: not zero.
 template <class To, class From>
 [[nodiscard]] inline To convert(From v) {
@@ -54,6 +60,7 @@ template <class To, class From>
   } else if constexpr (std::is_same_v<To, bool>) {
     return v != From{0};
   } else if constexpr (std::is_same_v<To, bfloat16>) {
+    if constexpr (std::is_floating_point_v<From>) v = as_seen(v);
     return bfloat16(v);
   } else if constexpr (std::is_floating_point_v<To>) {
     return static_cast<To>(v);
@@ -110,6 +117,9 @@ template <Atom atom, class T>
     if constexpr (atom == Atom::add) return a + b;
     if constexpr (atom == Atom::mul) return a * b;
     if constexpr (atom == Atom::div) return a / b;
+    if constexpr (atom == Atom::sqrt) return std::sqrt(a);
+    a = as_seen(a);
+    b = as_seen(b);
     if constexpr (atom == Atom::rem) return std::fmod(a, b);
     if constexpr (atom == Atom::pow) return std::pow(a, b);
     if constexpr (atom == Atom::atan2) return std::atan2(a, b);
@@ -119,7 +129,6 @@ template <Atom atom, class T>
     if constexpr (atom == Atom::expm1) return std::expm1(a);
     if constexpr (atom == Atom::log) return std::log(a);
     if constexpr (atom == Atom::log1p) return std::log1p(a);
-    if constexpr (atom == Atom::sqrt) return std::sqrt(a);
     if constexpr (atom == Atom::cbrt) return std::cbrt(a);
     if constexpr (atom == Atom::sin) return std::sin(a);
     if constexpr (atom == Atom::cos) return std::cos(a);

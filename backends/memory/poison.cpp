@@ -1,12 +1,9 @@
 #include "backends/memory/poison.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 
-#include "ops/error.h"
+#include "ops/environment.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define COTAN_ASAN 1
@@ -27,19 +24,12 @@ std::atomic<int> mode{kUndecided};
 
 }  // namespace
 
-bool parse_poison(std::string_view text) {
-  if (text == "1") return true;
-  if (text.empty() || text == "0") return false;
-  fail(fmt::format("the environment variable COTAN_POISON is \"{}\"", text), "Set it to 1 or 0, or unset it");
-}
-
 void set_poison(bool on) { mode.store(on ? 1 : 0, std::memory_order_relaxed); }
 
 bool poison() {
   int seen = mode.load(std::memory_order_relaxed);
   if (seen == kUndecided) {
-    const char* variable = std::getenv("COTAN_POISON");
-    const int found = parse_poison(variable == nullptr ? "" : variable) ? 1 : 0;
+    const int found = environment_switch("COTAN_POISON") ? 1 : 0;
     if (mode.compare_exchange_strong(seen, found, std::memory_order_relaxed)) seen = found;
   }
   return seen == 1;

@@ -7,7 +7,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
 
 namespace cotan::memory {
 
@@ -18,9 +17,6 @@ void set_poison(bool on);
 
 // Whether poison mode is on. Throws Error if COTAN_POISON decides it and is something else.
 [[nodiscard]] bool poison();
-
-// The value of COTAN_POISON. Throws Error naming the variable for anything but "1", "0" and "".
-[[nodiscard]] bool parse_poison(std::string_view text);
 
 // Fills memory with kPoison, whatever the mode. `bytes` is a multiple of 8 and the memory is aligned to 8.
 void fill_with_poison(void* memory, std::size_t bytes);

@@ -9,11 +9,13 @@
 
 #include "backends/memory/poison.h"
 #include "ops/error.h"
+#include "ops/memory.h"
 
 namespace cotan::memory {
 namespace {
 
 [[noreturn]] void out_of_memory(std::size_t bytes, std::size_t live) {
+  const EmergencyMemory emergency;
   fail(fmt::format("no memory for a buffer of {} bytes; {} bytes are live", bytes, live),
        bytes > kMostBytes ? "Check the shape it is for: no machine has that much"
                           : "Use smaller batches or tensors, or release tensors that are no longer needed");

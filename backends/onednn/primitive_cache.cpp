@@ -10,7 +10,7 @@
 namespace cotan::onednn {
 namespace {
 
-constexpr std::size_t bound = 1024;
+constexpr std::size_t bound = 256;
 
 // A problem as numbers, told from every other one.
 class Key {
@@ -95,6 +95,11 @@ class Cache {
     recent_.pop_back();
   }
 
+  std::size_t size() {
+    const std::lock_guard lock(mutex_);
+    return entries_.size();
+  }
+
  private:
   using Recent = std::list<const std::vector<std::int64_t>*>;
   struct Entry {
@@ -130,5 +135,7 @@ Made shared_primitive(const PoolingProblem& problem) { return shared(problem); }
 Made shared_primitive(const LayerNormProblem& problem) { return shared(problem); }
 Made shared_primitive(const BatchNormProblem& problem) { return shared(problem); }
 Made shared_primitive(const ReorderProblem& problem) { return shared(problem); }
+
+std::size_t kept_primitives() { return cache().size(); }
 
 }  // namespace cotan::onednn

@@ -15,4 +15,7 @@ namespace cotan::onednn {
 [[nodiscard]] Made shared_primitive(const BatchNormProblem& problem);
 [[nodiscard]] Made shared_primitive(const ReorderProblem& problem);
 
+// How many are kept now, refusals included: at most 256. A primitive takes some 40 kB, in pieces that leave gaps where others take their place.
+[[nodiscard]] std::size_t kept_primitives();
+
 }  // namespace cotan::onednn

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "ops/error.h"
+#include "ops/memory.h"
 
 namespace cotan::onednn {
 namespace {
@@ -22,7 +23,12 @@ std::size_t thread_number() {
   return number;
 }
 
+// What making a primitive may take: each of its generated kernels, of which there are up to 32, is written into 256 KiB of its own, and the library writes on
+// where it got no such memory.
+constexpr std::size_t most_for_a_primitive = std::size_t{32} << 20;
+
 void expect_success(dnnl_status_t status, const char* what) {
+  if (status == dnnl_out_of_memory) no_memory(fmt::format("oneDNN was {}", what));
   if (status != dnnl_success) throw InternalError(fmt::format("{}: {} failed with status {}", library_name(), what, dnnl_status2str(status)));
 }
 
@@ -78,7 +84,13 @@ void Program::append(const Descriptor& descriptor, std::vector<Argument> argumen
   // Every scratchpad is the same room after the reserved one, whose final size is not known yet: run adds it.
   if (scratchpad.get_size() > 0) arguments.push_back({DNNL_ARG_SCRATCHPAD, scratchpad, {Place::In::scratch, 0}});
   scratchpad_ = std::max(scratchpad_, scratchpad.get_size());
-  steps_.push_back({dnnl::primitive(descriptor.get()), std::move(arguments)});
+  require_memory(most_for_a_primitive, "making a primitive of oneDNN");
+  try {
+    steps_.push_back({dnnl::primitive(descriptor.get()), std::move(arguments)});
+  } catch (const dnnl::error& error) {
+    if (error.status == dnnl_out_of_memory) no_memory("oneDNN was making a primitive");
+    throw;
+  }
 }
 
 void* Program::address(const Argument& argument, std::span<const void* const> inputs, std::span<void* const> outputs, void* scratch) const {
@@ -96,6 +108,7 @@ std::unique_ptr<Program::Bound> Program::take_bound() const {
   try {
     return std::make_unique<Bound>(steps_);
   } catch (const dnnl::error& error) {
+    if (error.status == dnnl_out_of_memory) no_memory("oneDNN was making memory objects");
     throw InternalError(text_of(error));
   }
 }

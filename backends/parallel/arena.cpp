@@ -11,6 +11,7 @@
 
 #include "backends/parallel/machine.h"
 #include "graph/threads.h"
+#include "ops/memory.h"
 
 namespace cotan::parallel {
 namespace {
@@ -51,7 +52,19 @@ Crew& crew_of(int workers) {
   return *crew;
 }
 
+std::atomic<int> known{0};  // workers that have ever come
+
+// TBB starts a worker's thread when it is first wanted, and ends the process where the system has no memory for its stack: such workers are not summoned.
+bool can_start(const Crew& crew) {
+  const int missing = crew.workers - known.load(std::memory_order_relaxed);
+  constexpr std::size_t beside_the_stack = std::size_t{1} << 20;
+  static const std::size_t stack = tbb::global_control::active_value(tbb::global_control::thread_stack_size);
+  return missing <= 0 || has_memory(static_cast<std::size_t>(missing) * (stack + beside_the_stack));
+}
+
 void take_up(Crew& crew) {
+  thread_local const int number = known.fetch_add(1, std::memory_order_relaxed);
+  static_cast<void>(number);
   // Before looking at the board, so that a walk posted from now on summons anew.
   crew.queued.fetch_sub(1);
   board().help(tbb::this_task_arena::current_thread_index());
@@ -69,6 +82,7 @@ void summon(int helpers) noexcept {
     const int workers = threads() - 1;
     if (workers < 1) return;  // the number was changed since the walk was posted
     Crew& crew = crew_of(workers);
+    if (!can_start(crew)) return;
     while (helpers-- > 0) {
       if (crew.queued.fetch_add(1) >= crew.workers) {
         crew.queued.fetch_sub(1);

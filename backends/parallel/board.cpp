@@ -88,7 +88,11 @@ void Board::help(int wanted) {
     int seat = -1;
     if (enter(slot)) {
       seat = slot.walk.take_seat(wanted);
-      if (seat > 0) walk_as(index, seat);
+      if (seat > 0) {
+        // The worker is TBB's, and runs the user's tasks too: it gets its own mode back.
+        const FloatScope mode(slot.walk.float_mode());
+        walk_as(index, seat);
+      }
       leave(slot);
     }
     if (seat < 0) refused |= std::uint64_t{1} << index;

@@ -15,7 +15,7 @@
 #include <memory>
 #include <optional>
 
-#include "ops/error.h"
+#include "ops/environment.h"
 
 namespace cotan::parallel {
 namespace {
@@ -110,7 +110,7 @@ int cgroup_cpu_quota(const std::filesystem::path& root) {
 int parse_threads(std::string_view text) {
   const auto value = whole_number(text);
   if (!value || *value < 1 || *value > kMaxThreads) {
-    fail(fmt::format("the environment variable COTAN_THREADS is \"{}\"", text), fmt::format("Set it to a whole number from 1 to {}, or unset it", kMaxThreads));
+    refuse_environment("COTAN_THREADS", std::string(text), fmt::format("a whole number from 1 to {}", kMaxThreads));
   }
   return static_cast<int>(*value);
 }

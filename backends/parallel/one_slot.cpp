@@ -1,12 +1,18 @@
 #include <tbb/task_arena.h>
 
 #include "backends/parallel/parallel.h"
+#include "ops/float_mode.h"
 
 namespace cotan::parallel {
 
 void call_in_one_slot(void (*body)(void*), void* context) {
   thread_local tbb::task_arena one_slot(1);
-  one_slot.execute([&] { body(context); });
+  // Inside an arena TBB puts the mode of the moment when that was made.
+  const FloatMode mode = FloatMode::current();
+  one_slot.execute([&] {
+    const FloatScope scope(mode);
+    body(context);
+  });
 }
 
 }  // namespace cotan::parallel

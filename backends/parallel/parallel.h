@@ -40,6 +40,7 @@ class PhaseBody {
 // - Any number of threads may call at once; each call has its own worker numbers.
 // - A call made inside a body runs serially, as worker 0 of its own.
 // - If bodies throw, the first exception is thrown here when no body of this call runs any more; chunks that had not begun and the phases after are left out.
+// - Bodies compute in the calling thread's floating-point mode (ops/float_mode.h), whoever runs them.
 // With `serial`, everything runs on the calling thread as worker 0, without a fork and without touching the arena: for work that a fork would only slow down.
 // Phases of 0 chunks are fine; nothing is allocated per phase. A negative count, or 2^32 chunks or phases and more, is an InternalError.
 void run_phases(std::span<const std::int64_t> chunks_of_phase, PhaseBody body, bool serial = false);

@@ -39,6 +39,7 @@ bool Walk::start(std::span<const std::int64_t> chunks_of_phase, const PhaseBody&
   }
   chunks_of_phase_ = chunks_of_phase;
   body_ = &body;
+  float_mode_ = FloatMode::current();
   team_ = team;
   // With more workers than CPUs whoever is waited for may need this very CPU, so there the spin is only a courtesy.
   spins_ = team > usable_cpus() ? 8 : 1000;

@@ -22,6 +22,7 @@
 
 #include "backends/parallel/parallel.h"
 #include "backends/parallel/tsan_edges.h"
+#include "ops/float_mode.h"
 
 namespace cotan::parallel {
 
@@ -39,6 +40,9 @@ class Walk {
 
   // Claims and runs chunks as worker `seat` until the walk has ended. True for exactly one of the workers: the one that ended it.
   bool run(int seat);
+
+  // The mode that the caller computes in: its helpers' for as long as they help.
+  [[nodiscard]] FloatMode float_mode() const { return float_mode_; }
 
   // By the caller after run(0): throws the first exception of a body, if there was one.
   void finish();
@@ -60,6 +64,7 @@ class Walk {
   // Constant during a walk, but for the error.
   alignas(64) std::span<const std::int64_t> chunks_of_phase_;
   const PhaseBody* body_ = nullptr;
+  FloatMode float_mode_;
   std::unique_ptr<Seat[]> seats_;
   int capacity_ = 0;  // of seats_
   int team_ = 0;

@@ -2,10 +2,13 @@
 
 #include "backends/reference/kinds.h"
 #include "ops/formula.h"
+#include "ops/memory.h"
 
 namespace cotan::reference {
 
-Array Array::zeros(DType dtype, const Shape& shape) { return {dtype, shape, std::vector<double>(static_cast<std::size_t>(shape.elements()))}; }
+Array Array::zeros(DType dtype, const Shape& shape) {
+  return {dtype, shape, cotan::room_for<double>(static_cast<std::size_t>(shape.elements()), "a tensor of the reference")};
+}
 
 bool next_point(std::span<std::int64_t> point, std::span<const std::int64_t> sizes) {
   for (std::size_t d = point.size(); d-- > 0;) {

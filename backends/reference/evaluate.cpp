@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "backends/reference/kinds.h"
+#include "ops/float_mode.h"
 #include "ops/formula.h"
 #include "ops/philox.h"
 
@@ -33,6 +34,12 @@ class Run {
   // f32 under `exact` is rounded as f64, that is, not at all.
   [[nodiscard]] DType rounded(DType dtype) const { return options_.exact && dtype == DType::f32 ? DType::f64 : dtype; }
 
+  // The array's values as its type holds them.
+  [[nodiscard]] Array settled(Array a) const {
+    for (double& v : a.values) v = round_to(rounded(a.dtype), options_.flush_subnormals ? flushed(a.dtype, v) : v);
+    return a;
+  }
+
   [[nodiscard]] bool bound(const Node& n) const { return bound_.contains(&n); }
 
   void bind(std::span<const Array> inputs) {
@@ -43,10 +50,8 @@ class Run {
       if (inputs[k].dtype != p.dtype() || inputs[k].shape != p.shape() || inputs[k].values.size() != static_cast<std::size_t>(p.shape().elements()))
         throw InternalError(fmt::format("parameter {} of {} is {} {}, its value {} {}", k, f_.name, name_of(p.dtype()), p.shape().text(),
                                         name_of(inputs[k].dtype), inputs[k].shape.text()));
-      Array value = inputs[k];
-      for (double& v : value.values) v = round_to(rounded(value.dtype), v);
       bound_.insert(p.node());
-      values_.insert_or_assign(p.edge(), std::move(value));
+      values_.insert_or_assign(p.edge(), settled(inputs[k]));
     }
   }
 
@@ -73,16 +78,12 @@ class Run {
       case Kind::sum: {
         const auto& s = n.as<SumSpec>();
         const std::span all(in);
-        return run_sum(s, type, all.first(s.factors.size()), all.subspan(s.factors.size()), rounded(n.dtype));
+        return settled(run_sum(s, type, all.first(s.factors.size()), all.subspan(s.factors.size())));
       }
       case Kind::reduce: return run_reduce(n.as<ReduceSpec>(), type, *in[0]);
-      case Kind::scan: return run_scan(n.as<ScanSpec>(), *in[0], *in[1], rounded(n.dtype));
+      case Kind::scan: return settled(run_scan(n.as<ScanSpec>(), *in[0], *in[1]));
       case Kind::order: return run_order(n.as<OrderSpec>(), *in[0]);
-      case Kind::cast: {
-        Array out{n.dtype, n.shape, in[0]->values};
-        for (double& v : out.values) v = round_to(rounded(n.dtype), v);
-        return out;
-      }
+      case Kind::cast: return settled({n.dtype, n.shape, in[0]->values});
       case Kind::check: run_check(n.as<CheckSpec>(), *in[0]); return *in[0];
       case Kind::barrier:
       case Kind::stop_gradient: return *in[0];
@@ -105,7 +106,7 @@ class Run {
     const auto& spec = n.as<LeafSpec>();
     Array out = Array::zeros(n.dtype, n.shape);
     switch (spec.role) {
-      case LeafRole::scalar: out.values[0] = round_to(rounded(n.dtype), spec.scalar); break;
+      case LeafRole::scalar: out.values[0] = spec.scalar; return settled(std::move(out));
       case LeafRole::random:
         for (std::size_t i = 0; i < out.values.size(); ++i) out.values[i] = philox::uniform(spec.key, spec.counter, static_cast<std::int64_t>(i), n.dtype);
         break;
@@ -130,6 +131,10 @@ class Run {
 
 }  // namespace
 
-std::vector<Array> evaluate(const Function& f, std::span<const Array> inputs, const Options& options) { return Run(f, options).run(inputs); }
+// float64 is flushed by the processor, as in compiled programs; flushed() does the rest.
+std::vector<Array> evaluate(const Function& f, std::span<const Array> inputs, const Options& options) {
+  const FloatScope mode(FloatMode::of_programs(options.flush_subnormals));
+  return Run(f, options).run(inputs);
+}
 
 }  // namespace cotan::reference

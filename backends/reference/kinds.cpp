@@ -72,7 +72,7 @@ Array run_reduce(const ReduceSpec& spec, const ResultType& type, const Array& x)
   return {type.dtype, type.shape, std::move(best)};
 }
 
-Array run_scan(const ScanSpec& spec, const Array& a, const Array& b, DType rounded) {
+Array run_scan(const ScanSpec& spec, const Array& a, const Array& b) {
   Array out = Array::zeros(b.dtype, b.shape);
   for_each_line(b.shape, spec.axis, [&](std::int64_t first, std::int64_t step) {
     const std::int64_t n = b.shape[static_cast<std::size_t>(spec.axis)];
@@ -83,7 +83,7 @@ Array run_scan(const ScanSpec& spec, const Array& a, const Array& b, DType round
         s = i == 0 ? b.values[at] : a.values[at] * s + b.values[at];
       else
         s = apply_atom(Atom::add, b.dtype, apply_atom(Atom::mul, b.dtype, a.values[at], s, 0), b.values[at], 0);
-      out.values[at] = round_to(rounded, s);
+      out.values[at] = s;
     }
   });
   return out;

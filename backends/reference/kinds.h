@@ -1,5 +1,4 @@
-// One function for each kind of node that is more than a loop over elements. `rounded` is the type a result is rounded to: the array's own, or f64 for f32
-// under Options::exact.
+// One function for each kind of node that is more than a loop over elements. Floating sums and scans are float64 as they were computed: the caller rounds them.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +11,10 @@
 namespace cotan::reference {
 
 // `tables` are the integer tensors that the index expressions name.
-[[nodiscard]] Array run_sum(const SumSpec& spec, const ResultType& type, std::span<const Array* const> factors, std::span<const Array* const> tables,
-                            DType rounded);
+[[nodiscard]] Array run_sum(const SumSpec& spec, const ResultType& type, std::span<const Array* const> factors, std::span<const Array* const> tables);
 [[nodiscard]] Array run_reduce(const ReduceSpec& spec, const ResultType& type, const Array& x);
-// The running value is kept in float64; what is stored is rounded. Integers wrap at each step.
-[[nodiscard]] Array run_scan(const ScanSpec& spec, const Array& a, const Array& b, DType rounded);
+// The running value is kept in float64. Integers wrap at each step.
+[[nodiscard]] Array run_scan(const ScanSpec& spec, const Array& a, const Array& b);
 [[nodiscard]] Array run_order(const OrderSpec& spec, const Array& x);
 // Throws Error at the first entry out of range.
 void run_check(const CheckSpec& spec, const Array& x);

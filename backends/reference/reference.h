@@ -24,7 +24,8 @@ struct Array {
 };
 
 struct Options {
-  bool exact = false;  // f32 nodes are computed and kept in float64: the value that a rounded result should be near
+  bool exact = false;            // f32 nodes are computed and kept in float64: the value that a rounded result should be near
+  bool flush_subnormals = true;  // values below the smallest normal number of their type are zeros of their sign, under `exact` too
 };
 
 // The results of f, one for each of f.results, in order. `inputs` are the values of f.parameters, in order, of their types and shapes (a fault otherwise);

@@ -177,13 +177,13 @@ Accumulator<Number> accumulate(const SumSpec& spec, const Shape& shape, std::spa
 
 }  // namespace
 
-Array run_sum(const SumSpec& spec, const ResultType& type, std::span<const Array* const> factors, std::span<const Array* const> tables, DType rounded) {
+Array run_sum(const SumSpec& spec, const ResultType& type, std::span<const Array* const> factors, std::span<const Array* const> tables) {
   Array out = Array::zeros(type.dtype, type.shape);
   if (is_floating(type.dtype)) {
     const auto r = accumulate<double>(spec, type.shape, factors, tables);
     // Where no point reached the sum is 0, and stays +0 under a negative coefficient.
     for (std::size_t i = 0; i < out.values.size(); ++i)
-      out.values[i] = round_to(rounded, r.written[i] != 0 ? spec.coefficient * r.sums[i] : spec.coefficient * 0.0 + 0.0);
+      out.values[i] = r.written[i] != 0 ? spec.coefficient * r.sums[i] : spec.coefficient * 0.0 + 0.0;
   } else {
     const auto r = accumulate<std::uint64_t>(spec, type.shape, factors, tables);
     const auto factor = static_cast<std::uint64_t>(whole_number(spec.coefficient));

@@ -75,7 +75,7 @@ std::shared_ptr<const Function> body_for(const char* name, Body<Options> body, s
       if (types[k]) all[k] = p[next++];
     return body(all, options);
   });
-  if (cache.size() > 1000) cache.clear();
+  if (cache.size() > 256) cache.clear();
   cache.emplace(h, Entry{body, options, std::move(types), function});
   return function;
 }

@@ -39,6 +39,7 @@ bool is_function_of_operands(const Node& n) {
 // The number that every entry of the constant is.
 std::optional<double> number_of(const Ref& constant, const CompileOptions& options) {
   const std::vector<std::byte> bytes = bytes_of_constant(constant, options.backends);
+  if (bytes.empty()) return std::nullopt;
   const std::size_t size = size_of(constant.dtype());
   for (std::size_t at = size; at < bytes.size(); at += size)
     if (std::memcmp(bytes.data(), bytes.data() + at, size) != 0) return std::nullopt;

@@ -3,11 +3,11 @@
 
 #include <array>
 #include <chrono>
-#include <cstdlib>
 #include <unordered_set>
 
 #include "graph/passes/passes.h"
 #include "graph/verify.h"
+#include "ops/environment.h"
 #include "ops/error.h"
 
 namespace cotan {
@@ -33,7 +33,7 @@ constexpr std::array all_passes = {
 // Every stage is checked in debug builds, and where COTAN_VERIFY is set, as the tests set it.
 bool verifying() {
 #ifdef NDEBUG
-  static const bool asked = std::getenv("COTAN_VERIFY") != nullptr;
+  static const bool asked = environment_switch("COTAN_VERIFY");
   return asked;
 #else
   return true;

@@ -2,10 +2,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "graph/fusion/fusion.h"
 #include "graph/passes/pass.h"
+#include "ops/environment.h"
 #include "ops/error.h"
 
 namespace cotan {
@@ -55,9 +55,12 @@ std::string PassSwitches::text() const {
 
 const PassSwitches& standard_passes() {
   static const PassSwitches switches = [] {
-    const char* text = std::getenv("COTAN_PASSES");
-    const CallSite site("COTAN_PASSES", std::source_location::current());
-    return PassSwitches(text == nullptr ? "" : text);
+    const std::string text = environment("COTAN_PASSES");
+    try {
+      return PassSwitches(text);
+    } catch (const Error& e) {
+      refuse_environment("COTAN_PASSES", text, fmt::format("switches separated by commas. {}", e.remedy()));
+    }
   }();
   return switches;
 }

@@ -4,6 +4,7 @@
 #include "graph/rewrite/measure.h"
 #include "graph/rewrite/replacement.h"
 #include "graph/rewrite/rule.h"
+#include "ops/float_mode.h"
 
 namespace cotan::rewrite {
 namespace {
@@ -29,11 +30,12 @@ Ref with_constants(const Ref& n, bool functions) {
       bool constants = true;
       for (int k = 0; k < arity_of(node.atom); ++k) {
         const FormulaNode& read = f.nodes[static_cast<std::size_t>(reads[k])];
-        constants &= read.atom == Atom::constant && read.dtype != DType::i64;
+        constants &= read.atom == Atom::constant && read.dtype != DType::i64 && !is_subnormal(read.dtype, read.literal);
         in[k] = read.literal;
       }
       if (!constants) continue;
       value = apply_atom(node.atom, node.dtype, in[0], in[1], in[2]);
+      if (is_subnormal(node.dtype, value)) continue;  // what it is depends on the mode that the program runs in
     }
     node = {Atom::constant, node.dtype, -1, -1, -1, value};
     changed = true;

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "graph/builder.h"
+#include "ops/float_mode.h"
 
 namespace cotan::sums {
 namespace {
@@ -159,6 +160,7 @@ class Mask {
 std::optional<Ref> as_mask(const OpenSum& sum) {
   if (sum.factors.size() > 1 || !is_computed(sum.type.dtype) || sum.type.dtype == DType::boolean) return std::nullopt;
   if (!sum.factors.empty() && sum.spec.coefficient != 1 && !is_floating(sum.type.dtype)) return std::nullopt;
+  if (is_subnormal(sum.type.dtype, sum.spec.coefficient)) return std::nullopt;  // a formula's number may be taken for zero, a coefficient is not
   auto form = form_of(sum);
   if (!form || (form->entry >= 0) == !sum.spec.guards.empty()) return std::nullopt;
   return Mask(sum, *std::move(form)).run();

@@ -28,6 +28,13 @@ TEST_P(RowPrograms, AgreeWithTheReference) {
 
 INSTANTIATE_TEST_SUITE_P(All, RowPrograms, ::testing::ValuesIn(row_test_cases()), case_name);
 
+// Compiled, not run: the kernel is made for the views.
+TEST(Programs, MaximaOfMoreEntriesThanI32CountsHaveKernels) {
+  const Ref x = graph::parameter("x", DType::u8, {(std::int64_t{1} << 31) + 16}), y = graph::parameter("y", f32, {65536, 65536});
+  const Function f{"", {x, y}, {graph::max(x, {}), graph::min(y, {})}, {}};
+  EXPECT_EQ(compile_program(f, topological(f.results), {})->report().kernels.size(), 2U);
+}
+
 TEST(Programs, AFaultIsSeen) {
   const Ref x = graph::parameter("x", f32, {3});
   Function right, wrong;

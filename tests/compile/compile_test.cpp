@@ -304,6 +304,14 @@ class CheckCompiled : public ::testing::Test {
   void TearDown() override { unsetenv("COTAN_CHECK_COMPILED"); }
 };
 
+TEST_F(CheckCompiled, IsOneOrZero) {
+  setenv("COTAN_CHECK_COMPILED", "yes", 1);
+  const std::string text = message_of([] { static_cast<void>(compile([](const Tensor& x) { return x * 2; })); });
+  EXPECT_THAT(text, HasSubstr("the environment variable COTAN_CHECK_COMPILED is \"yes\""));
+  setenv("COTAN_CHECK_COMPILED", "0", 1);
+  EXPECT_EQ(compile([](const Tensor& x) { return x * 2; })(tensor({1})).item<float>(), 2);
+}
+
 TEST_F(CheckCompiled, FindsWhatChangesFromCallToCall) {
   double factor = 0.5;
   const auto number = compile([&](const Tensor& x) { return x * factor; });

@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <limits>
+
+#include "graph/composites/composites.h"
 #include "ops/error.h"
 #include "tests/support/inputs.h"
 
@@ -33,6 +37,26 @@ TEST(Maps, NameEachOperandOnceAndOnlyThoseTheyRead) {
   EXPECT_EQ(twice, formula({x}, [](auto in) { return formula_language::operator*(in[0], in[0]); }));
   EXPECT_EQ(formula({x, y}, [](auto in) { return in[1]; }), y) << "a formula that is one operand is that operand";
   EXPECT_EQ(add(x, x)->operand_count, 2u) << "a row keeps its operands as they are";
+}
+
+// Positions are i32: what has more entries than these count is refused where it is recorded, with its number.
+TEST(Positions, AreRefusedWhereI32DoesNotCountThem) {
+  constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
+  const Ref line = parameter("line", DType::u8, {most + 17}), square = parameter("square", DType::u8, {3, 65536, 65536}), fits = parameter("fits", DType::u8, {most});
+  const auto refused = [](const std::function<Ref()>& f, std::string_view entries) {
+    const std::string message = error_of([&] { static_cast<void>(f()); });
+    EXPECT_TRUE(contains(message, entries)) << message;
+    EXPECT_TRUE(contains(message, "i32")) << message;
+  };
+  refused([&] { return argmax(line, {}); }, "2147483664 entries");
+  refused([&] { return argmin(line, {}); }, "2147483664 entries");
+  refused([&] { return argmax(square, {}); }, "12884901888 entries");
+  refused([&] { return max_with_indices(line, {.dim = 0}).indices; }, "2147483664 entries");
+  refused([&] { return order(line, 0, false); }, "2147483664 entries");
+  EXPECT_EQ(argmax(fits, {}).dtype(), DType::i32);
+  EXPECT_EQ(argmax(square, {.dim = 1}).shape(), (Shape{3, 65536})) << "each result has its own entries";
+  EXPECT_EQ(order(square, 0, true).shape(), square.shape());
+  EXPECT_EQ(graph::max(line, {}).dtype(), DType::u8) << "a value needs no position";
 }
 
 TEST(Maps, FoldWhatIsExactAndNothingElse) {

@@ -78,21 +78,6 @@ TEST(Poison, LeavesMemoryAloneWhenOff) {
   EXPECT_EQ(look<float>(block, 64), std::vector<float>(64, 3));
 }
 
-TEST(Poison, ReadsItsVariable) {
-  EXPECT_TRUE(parse_poison("1"));
-  EXPECT_FALSE(parse_poison("0"));
-  EXPECT_FALSE(parse_poison(""));
-  for (const char* text : {"yes", "2", "on", " 1"}) {
-    try {
-      static_cast<void>(parse_poison(text));
-      ADD_FAILURE() << text;
-    } catch (const Error& error) {
-      EXPECT_NE(error.problem().find("COTAN_POISON"), std::string::npos);
-      EXPECT_NE(error.problem().find(text), std::string::npos);
-    }
-  }
-}
-
 TEST(Poison, KnowsWhetherTheAddressSanitizerIsThere) {
 #ifdef COTAN_TEST_ASAN
   EXPECT_TRUE(kAddressSanitizer);

@@ -7,8 +7,11 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <stdexcept>
 #include <thread>
 #include <vector>
+
+#include "ops/float_mode.h"
 
 namespace cotan::parallel {
 namespace {
@@ -63,6 +66,45 @@ TEST(Board, EveryWorkerBeginsWithItsOwnShare) {
     ASSERT_EQ(who.size(), 4U);
     for (const auto& [chunk, worker] : who) EXPECT_EQ(chunk, worker);
   }
+}
+
+// Helpers compute in the caller's mode and have their own one back behind the walk, also where a body throws.
+TEST(Board, HelpersTakeOverTheCallersFloatMode) {
+  const auto board = std::make_unique<Board>();
+  std::vector<std::thread> threads;
+  shared_board = board.get();
+  helpers = &threads;
+  static std::atomic<int> lost{0};
+  const auto summon = [](int count) {
+    for (int i = 0; i < count; ++i)
+      helpers->emplace_back([i] {
+        const FloatScope own(FloatMode::of_programs(i % 2 == 0));
+        const FloatMode before = FloatMode::current();
+        shared_board->help(i);
+        if (FloatMode::current() != before) ++lost;
+      });
+  };
+  for (const bool flushes : {true, false})
+    for (const bool throws : {true, false}) {
+      const FloatScope caller(FloatMode::of_programs(flushes));
+      std::atomic<int> come{0}, others{0};
+      const auto body = [&](std::int64_t, std::int64_t, int) {
+        ++come;
+        while (come < 4) std::this_thread::yield();
+        if (FloatMode::current().flushes() != flushes) ++others;
+        if (throws) throw std::runtime_error("a body's");
+      };
+      const auto run = [&] { EXPECT_TRUE(board->run(std::vector<std::int64_t>{4}, PhaseBody(body), 4, summon)); };
+      if (throws)
+        EXPECT_THROW(run(), std::runtime_error);
+      else
+        run();
+      for (std::thread& thread : threads) thread.join();
+      threads.clear();
+      EXPECT_EQ(others.load(), 0);
+      EXPECT_EQ(lost.load(), 0);
+      EXPECT_EQ(FloatMode::current().flushes(), flushes);
+    }
 }
 
 TEST(Board, NoMoreHelpersThanSeats) {

@@ -22,5 +22,6 @@
 #include "autograd/tensor.h"
 #include "autograd/transforms.h"
 #include "autograd/variable.h"
+#include "graph/subnormals.h"
 #include "graph/threads.h"
 #include "training/mnist.h"

@@ -72,7 +72,9 @@ std::shared_ptr<const CompiledCode> code_for(const Cluster& cluster, std::span<c
 CodeCounts code_counts() {
   Cache& c = cache();
   const std::lock_guard lock(c.mutex);
-  return c.counts;
+  CodeCounts counts = c.counts;
+  counts.kept = c.codes.size();
+  return counts;
 }
 
 }  // namespace cotan::loops::jit

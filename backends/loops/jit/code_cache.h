@@ -30,7 +30,8 @@ class CompiledCode {
   int copies_, spills_;
 };
 
-// The code for a cluster; null where there is none for what it computes (which is remembered too) or where the system allows no executable memory.
+// The code for a cluster; null where there is none for what it computes (which is remembered too) or where the system allows no executable memory; where it has none
+// left, an Error.
 // `levels[l]` says of load l how often its element changes, `ways[s]` what store s does; without them all write. Any thread may call; the cache holds at most
 // `cached_codes` pieces, the oldest leave first.
 [[nodiscard]] std::shared_ptr<const CompiledCode> code_for(const Cluster& cluster, std::span<const Level> levels, Machine machine,
@@ -38,9 +39,10 @@ class CompiledCode {
 
 inline constexpr std::size_t cached_codes = 1024;
 
-// Pieces generated so far, and times one was found.
+// Pieces generated so far, times one was found, and pieces in the cache now.
 struct CodeCounts {
   std::uint64_t made = 0, found = 0;
+  std::size_t kept = 0;
 };
 [[nodiscard]] CodeCounts code_counts();
 

@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
 
-#include "ops/error.h"
+#include "ops/environment.h"
 
 #if defined(__x86_64__)
 #include <xbyak/xbyak_util.h>
@@ -40,16 +39,12 @@ Machine machine_of(std::string_view setting, Machine best) {
   if (setting == "avx2") named = Machine::avx2;
   if (setting == "avx512") named = Machine::avx512;
   if (named == Machine::none || named > best)
-    fail(fmt::format("the environment variable COTAN_JIT is \"{}\", and this processor's best is {}", setting, name_of(best)),
-         "Set it to 0, to avx2 or avx512 where the processor has that, or not at all.");
+    refuse_environment("COTAN_JIT", std::string(setting), fmt::format("0, avx2 or avx512, as far as the processor has them (its best is {})", name_of(best)));
   return named;
 }
 
 Machine machine() {
-  static const Machine chosen = [] {
-    const char* setting = std::getenv("COTAN_JIT");
-    return machine_of(setting == nullptr ? "" : setting, best_machine());
-  }();
+  static const Machine chosen = machine_of(environment("COTAN_JIT"), best_machine());
   return chosen;
 }
 

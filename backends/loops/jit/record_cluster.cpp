@@ -64,7 +64,8 @@ Value mask_value(Atom atom, Mask a, Mask b) {
 }
 
 // float32 to the nearest bf16, of two the even one; NaN stays NaN, quiet: bfloat16's own conversion.
-Float to_bf16(Float a) {
+Float to_bf16(Float given) {
+  const Float a = given * 1.0F;  // arithmetic, which takes subnormal numbers for zeros where the thread does; bits alone would round one up to a normal number
   const Int upper = std::bit_cast<std::int32_t>(0xFFFF0000U);
   const Int last(record(Op::shift_right_unsigned, a.v, {}, {}, 16));
   const Int nearest = (bits(a) + 0x7FFF + (last & 1)) & upper, quiet = (bits(a) | 0x00400000) & upper;
