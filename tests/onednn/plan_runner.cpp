@@ -53,13 +53,13 @@ std::span<const Backend* const> backends() {
   return all;
 }
 
-KernelRef compile_copy(const View& from, const View& to) {
+KernelRef compile_copy(const View& from, const View& to, InstructionSet) {
   const Ref types[] = {graph::parameter("from", from.dtype, from.shape)};
   const auto same = graph::make_function("same", types, [](std::span<const Ref> p) { return std::vector(p.begin(), p.end()); });
   return std::make_shared<ReferenceKernel>(same, std::vector{from}, std::vector{to});
 }
-KernelRef compile_loop(const Cluster&, std::span<const View>, std::span<const View>) { throw std::logic_error("these tests fuse no loops"); }
-KernelRef compile_loop(const Cluster&, std::span<const LoopSum>, std::span<const View>, std::span<const View>) {
+KernelRef compile_loop(const Cluster&, std::span<const View>, std::span<const View>, InstructionSet) { throw std::logic_error("these tests fuse no loops"); }
+KernelRef compile_loop(const Cluster&, std::span<const LoopSum>, std::span<const View>, std::span<const View>, InstructionSet) {
   throw std::logic_error("these tests fuse no loops");
 }
 std::variant<BlockSum, Reason> block_sum(const SumSpec&, DType, const Shape&, const Shape&) { throw std::logic_error("these tests fuse no loops"); }
