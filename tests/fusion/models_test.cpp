@@ -11,27 +11,11 @@
 #include <string>
 #include <vector>
 
-#include "autograd/evaluate.h"
-#include "autograd/profile/graphs.h"
-#include "autograd/profile/observer.h"
-#include "graph/executor.h"
+#include "tests/support/last_evaluation.h"
 #include "tests/support/machines.h"
 
 namespace cotan::testing {
 namespace {
-
-// The last evaluation of a step, to be compiled again.
-class LastEvaluation final : public EvaluationObserver {
- public:
-  RunObserver* begins(const EvaluationTrace& trace) override {
-    recorded = recorded_function(trace.structure, trace.roots);
-    options = trace.options;
-    return nullptr;
-  }
-  [[nodiscard]] ProgramReport compiled(const CompileOptions& with) const { return compile_program(recorded.function, recorded.images, with)->report(); }
-  RecordedFunction recorded;
-  CompileOptions options;
-};
 
 // The reports of one step of a model, fused and unfused, for a machine.
 struct Steps {
@@ -45,12 +29,7 @@ struct Steps {
 
 // Looks at a model's step as each described machine would have it.
 void with_steps_of(std::string_view name, const std::function<void(const Steps&)>& look) {
-  LastEvaluation evaluation;
-  ExecutionOptions watching;
-  watching.observer = &evaluation;
-  const ExecutionOptions before = set_execution_options(watching);
-  (void)training::model(name).make().step();
-  set_execution_options(before);
+  const LastEvaluation evaluation = last_evaluation({}, [&] { (void)training::model(name).make().step(); });
   on_each_machine(evaluation.options, {1, 2, 16}, [&](const CompileOptions& options) {
     CompileOptions apart = options;
     apart.passes = without_fusion();

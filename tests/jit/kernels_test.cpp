@@ -1,20 +1,16 @@
 // What holds of generated kernels beside their values: what is taken, memory that outputs share with inputs, the cache, and pages.
 #include <gmock/gmock.h>
 
-#include <algorithm>
 #include <fstream>
-#include <set>
 #include <sstream>
 #include <thread>
 
 #include "backends/loops/jit/code_cache.h"
-#include "ops/error.h"
 #include "tests/jit/clusters.h"
 
 namespace cotan::jit_test {
 namespace {
 
-using testing::HasSubstr;
 
 // x * number + y.
 Cluster scaled_sum(double number, DType dtype = f32) {
@@ -27,31 +23,6 @@ Cluster scaled_sum(double number, DType dtype = f32) {
 
 KernelRef compile(const Cluster& cluster, std::vector<View> inputs, std::vector<View> outputs) {
   return loops::jit::compile_cluster(cluster, inputs, outputs, best_instructions());
-}
-
-TEST(InstructionSets, IsTheBestOneUnlessTheEnvironmentNamesAnother) {
-  EXPECT_EQ(instructions_by("", InstructionSet::avx512), InstructionSet::avx512);
-  EXPECT_EQ(instructions_by("", InstructionSet::none), InstructionSet::none);
-  EXPECT_EQ(instructions_by("0", InstructionSet::avx512), InstructionSet::none);
-  EXPECT_EQ(instructions_by("avx2", InstructionSet::avx512), InstructionSet::avx2);
-  EXPECT_EQ(instructions_by("avx512", InstructionSet::avx512), InstructionSet::avx512);
-  EXPECT_THROW((void)instructions_by("avx512", InstructionSet::avx2), Error);
-  EXPECT_THROW((void)instructions_by("avx2", InstructionSet::none), Error);
-  EXPECT_THROW((void)instructions_by("none", InstructionSet::avx512), Error);
-  EXPECT_THROW((void)instructions_by("yes", InstructionSet::avx512), Error);
-}
-
-TEST(InstructionSets, IsWhatTheProcessorHas) {
-  std::set<std::string> flags;
-  std::ifstream processors("/proc/cpuinfo");
-  for (std::string line; flags.empty() && std::getline(processors, line);) {
-    if (!line.starts_with("flags")) continue;
-    std::istringstream words(line.substr(line.find(':') + 1));
-    for (std::string word; words >> word;) flags.insert(word);
-  }
-  const auto all = [&](std::initializer_list<const char*> names) { return std::ranges::all_of(names, [&](const char* name) { return flags.contains(name); }); };
-  const bool avx2 = all({"avx2", "fma"}), avx512 = avx2 && all({"avx512f", "avx512bw", "avx512dq", "avx512vl", "bmi2"});
-  EXPECT_EQ(best_instructions(), avx512 ? InstructionSet::avx512 : avx2 ? InstructionSet::avx2 : InstructionSet::none);
 }
 
 TEST(JitKernel, TakesTheTypesItKnows) {
