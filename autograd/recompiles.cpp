@@ -79,6 +79,7 @@ std::string difference(const Compilation& before, const Compilation& now) {
   auto mode = [](const CompileOptions& o) { return o.mode == ExecutionMode::reference ? "reference" : "compiled"; };
   if (a.mode != b.mode) return fmt::format("mode: {} -> {}", mode(a), mode(b));
   if (a.threads != b.threads) return fmt::format("threads: {} -> {}", a.threads, b.threads);
+  if (a.backends.target != b.backends.target) return fmt::format("machine: {} -> {}", a.backends.target.text(), b.backends.target.text());
   if (a.backends.strict_nan != b.backends.strict_nan) return fmt::format("strict_nan: {} -> {}", a.backends.strict_nan, b.backends.strict_nan);
   if (a.backends.reproducible != b.backends.reproducible)
     return fmt::format("reproducible: {} -> {}", a.backends.reproducible, b.backends.reproducible);

@@ -28,7 +28,7 @@ std::int64_t now() { return std::chrono::duration_cast<std::chrono::nanoseconds>
 class CompiledProgram final : public Program {
  public:
   CompiledProgram(const Function& function, std::span<Node* const> order, const CompileOptions& options)
-      : kept_(function), plan_(lower(function, order, options)) {
+      : kept_(function), target_(options.backends.target), plan_(lower(function, order, options)) {
     schedule(plan_, options);
     verify_plan(plan_);
     for (const auto& phase : plan_.phases) add_chunks(phase);
@@ -52,6 +52,10 @@ class CompiledProgram final : public Program {
   }
 
   std::vector<StorageRef> run(std::span<const InputValue> inputs, RunObserver* observer) const override {
+    if (!runs_here(target_))
+      fail(fmt::format("the program is for a machine with {} instructions, and this one has {}", name_of(target_.instructions),
+                       name_of(this_machine().instructions)),
+           "Compile it for this machine, or run it on one that has these instructions");
     const FloatScope mode(FloatMode::of_programs(flush_subnormals()));  // helpers take it over for as long as they help
     std::vector<StorageRef> storage(plan_.buffers.size());
     bind_inputs(inputs, storage);
@@ -177,7 +181,8 @@ class CompiledProgram final : public Program {
     }
   }
 
-  Function kept_;  // its nodes hold the specifications that the cache's keys point to
+  Function kept_;         // its nodes hold the specifications that the cache's keys point to
+  TargetMachine target_;  // that it was compiled for
   Plan plan_;
   std::vector<Chunk> work_;              // all phases' chunks, in the order in which they are handed out
   std::vector<std::size_t> first_work_;  // where each phase's begin

@@ -14,6 +14,7 @@
 
 #include "backends/parallel/parallel.h"
 #include "graph/storage.h"
+#include "graph/target.h"
 
 namespace cotan {
 namespace {
@@ -91,9 +92,10 @@ double seconds_of(const auto& work) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-std::size_t cache_size(int which, std::size_t otherwise) {
-  const long bytes = sysconf(which);
-  return bytes > 0 ? static_cast<std::size_t>(bytes) : otherwise;
+// Of the cache that the cores share; it matters to measurements alone.
+std::size_t shared_cache() {
+  const long bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
+  return bytes > 0 ? static_cast<std::size_t>(bytes) : 32 << 20;
 }
 
 std::string processor_name() {
@@ -124,7 +126,7 @@ Machine measure(int workers) {
   };
   m.gflops = workers * best_of_a_core([](std::size_t) { return fma_here(); });
 
-  const std::size_t own = cache_size(_SC_LEVEL2_CACHE_SIZE, 1 << 20), shared = cache_size(_SC_LEVEL3_CACHE_SIZE, 32 << 20);
+  const std::size_t own = static_cast<std::size_t>(this_machine().second_cache), shared = shared_cache();
   m.cache_bytes = static_cast<double>(own) * workers;
   const float s = seed;
   {

@@ -19,8 +19,6 @@
 namespace cotan {
 namespace {
 
-using loops::jit::Machine;
-
 int append(Cluster& c, Atom atom, int a, int b = -1, DType dtype = f32) {
   c.nodes.push_back({atom, dtype, a, b, -1, 0});
   return static_cast<int>(c.nodes.size()) - 1;
@@ -103,7 +101,7 @@ struct Runner {
   }
 };
 
-void measure(benchmark::State& state, const Case& c, Machine machine) {
+void measure(benchmark::State& state, const Case& c, InstructionSet set) {
   const Shape shape{state.range(0), state.range(1)};
   std::vector<View> in, out;
   std::vector<std::vector<float>> memory;
@@ -122,10 +120,10 @@ void measure(benchmark::State& state, const Case& c, Machine machine) {
   }
   for (const ClusterStore& s : c.cluster.stores) out.push_back(keep(View::dense(s.dtype, shape)));
   for (auto& m : memory) buffers.push_back(m.data());
-  const KernelRef generated = loops::jit::compile_cluster(c.cluster, in, out, machine);
+  const KernelRef generated = loops::jit::compile_cluster(c.cluster, in, out, set);
   if (generated == nullptr) return state.SkipWithError("no code for this processor");
   // The tile evaluator is held to the same instruction set.
-  if (machine == Machine::avx2) hwy::SetSupportedTargetsForTest(hwy::SupportedTargets() & ~(HWY_AVX2 - 1));
+  if (set == InstructionSet::avx2) hwy::SetSupportedTargetsForTest(hwy::SupportedTargets() & ~(HWY_AVX2 - 1));
   hwy::GetChosenTarget().DeInit();
   Runner jit(generated), tiles(loops::compile_cluster_on_tiles(c.cluster, in, out));
   hwy::SetSupportedTargetsForTest(0);
@@ -142,22 +140,22 @@ void measure(benchmark::State& state, const Case& c, Machine machine) {
   state.counters["gain"] = tiles_time / jit_time;
 }
 
-void compile(benchmark::State& state, const Case& c, Machine machine) {
+void compile(benchmark::State& state, const Case& c, InstructionSet set) {
   std::vector<loops::jit::Level> levels;
   for (std::size_t k = 0; k < c.cluster.loads.size(); ++k) levels.push_back(c.scalar[k] ? loops::jit::Level::call : loops::jit::Level::column);
   for (auto unused : state) {
     (void)unused;
-    benchmark::DoNotOptimize(loops::jit::generate(*loops::jit::record_cluster(c.cluster, levels, machine)));
+    benchmark::DoNotOptimize(loops::jit::generate(*loops::jit::record_cluster(c.cluster, levels, set)));
   }
 }
 
 void add_cases() {
   for (const Case& c : cases())
-    for (const Machine machine : {Machine::avx512, Machine::avx2}) {
-      if (machine > loops::jit::best_machine()) continue;
-      auto* b = benchmark::RegisterBenchmark(fmt::format("{}/{}", c.name, name_of(machine)).c_str(), measure, c, machine);
+    for (const InstructionSet set : {InstructionSet::avx512, InstructionSet::avx2}) {
+      if (set > best_instructions()) continue;
+      auto* b = benchmark::RegisterBenchmark(fmt::format("{}/{}", c.name, name_of(set)).c_str(), measure, c, set);
       b->Args({1, 4096})->Args({4, 262144})->Args({4096, 16})->Args({256, 100})->Args({5000, 3})->Args({5000, 10});
-      benchmark::RegisterBenchmark(fmt::format("compile/{}/{}", c.name, name_of(machine)).c_str(), compile, c, machine);
+      benchmark::RegisterBenchmark(fmt::format("compile/{}/{}", c.name, name_of(set)).c_str(), compile, c, set);
     }
 }
 

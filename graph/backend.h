@@ -19,6 +19,7 @@
 #include "graph/kernel.h"
 #include "graph/layouts/blocking.h"
 #include "graph/node.h"
+#include "graph/target.h"
 
 namespace cotan {
 
@@ -96,6 +97,7 @@ struct Epilogue {
 struct BackendOptions {
   bool strict_nan = false;    // refuse primitives that differ from the reference at NaN or infinity
   bool reproducible = false;  // the same bits for any number of threads, and of a value whatever its kernel computes beside it
+  TargetMachine target = this_machine();  // the machine that kernels are for
   bool operator==(const BackendOptions&) const = default;
 };
 
@@ -124,8 +126,9 @@ class Backend {
 [[nodiscard]] std::span<const Backend* const> backends();
 
 // Kernels that the compiler itself asks for. Defined in backends/loops.
-[[nodiscard]] KernelRef compile_loop(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs);  // a fused loop (graph/cluster.h)
-[[nodiscard]] KernelRef compile_copy(const View& from, const View& to);          // one input, one output of the same shape and type
+[[nodiscard]] KernelRef compile_loop(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs,
+                                     InstructionSet set);                             // a fused loop (graph/cluster.h)
+[[nodiscard]] KernelRef compile_copy(const View& from, const View& to, InstructionSet set);  // one input, one output of the same shape
 [[nodiscard]] KernelRef compile_check(const CheckSpec& spec, const View& view);  // one input, no output; throws CheckFailure when run
 [[nodiscard]] KernelRef compile_random(const View& to);                          // one input: a RandomState
 

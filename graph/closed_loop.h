@@ -38,6 +38,7 @@ struct LoopSum {
 
 // The loop with its sums: `outputs` are those of the cluster, then the dense results of the sums. The bits are those of the loop and of the sums apart. A sum
 // that block_sum() refuses is a fault. Chunks are whole blocks of every sum. Defined in backends/loops.
-[[nodiscard]] KernelRef compile_loop(const Cluster& cluster, std::span<const LoopSum> sums, std::span<const View> inputs, std::span<const View> outputs);
+[[nodiscard]] KernelRef compile_loop(const Cluster& cluster, std::span<const LoopSum> sums, std::span<const View> inputs, std::span<const View> outputs,
+                                     InstructionSet set);
 
 }  // namespace cotan

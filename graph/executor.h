@@ -64,7 +64,7 @@ struct Promise {
 struct CompileOptions {
   // Compiled, or run on the reference.
   ExecutionMode mode = ExecutionMode::compiled;
-  // What backends may do.
+  // What backends may do, and the machine that all of it is for.
   BackendOptions backends;
   // How many workers the work is cut for.
   int threads = 1;
@@ -172,7 +172,7 @@ class Program {
   virtual ~Program() = default;
   // Computes the results. An update written in place returns the parameter's own buffer; a buffer that somebody else holds too is left alone and a new one
   // returned, so callers hand over the reference they want written (no other reference left but theirs and `inputs`'). `observer`, where given, is
-  // told of every chunk of compiled programs.
+  // told of every chunk of compiled programs. Throws Error for a program that was compiled for a machine with instructions that this one lacks.
   [[nodiscard]] virtual std::vector<StorageRef> run(std::span<const InputValue> inputs, RunObserver* observer = nullptr) const = 0;
   [[nodiscard]] virtual const ProgramReport& report() const = 0;
 };

@@ -344,7 +344,7 @@ class Lowering {
   Value dense_copy(const Value& from, const ResultType& type) {
     Value to = fresh_value(type);
     const Value in[] = {from}, out[] = {to};
-    to.after = {add_step(compile_copy(from.view, to.view), in, out, false)};
+    to.after = {add_step(compile_copy(from.view, to.view, options_.backends.target.instructions), in, out, false)};
     return to;
   }
 
@@ -440,7 +440,7 @@ class Lowering {
 
 Plan lower(const Function& function, std::span<Node* const> order, const CompileOptions& options) {
   Plan plan = Lowering(function, order, options).run();
-  if (options.passes.enabled("fold_constants", true)) fold_constants(plan);
+  if (options.passes.enabled("fold_constants", true)) fold_constants(plan, options.backends.target);
   return plan;
 }
 

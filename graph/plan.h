@@ -71,8 +71,9 @@ struct Plan {
 // extra memory (Claim::extra) is a result as well, behind the others; there are fewer results where a claim gave no kernel.
 [[nodiscard]] Plan lower_tile(const Function& function, std::span<const Ref> extras, std::span<const View> parameters, const CompileOptions& options);
 // Runs the steps that read nothing but constants, and takes them out of the plan: an iota, what is computed of it, checks that hold. Results are at most 64 KiB
-// each; what the plan hands out is computed at each run. Before schedule().
-void fold_constants(Plan& plan);
+// each; what the plan hands out is computed at each run. For a machine whose code does not run here nothing is computed, and the plan is the same. Before
+// schedule().
+void fold_constants(Plan& plan, const TargetMachine& target);
 // The entries of a result that reads no leaf but iotas, row-major, as the unfused program computes them without any pass; none where they
 // depend on what becomes of subnormal numbers.
 [[nodiscard]] std::vector<std::byte> bytes_of_constant(const Ref& constant, const BackendOptions& backends);

@@ -7,6 +7,7 @@
 #include "backends/loops/library_version.h"
 #include "backends/onednn/library_version.h"
 #include "backends/parallel/library_version.h"
+#include "graph/target.h"
 #include "graph/threads.h"
 #include "tools/commands.h"
 
@@ -49,6 +50,7 @@ void version() {
   fmt::print("Highway {}\n", loops::library_version());
   fmt::print("compiler {}\n", compiler);
   fmt::print("processor {}\n", fmt::join(processor_features(), " "));
+  fmt::print("machine {}\n", this_machine().text());
   fmt::print("threads {}\n", threads());
 }
 

@@ -13,20 +13,21 @@ class Loops final : public Backend {
  public:
   [[nodiscard]] std::string_view name() const override { return "loops"; }
 
-  [[nodiscard]] Match match(const Ref& node, const BackendOptions&) const override {
+  [[nodiscard]] Match match(const Ref& node, const BackendOptions& options) const override {
     Claim claim;
     for (const Edge& e : node->operands()) claim.inputs.emplace_back(e);
     claim.results = {node};
+    const InstructionSet set = options.target.instructions;
     switch (node->kind) {
       case Kind::map:
         if (node->operand_count == 0 && node->formula().nodes.size() == 1) {
-          claim.compile = [value = node->formula().nodes[0].literal](Views, Views out, int) { return Made{compile_fill(value, out[0]), {}}; };
+          claim.compile = [value = node->formula().nodes[0].literal, set](Views, Views out, int) { return Made{compile_fill(value, out[0], set), {}}; };
           break;
         }
         [[fallthrough]];
       case Kind::cast:
         claim.in_place = claim.loop = true;
-        claim.compile = [cluster = cluster_of(*node.node())](Views in, Views out, int) { return Made{compile_cluster(cluster, in, out), {}}; };
+        claim.compile = [cluster = cluster_of(*node.node()), set](Views in, Views out, int) { return Made{compile_cluster(cluster, in, out, set), {}}; };
         break;
       case Kind::sum:
         claim.compile = [spec = node->shared<SumSpec>()](Views in, Views out, int) {
@@ -61,10 +62,10 @@ const Backend& backend() {
 
 }  // namespace loops
 
-KernelRef compile_loop(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs) {
-  return loops::compile_cluster(cluster, inputs, outputs);
+KernelRef compile_loop(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs, InstructionSet set) {
+  return loops::compile_cluster(cluster, inputs, outputs, set);
 }
-KernelRef compile_copy(const View& from, const View& to) { return loops::compile_copy(from, to); }
+KernelRef compile_copy(const View& from, const View& to, InstructionSet set) { return loops::compile_copy(from, to, set); }
 KernelRef compile_check(const CheckSpec& spec, const View& view) { return loops::compile_check(spec, view); }
 KernelRef compile_random(const View& to) { return loops::compile_random(to); }
 

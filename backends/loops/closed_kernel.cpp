@@ -48,9 +48,9 @@ struct Piece {
 
 class ClosedKernel final : public Kernel {
  public:
-  ClosedKernel(const Cluster& cluster, std::span<const LoopSum> sums, std::span<const View> inputs, std::span<const View> outputs, jit::Machine machine)
+  ClosedKernel(const Cluster& cluster, std::span<const LoopSum> sums, std::span<const View> inputs, std::span<const View> outputs, InstructionSet set)
       : inputs_(inputs.size()),
-        machine_(machine),
+        set_(set),
         stored_(with_stores(cluster, sums)),
         sums_(closing_sums(cluster, sums, domain_of(cluster, inputs, outputs), outputs.subspan(static_cast<std::size_t>(cluster.outputs())))),
         lines_(cluster, inputs, outputs, sums_) {
@@ -126,7 +126,7 @@ class ClosedKernel final : public Kernel {
     for (std::size_t v = 0; v < views_.size(); ++v) views.push_back({views_[v].dtype, {p.lines, p.columns}, {lines_.line_step(v), lines_.step(v)}, 0});
     for (const DType d : stored_.dtypes) views.push_back(View::dense(d, {p.lines, p.columns}));
     const auto in = std::span<const View>(views).first(inputs_), out = std::span<const View>(views).subspan(inputs_);
-    KernelRef kernel = jit::compile_cluster(stored_.cluster, in, out, machine_);
+    KernelRef kernel = jit::compile_cluster(stored_.cluster, in, out, set_);
     if (kernel == nullptr) kernel = compile_cluster_on_tiles(stored_.cluster, in, out);
     most_ = std::max(most_, p.lines * p.columns);
     scratch_bytes_ = std::max(scratch_bytes_, kernel->scratch_bytes());
@@ -134,7 +134,7 @@ class ClosedKernel final : public Kernel {
   }
 
   std::size_t inputs_;
-  jit::Machine machine_;
+  InstructionSet set_;
   Stored stored_;
   std::vector<ClosingSum> sums_;
   DomainLines lines_;
@@ -148,20 +148,22 @@ class ClosedKernel final : public Kernel {
 
 }  // namespace
 
-KernelRef compile_closed(const Cluster& cluster, std::span<const LoopSum> sums, std::span<const View> inputs, std::span<const View> outputs) {
-  if (KernelRef generated = jit::compile_closed(cluster, sums, inputs, outputs, jit::machine())) return generated;
-  return compile_closed_on_tiles(cluster, sums, inputs, outputs, jit::machine());
+KernelRef compile_closed(const Cluster& cluster, std::span<const LoopSum> sums, std::span<const View> inputs, std::span<const View> outputs,
+                         InstructionSet set) {
+  if (KernelRef generated = jit::compile_closed(cluster, sums, inputs, outputs, set)) return generated;
+  return compile_closed_on_tiles(cluster, sums, inputs, outputs, set);
 }
 
 KernelRef compile_closed_on_tiles(const Cluster& cluster, std::span<const LoopSum> sums, std::span<const View> inputs, std::span<const View> outputs,
-                                  jit::Machine machine) {
-  return std::make_shared<const ClosedKernel>(cluster, sums, inputs, outputs, machine);
+                                  InstructionSet set) {
+  return std::make_shared<const ClosedKernel>(cluster, sums, inputs, outputs, set);
 }
 
 }  // namespace loops
 
-KernelRef compile_loop(const Cluster& cluster, std::span<const LoopSum> sums, std::span<const View> inputs, std::span<const View> outputs) {
-  return loops::compile_closed(cluster, sums, inputs, outputs);
+KernelRef compile_loop(const Cluster& cluster, std::span<const LoopSum> sums, std::span<const View> inputs, std::span<const View> outputs,
+                       InstructionSet set) {
+  return loops::compile_closed(cluster, sums, inputs, outputs, set);
 }
 
 }  // namespace cotan

@@ -130,8 +130,8 @@ class ClusterKernel final : public Kernel {
 
 }  // namespace
 
-KernelRef compile_cluster(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs) {
-  if (KernelRef generated = jit::compile_cluster(cluster, inputs, outputs, jit::machine())) return generated;
+KernelRef compile_cluster(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs, InstructionSet set) {
+  if (KernelRef generated = jit::compile_cluster(cluster, inputs, outputs, set)) return generated;
   return compile_cluster_on_tiles(cluster, inputs, outputs);
 }
 
@@ -139,17 +139,17 @@ KernelRef compile_cluster_on_tiles(const Cluster& cluster, std::span<const View>
   return std::make_shared<const ClusterKernel>(cluster, inputs, outputs);
 }
 
-KernelRef compile_fill(double value, const View& output) {
+KernelRef compile_fill(double value, const View& output, InstructionSet set) {
   Cluster c;
   c.name = "fill";
   c.rank = output.shape.rank();
   c.nodes = {{Atom::constant, output.dtype, -1, -1, -1, round_to(output.dtype, value)}};
   c.stores = {{0, 0, output.dtype}};
-  return compile_cluster(c, {}, std::span(&output, 1));
+  return compile_cluster(c, {}, std::span(&output, 1), set);
 }
 
-KernelRef compile_copy(const View& from, const View& to) {
-  return compile_cluster(cast_cluster(from.dtype, to.dtype, to.shape.rank()), std::span(&from, 1), std::span(&to, 1));
+KernelRef compile_copy(const View& from, const View& to, InstructionSet set) {
+  return compile_cluster(cast_cluster(from.dtype, to.dtype, to.shape.rank()), std::span(&from, 1), std::span(&to, 1), set);
 }
 
 }  // namespace cotan::loops

@@ -8,7 +8,7 @@
 #include <span>
 #include <string>
 
-#include "backends/loops/jit/machine.h"
+#include "graph/target.h"
 #include "graph/closed_loop.h"
 #include "graph/kernel.h"
 #include "ops/sum_spec.h"
@@ -17,16 +17,17 @@ namespace cotan::loops {
 
 // A fused loop. inputs[k] is the view of the cluster's input k, outputs[k] of its output k; all have one shape. An output may be the very same memory as an
 // input of equal view and element size. f32 and f64 arithmetic has the bits of the reference; other functions have errors of up to 2.2 ULP.
-[[nodiscard]] KernelRef compile_cluster(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs);
-// The same by the tile evaluator, which takes every cluster; the above uses generated machine code where that can be (jit/jit.h). The bits are the same.
+[[nodiscard]] KernelRef compile_cluster(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs, InstructionSet set);
+// The same by the tile evaluator, which takes every cluster; the above generates machine code of that set where it can (jit/jit.h). The bits are the same.
 [[nodiscard]] KernelRef compile_cluster_on_tiles(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs);
 
 // A fused loop that ends in sums, as compile_loop (graph/closed_loop.h) says.
-[[nodiscard]] KernelRef compile_closed(const Cluster& cluster, std::span<const LoopSum> sums, std::span<const View> inputs, std::span<const View> outputs);
-// The same tile by tile, what is added up being a tile that the loop writes: for every type and any views. The loop is generated code for that machine, where
+[[nodiscard]] KernelRef compile_closed(const Cluster& cluster, std::span<const LoopSum> sums, std::span<const View> inputs, std::span<const View> outputs,
+                                       InstructionSet set);
+// The same tile by tile, what is added up being a tile that the loop writes: for every type and any views. The loop is generated code of that set, where
 // there is any.
 [[nodiscard]] KernelRef compile_closed_on_tiles(const Cluster& cluster, std::span<const LoopSum> sums, std::span<const View> inputs,
-                                                std::span<const View> outputs, jit::Machine machine);
+                                                std::span<const View> outputs, InstructionSet set);
 
 // Any indexed sum. Buffers: the factors, the tables (integer tensors), the output. f32 is accumulated in float64 and rounded once, except in a scatter into an
 // output too large for that; integers wrap; bool is "any". A table's entry that is out of range drops the point.
@@ -46,8 +47,8 @@ namespace cotan::loops {
 // Uniform numbers in [0, 1), element i in row-major order being philox::uniform(key, counter, i, dtype). The one input is a RandomState.
 [[nodiscard]] KernelRef compile_random(const View& output);
 // One value everywhere.
-[[nodiscard]] KernelRef compile_fill(double value, const View& output);
+[[nodiscard]] KernelRef compile_fill(double value, const View& output, InstructionSet set);
 // A copy from view to view of one shape, converted where the types differ.
-[[nodiscard]] KernelRef compile_copy(const View& from, const View& to);
+[[nodiscard]] KernelRef compile_copy(const View& from, const View& to, InstructionSet set);
 
 }  // namespace cotan::loops

@@ -202,12 +202,13 @@ KernelRef compile_small_product(const MatmulForm& form, const SumSpec& spec, std
   return std::make_shared<SmallProduct>(form, spec, factors, output);
 }
 
-KernelRef compile_small_product(const MatmulForm& form, const SumSpec& spec, std::span<const View> inputs, const View& output, const Formula& formula) {
+KernelRef compile_small_product(const MatmulForm& form, const SumSpec& spec, std::span<const View> inputs, const View& output, const Formula& formula,
+                                InstructionSet set) {
   if (inputs.size() > 2 + most_operands) throw InternalError(fmt::format("{} inputs of a small product's kernel", inputs.size()));
   const View value = View::dense(f32, output.shape);
   std::vector<View> read{value};
   read.insert(read.end(), inputs.begin() + 2, inputs.end());
-  KernelRef loop = compile_cluster(map_cluster(formula, output.shape.rank()), read, std::span(&output, 1));
+  KernelRef loop = compile_cluster(map_cluster(formula, output.shape.rank()), read, std::span(&output, 1), set);
   return std::make_shared<ProductThenLoop>(compile_small_product(form, spec, inputs.first(2), value), std::move(loop), output.shape, inputs.subspan(2), output);
 }
 
@@ -259,7 +260,7 @@ class SmallProducts final : public Backend {
     return claim_of(node, std::get<MatmulForm>(std::move(form)));
   }
 
-  [[nodiscard]] Match match_with(const Ref& node, const Epilogue& epilogue, const BackendOptions&) const override {
+  [[nodiscard]] Match match_with(const Ref& node, const Epilogue& epilogue, const BackendOptions& options) const override {
     auto form = form_of(*node.node());
     if (auto* why = std::get_if<Reason>(&form)) return std::move(*why);
     if (epilogue.formula->nodes.size() > most_of_a_formula) return Reason{ReasonCode::too_long, fmt::format("{} atoms", epilogue.formula->nodes.size())};
@@ -268,9 +269,9 @@ class SmallProducts final : public Backend {
     claim.inputs.insert(claim.inputs.end(), epilogue.operands.begin(), epilogue.operands.end());
     claim.results = {epilogue.result};
     claim.in_place = true;  // the whole product is in scratch memory before anything is stored
-    claim.compile = [form = std::get<MatmulForm>(std::move(form)), spec = node->shared<SumSpec>(), formula = epilogue.formula](std::span<const View> in,
-                                                                                                                               std::span<const View> out, int) {
-      return Made{compile_small_product(form, *spec, in, out[0], *formula), {}};
+    claim.compile = [form = std::get<MatmulForm>(std::move(form)), spec = node->shared<SumSpec>(), formula = epilogue.formula,
+                     set = options.target.instructions](std::span<const View> in, std::span<const View> out, int) {
+      return Made{compile_small_product(form, *spec, in, out[0], *formula, set), {}};
     };
     return claim;
   }

@@ -8,6 +8,7 @@
 
 #include "graph/backend.h"
 #include "graph/recognise.h"
+#include "graph/target.h"
 
 namespace cotan::loops {
 
@@ -21,6 +22,6 @@ namespace cotan::loops {
 // The same, then `formula` of the value (its operand 0) and of further inputs, which follow the factors. The output may be the memory of an input of the same
 // view and element size.
 [[nodiscard]] KernelRef compile_small_product(const MatmulForm& form, const SumSpec& spec, std::span<const View> inputs, const View& output,
-                                              const Formula& formula);
+                                              const Formula& formula, InstructionSet set);
 
 }  // namespace cotan::loops

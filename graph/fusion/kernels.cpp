@@ -117,8 +117,9 @@ Claim loop_claim(const Groups& groups, std::span<const Ref> nodes, std::span<con
     if (groups.read_outside(n, inside)) claim.results.push_back(n);
   }
   claim.in_place = claim.loop = true;
-  claim.compile = [cluster = loop_cluster(groups, nodes, inside, claim)](std::span<const View> in, std::span<const View> out, int) {
-    return Made{compile_loop(cluster, in, out), {}};
+  claim.compile = [cluster = loop_cluster(groups, nodes, inside, claim),
+                   set = groups.context().options.backends.target.instructions](std::span<const View> in, std::span<const View> out, int) {
+    return Made{compile_loop(cluster, in, out, set), {}};
   };
   return claim;
 }

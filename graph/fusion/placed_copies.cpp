@@ -66,6 +66,7 @@ struct Pieces {
   std::vector<std::size_t> inputs;  // of each term
   int dimension = 0;
   std::vector<std::int64_t> cuts;  // where pieces begin, and the end
+  InstructionSet set;              // of the loops
 
   Made compile(std::span<const View> in, const View& out) const {
     std::vector<KernelPiece> made;
@@ -90,7 +91,7 @@ struct Pieces {
       }
       add(in.size(), out, cut(out, dimension, here.first, here.end));
       const std::span<const View> all = views;
-      piece.kernel = compile_loop(addition(out.dtype, out.shape.rank(), coefficients), all.first(all.size() - 1), all.last(1));
+      piece.kernel = compile_loop(addition(out.dtype, out.shape.rank(), coefficients), all.first(all.size() - 1), all.last(1), set);
       made.push_back(std::move(piece));
     }
     const std::string called = fmt::format("loops {} terms in {} places", terms.size(), made.size());
@@ -142,6 +143,7 @@ class Placing {
     if (placed == terms.end()) return;
     auto pieces = std::make_shared<Pieces>();
     pieces->dimension = placed->place->dimension;
+    pieces->set = groups_.context().options.backends.target.instructions;
     pieces->cuts = {0, result.shape()[static_cast<std::size_t>(pieces->dimension)]};
     Claim claim;
     for (Term& t : terms) {

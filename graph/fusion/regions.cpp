@@ -1,6 +1,4 @@
 // Kernels that share their outer rows, run tile by tile: what they hand to each other stays in the cache.
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -23,15 +21,6 @@ constexpr double products_an_element = 8;  // multiply-adds that take as long as
 constexpr double small_product = 1e5;      // multiply-adds that no backend cuts
 constexpr double light_weights = 16384;    // elements that each tile of a product may read again
 constexpr double small_bytes = 98304;      // all that a region without tiles touches
-
-// What a tile may touch: half of the second cache.
-double tile_bytes() {
-  static const double bytes = [] {
-    const long l2 = sysconf(_SC_LEVEL2_CACHE_SIZE);
-    return static_cast<double>(std::clamp<long>(l2 > 0 ? l2 : 1 << 20, 1 << 18, 1 << 22)) / 2;
-  }();
-  return bytes;
-}
 
 double elements_of(const Ref& r) { return static_cast<double>(r.shape().elements()); }
 double bytes_of(const Ref& r) { return elements_of(r) * static_cast<double>(size_of(r.dtype())); }
@@ -180,6 +169,11 @@ class Regions {
   }
 
   // ---- how they are cut
+
+  // What a tile may touch: half of the second cache.
+  [[nodiscard]] double tile_bytes() const {
+    return static_cast<double>(std::clamp<std::int64_t>(groups_.context().options.backends.target.second_cache, 1 << 18, 1 << 22)) / 2;
+  }
 
   const std::optional<std::vector<TileAccess>>& accesses(const Node* n) {
     auto [it, fresh] = accesses_.try_emplace(n);

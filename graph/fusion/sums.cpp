@@ -125,8 +125,9 @@ class Closing {
     cluster.stores.resize(claim.results.size());
     claim.results.insert(claim.results.end(), sums_.begin(), sums_.end());
     claim.loop = false;
-    claim.compile = [cluster = std::move(cluster), closing = std::move(closing)](std::span<const View> in, std::span<const View> out, int) {
-      return Made{compile_loop(cluster, closing, in, out), {}};
+    claim.compile = [cluster = std::move(cluster), closing = std::move(closing),
+                     set = groups_.context().options.backends.target.instructions](std::span<const View> in, std::span<const View> out, int) {
+      return Made{compile_loop(cluster, closing, in, out, set), {}};
     };
     return claim;
   }

@@ -97,12 +97,13 @@ ProgramReport report_of(const Function& f, const std::string& passes = "") {
   return compile_program(f, topological(f.results), options)->report();
 }
 
-// "softmax by a primitive, softmax.vjp inlined": what became of the calls, as the report has it.
+// "softmax by a primitive, softmax.vjp inlined": what is chosen for calls that have no loops around them, where the library has a primitive.
 std::string choices(const Function& f) {
   std::vector<std::string> texts;
-  for (const MissReport& m : about_calls(report_of(f))) {
-    const std::string& detail = m.reason.detail;
-    texts.push_back(detail.substr(0, detail.find(':')) + (detail.ends_with("so no primitive") ? " inlined" : " by a primitive"));
+  for (const Node* n : topological(f.results)) {
+    if (n->kind != Kind::call) continue;
+    std::optional<passes::CompositeCost> cost;
+    texts.push_back(std::string(n->as<CallSpec>().name) + (passes::by_primitive(*n, 0, {}, cost) ? " by a primitive" : " inlined"));
   }
   std::sort(texts.begin(), texts.end());
   return fmt::format("{}", fmt::join(texts, ", "));

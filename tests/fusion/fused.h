@@ -5,12 +5,14 @@
 #include <gtest/gtest.h>
 
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "graph/fusion/fusion.h"
 #include "graph/text/text.h"
 #include "tests/support/close.h"
+#include "tests/support/machines.h"
 #include "tests/support/run_compiled.h"
 
 namespace cotan::testing {
@@ -33,8 +35,15 @@ auto after(std::initializer_list<void (*)(Groups&)> fusions, const Function& f, 
   return look(groups);
 }
 
+// What they make of a function, which is the same on all described machines.
 inline Fused fused(const Function& f, std::initializer_list<void (*)(Groups&)> fusions, const CompileOptions& options = {}) {
-  return after(fusions, f, options, [](Groups& groups) { return Fused{groups.text(), groups.take_misses()}; });
+  std::optional<Fused> first;
+  on_each_machine(options, {options.threads}, [&](const CompileOptions& here) {
+    Fused made = after(fusions, f, here, [](Groups& groups) { return Fused{groups.text(), groups.take_misses()}; });
+    if (!first) first = std::move(made);
+    else EXPECT_EQ(made.text, first->text);
+  });
+  return *std::move(first);
 }
 
 // Small numbers that depend on the parameter and the position only; integers are 0 to 3.
@@ -52,15 +61,23 @@ inline std::vector<reference::Array> numbers(const Function& f) {
   return all;
 }
 
-// The compiled function agrees with the reference in float64, at several numbers of threads.
+// The compiled function agrees with the reference in float64, at several numbers of threads, and compiled for every described machine whose code runs here.
 inline void expect_right(const Function& f, double tolerance = 4e-6) {
   const auto inputs = numbers(f);
   const auto want = reference::evaluate(f, inputs, {.exact = true});
-  for (int threads : {1, 2, 4}) {
-    const auto got = run_compiled(f, inputs, threads);
+  const auto check = [&](const CompileOptions& options) {
+    const auto got = run_compiled(f, inputs, options);
     for (std::size_t r = 0; r < want.size(); ++r)
-      EXPECT_TRUE(none(differences(fmt::format("result {} at {} threads", r, threads), got[r].values, want[r].values, tolerance)));
+      EXPECT_TRUE(none(differences(fmt::format("result {} at {} threads", r, options.threads), got[r].values, want[r].values, tolerance)));
+  };
+  CompileOptions options;
+  for (const int threads : {1, 2, 4}) {
+    options.threads = threads;
+    check(options);
   }
+  on_each_machine([&](const CompileOptions& here) {
+    if (runs_here(here.backends.target)) check(here);
+  });
 }
 
 }  // namespace cotan::testing

@@ -29,12 +29,11 @@ CompileOptions options_for(const Function& f, int threads = 2) {
 // The results with the fusion, which must have the bits of those without it at every number of threads, and all new values in place.
 void expect_same_bits(const Function& f) {
   const auto inputs = numbers(f);
-  CompileOptions options = options_for(f, 1);
-  options.passes = PassSwitches("-fuse_updates");
-  const auto apart = run_compiled(f, inputs, options);
   for (const int threads : {1, 2, 3, 4}) {
-    options = options_for(f, threads);
+    CompileOptions options = options_for(f, threads);
     const auto together = run_compiled(f, inputs, options);
+    options.passes = PassSwitches("-fuse_updates");
+    const auto apart = run_compiled(f, inputs, options);
     for (std::size_t r = 0; r < apart.size(); ++r) EXPECT_EQ(together[r].values, apart[r].values) << "result " << r << " at " << threads << " threads";
   }
 }

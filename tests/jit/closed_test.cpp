@@ -97,8 +97,8 @@ int expect_same_closed(const Cluster& cluster, const Memory& memory, const std::
     expect_equal(got.own, want.own, kernel->name());
     expect_equal(got.sums, want.sums, kernel->name());
   };
-  compare(loops::compile_closed_on_tiles(cluster, values, memory.inputs(), outputs, Machine::none));
-  for (const Machine m : machines()) {
+  compare(loops::compile_closed_on_tiles(cluster, values, memory.inputs(), outputs, InstructionSet::none));
+  for (const InstructionSet m : instruction_sets()) {
     compare(loops::compile_closed_on_tiles(cluster, values, memory.inputs(), outputs, m));
     if (const KernelRef kernel = loops::jit::compile_closed(cluster, values, memory.inputs(), outputs, m)) {
       compare(kernel);
@@ -167,7 +167,7 @@ TEST(ClosedLoops, EverySumAloneInEveryShape) {
         if (::testing::Test::HasFatalFailure()) return;
       }
     }
-  EXPECT_GT(generated, machines().empty() ? -1 : 300);
+  EXPECT_GT(generated, instruction_sets().empty() ? -1 : 300);
 }
 
 TEST(ClosedLoops, SeveralSumsInOneLoopOfARandomFormula) {
@@ -198,7 +198,7 @@ TEST(ClosedLoops, SeveralSumsInOneLoopOfARandomFormula) {
     generated += expect_same_closed(cluster, summable_memory(random, cluster, rows, columns), values, sums);
     if (::testing::Test::HasFatalFailure()) return;
   }
-  EXPECT_GT(generated, machines().empty() ? -1 : 150);
+  EXPECT_GT(generated, instruction_sets().empty() ? -1 : 150);
 }
 
 // More accumulators than there are registers for.
@@ -210,7 +210,7 @@ TEST(ClosedLoops, ManySumsOfRows) {
     std::vector<LoopSum> values;
     for (int k = 0; k < sums; ++k) values.push_back({s.values[static_cast<std::size_t>(k % 3)], sum.spec});
     const int generated = expect_same_closed(s.cluster, summable_memory(random, s.cluster, 5, 160), values, std::vector<SumOf>(values.size(), sum));
-    EXPECT_EQ(generated, static_cast<int>(machines().size()));
+    EXPECT_EQ(generated, static_cast<int>(instruction_sets().size()));
     if (::testing::Test::HasFatalFailure()) return;
   }
 }
@@ -257,7 +257,7 @@ TEST(ClosedLoops, AnyStridesOfSeveralDimensions) {
     }
     if (::testing::Test::HasFatalFailure()) return;
   }
-  EXPECT_GT(generated, machines().empty() ? -1 : 100);
+  EXPECT_GT(generated, instruction_sets().empty() ? -1 : 100);
 }
 
 // An output may be the memory of an input: what is added up was read before it is written over.
@@ -274,8 +274,8 @@ TEST(ClosedLoops, InPlace) {
     Results want = run_apart(s.cluster, memory, values, {sum, sum});
     std::vector<View> outputs = memory.outputs();
     outputs.insert(outputs.end(), 2, View::dense(f32, sum.result));
-    std::vector<KernelRef> kernels{loops::compile_closed_on_tiles(s.cluster, values, memory.inputs(), outputs, Machine::none)};
-    for (const Machine m : machines())
+    std::vector<KernelRef> kernels{loops::compile_closed_on_tiles(s.cluster, values, memory.inputs(), outputs, InstructionSet::none)};
+    for (const InstructionSet m : instruction_sets())
       if (KernelRef kernel = loops::jit::compile_closed(s.cluster, values, memory.inputs(), outputs, m)) kernels.push_back(std::move(kernel));
     for (const KernelRef& kernel : kernels) {
       Memory m = memory;

@@ -12,15 +12,14 @@
 
 namespace cotan::jit_test {
 
-using loops::jit::Machine;
 using loops_test::Buffer;
 using loops_test::Random;
 
 // The instruction sets of this processor that code can be generated for.
-inline std::vector<Machine> machines() {
-  std::vector<Machine> all;
-  for (const Machine m : {Machine::avx2, Machine::avx512})
-    if (m <= loops::jit::best_machine()) all.push_back(m);
+inline std::vector<InstructionSet> instruction_sets() {
+  std::vector<InstructionSet> all;
+  for (const InstructionSet m : {InstructionSet::avx2, InstructionSet::avx512})
+    if (m <= best_instructions()) all.push_back(m);
   return all;
 }
 
@@ -142,10 +141,10 @@ inline Memory random_memory(Random& random, const Cluster& cluster, std::int64_t
 }
 
 // Runs both on copies of the memory, and compares the outputs; nothing beside them may change.
-inline void expect_same(const Cluster& cluster, const Memory& memory, Machine machine) {
+inline void expect_same(const Cluster& cluster, const Memory& memory, InstructionSet set) {
   Memory tiles = memory, jit = memory;
   const KernelRef reference = loops::compile_cluster_on_tiles(cluster, tiles.inputs(), tiles.outputs());
-  const KernelRef kernel = loops::jit::compile_cluster(cluster, jit.inputs(), jit.outputs(), machine);
+  const KernelRef kernel = loops::jit::compile_cluster(cluster, jit.inputs(), jit.outputs(), set);
   ASSERT_NE(kernel, nullptr) << cluster.text();
   for (Buffer& b : jit.out) b.watch();
   loops_test::run_kernel(*reference, tiles.addresses());
@@ -156,7 +155,7 @@ inline void expect_same(const Cluster& cluster, const Memory& memory, Machine ma
   for (std::size_t o = 0; o < jit.out.size(); ++o) {
     const loops_test::Array got = jit.out[o].array(), want = tiles.out[o].array();
     for (std::size_t i = 0; i < want.values.size(); ++i)
-      ASSERT_TRUE(loops_test::same_bits(got.values[i], want.values[i])) << cluster.text() << name_of(machine) << ", element " << i << " of " << got.shape.text()
+      ASSERT_TRUE(loops_test::same_bits(got.values[i], want.values[i])) << cluster.text() << name_of(set) << ", element " << i << " of " << got.shape.text()
                                                                         << ", output " << o << ": " << got.values[i] << " for " << want.values[i];
     ASSERT_TRUE(jit.out[o].untouched_elsewhere()) << cluster.text();
   }

@@ -43,7 +43,7 @@ TEST_P(Functions, HaveTheBitsOfTheTileEvaluatorForAllOperands) {
   Memory memory;
   for (int k = 0; k < arity_of(atom); ++k) memory.in.push_back(any_floats(random));
   memory.out.emplace_back(View::dense(f32, {1, count}), count);
-  for (const Machine m : machines()) ASSERT_NO_FATAL_FAILURE(expect_same(cluster, memory, m));
+  for (const InstructionSet m : instruction_sets()) ASSERT_NO_FATAL_FAILURE(expect_same(cluster, memory, m));
 }
 
 // Both operands from a short list of special numbers, every pair of them.
@@ -84,7 +84,7 @@ TEST_P(Functions, HaveTheBitsOfTheTileEvaluatorForAllPairsOfSpecialOperands) {
     std::copy(std::begin(special), std::end(special), static_cast<float*>(memory.in.back().first()));
   }
   memory.out.emplace_back(View::dense(f32, {n, n}), n * n);
-  for (const Machine m : machines()) ASSERT_NO_FATAL_FAILURE(expect_same(cluster, memory, m));
+  for (const InstructionSet m : instruction_sets()) ASSERT_NO_FATAL_FAILURE(expect_same(cluster, memory, m));
 }
 
 INSTANTIATE_TEST_SUITE_P(Float32, Functions,
@@ -102,7 +102,7 @@ TEST(Casts, HaveTheBitsOfTheTileEvaluatorForAllOperands) {
     Memory memory;
     memory.in.push_back(any_floats(random));
     memory.out.emplace_back(View::dense(to, {1, count}), count);
-    for (const Machine m : machines()) ASSERT_NO_FATAL_FAILURE(expect_same(cluster, memory, m));
+    for (const InstructionSet m : instruction_sets()) ASSERT_NO_FATAL_FAILURE(expect_same(cluster, memory, m));
   }
 }
 

@@ -6,14 +6,11 @@
 #include <thread>
 
 #include "backends/loops/jit/code_cache.h"
-#include "ops/error.h"
 #include "tests/jit/clusters.h"
 
 namespace cotan::jit_test {
 namespace {
 
-using loops::jit::machine_of;
-using testing::HasSubstr;
 
 // x * number + y.
 Cluster scaled_sum(double number, DType dtype = f32) {
@@ -25,50 +22,28 @@ Cluster scaled_sum(double number, DType dtype = f32) {
 }
 
 KernelRef compile(const Cluster& cluster, std::vector<View> inputs, std::vector<View> outputs) {
-  return loops::jit::compile_cluster(cluster, inputs, outputs, loops::jit::best_machine());
-}
-
-TEST(Machine, IsTheBestOneUnlessTheEnvironmentNamesAnother) {
-  EXPECT_EQ(machine_of("", Machine::avx512), Machine::avx512);
-  EXPECT_EQ(machine_of("", Machine::none), Machine::none);
-  EXPECT_EQ(machine_of("0", Machine::avx512), Machine::none);
-  EXPECT_EQ(machine_of("avx2", Machine::avx512), Machine::avx2);
-  EXPECT_EQ(machine_of("avx512", Machine::avx512), Machine::avx512);
-  EXPECT_THROW((void)machine_of("avx512", Machine::avx2), Error);
-  EXPECT_THROW((void)machine_of("avx2", Machine::none), Error);
-  EXPECT_THROW((void)machine_of("none", Machine::avx512), Error);
-  EXPECT_THROW((void)machine_of("yes", Machine::avx512), Error);
-}
-
-TEST(Machine, IsWhatTheProcessorHas) {
-#if defined(__x86_64__)
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("bmi2");
-  EXPECT_EQ(loops::jit::best_machine(), avx512 ? Machine::avx512 : avx2 ? Machine::avx2 : Machine::none);
-#else
-  EXPECT_EQ(loops::jit::best_machine(), Machine::none);
-#endif
+  return loops::jit::compile_cluster(cluster, inputs, outputs, best_instructions());
 }
 
 TEST(JitKernel, TakesTheTypesItKnows) {
-  const Machine best = loops::jit::best_machine();
-  const bool any = best != Machine::none;
+  const InstructionSet best = best_instructions();
+  const bool any = best != InstructionSet::none;
   for (const DType dtype : {f32, f64, i32, i64, u8, u32}) {
     const View view = View::dense(dtype, {100});
     const bool taken = compile(scaled_sum(3, dtype), {view, view}, {view}) != nullptr;
     EXPECT_EQ(taken, any && (dtype == f32 || dtype == i32)) << name_of(dtype);
   }
   const View view = View::dense(f32, {100});
-  EXPECT_EQ(loops::jit::compile_cluster(scaled_sum(3), std::vector{view, view}, std::vector{view}, Machine::none), nullptr);
-  const KernelRef chosen = loops::compile_cluster(scaled_sum(3), std::vector{view, view}, std::vector{view});
-  EXPECT_EQ(chosen->name(), loops::jit::machine() != Machine::none ? "jit random" : "loops random");
+  EXPECT_EQ(loops::jit::compile_cluster(scaled_sum(3), std::vector{view, view}, std::vector{view}, InstructionSet::none), nullptr);
+  for (const InstructionSet set : {InstructionSet::none, InstructionSet::avx2, InstructionSet::avx512})
+    EXPECT_EQ(loops::compile_cluster(scaled_sum(3), std::vector{view, view}, std::vector{view}, set)->name(),
+              set != InstructionSet::none ? "jit random" : "loops random");
   const View doubles = View::dense(f64, {100});
-  EXPECT_EQ(loops::compile_cluster(scaled_sum(3, f64), std::vector{doubles, doubles}, std::vector{doubles})->name(), "loops random");
+  EXPECT_EQ(loops::compile_cluster(scaled_sum(3, f64), std::vector{doubles, doubles}, std::vector{doubles}, InstructionSet::avx512)->name(), "loops random");
 }
 
 TEST(JitKernel, OutputsMayBeTheMemoryOfInputs) {
-  for (const Machine m : machines())
+  for (const InstructionSet m : instruction_sets())
     for (const View& floats : {View::dense(f32, {1}), View::dense(f32, {7}), View::dense(f32, {40}), View::dense(f32, {2500}), View::dense(f32, {70001}),
                                View{f32, {64, 1500}, {1503, 1}, 0}}) {
       // Every output takes the place of another input, and one of them is copied as it was.
@@ -102,7 +77,7 @@ TEST(JitKernel, OutputsMayBeTheMemoryOfInputs) {
 }
 
 TEST(CodeCache, OneStructureHasOnePieceOfCodeWhateverItsExtents) {
-  if (machines().empty()) {
+  if (instruction_sets().empty()) {
     EXPECT_EQ(compile(scaled_sum(1.5), {View::dense(f32, {5}), View::dense(f32, {5})}, {View::dense(f32, {5})}), nullptr);
     return;
   }
@@ -143,7 +118,7 @@ TEST(CodeCache, ThreadsShareWhatTheyMakeAtTheSameTime) {
       }
     });
   for (std::thread& t : threads) t.join();
-  EXPECT_EQ(loops::jit::code_counts().made - before.made, machines().empty() ? 0 : structures);
+  EXPECT_EQ(loops::jit::code_counts().made - before.made, instruction_sets().empty() ? 0 : structures);
   for (const std::vector<float>& mine : results)
     for (int k = 0; k < structures; ++k) EXPECT_EQ(mine[static_cast<std::size_t>(k)], 10001.0F + static_cast<float>(2 * k));
 }
@@ -151,7 +126,7 @@ TEST(CodeCache, ThreadsShareWhatTheyMakeAtTheSameTime) {
 TEST(CodeCache, IsBoundedAndKernelsKeepTheirCode) {
   const View view = View::dense(f32, {20});
   const KernelRef first = compile(scaled_sum(0.125), {view, view}, {view});
-  ASSERT_EQ(first == nullptr, machines().empty());
+  ASSERT_EQ(first == nullptr, instruction_sets().empty());
   if (first == nullptr) return;
   for (std::size_t k = 0; k <= loops::jit::cached_codes; ++k) ASSERT_NE(compile(scaled_sum(100 + static_cast<double>(k)), {view, view}, {view}), nullptr);
   const auto before = loops::jit::code_counts();

@@ -56,7 +56,7 @@ TEST(RandomClusters, HaveTheBitsOfTheTileEvaluator) {
     for (int sizes = 0; sizes < 2; ++sizes) {
       const auto [rows, columns] = random_extents(random);
       const Memory memory = random_memory(random, cluster, rows, columns);
-      for (const Machine m : machines()) ASSERT_NO_FATAL_FAILURE(expect_same(cluster, memory, m));
+      for (const InstructionSet m : instruction_sets()) ASSERT_NO_FATAL_FAILURE(expect_same(cluster, memory, m));
     }
   }
 }
@@ -67,10 +67,10 @@ TEST(RandomClusters, SpillWhereTheyAreWideAndKeepTheirBits) {
     const Cluster cluster = wide_cluster(random, width);
     for (const std::int64_t columns : {1, 15, 33, 70}) {
       const Memory memory = random_memory(random, cluster, 3, columns);
-      for (const Machine m : machines()) ASSERT_NO_FATAL_FAILURE(expect_same(cluster, memory, m));
+      for (const InstructionSet m : instruction_sets()) ASSERT_NO_FATAL_FAILURE(expect_same(cluster, memory, m));
     }
     const std::vector<loops::jit::Level> levels(cluster.loads.size(), loops::jit::Level::column);
-    for (const Machine m : machines()) EXPECT_EQ(loops::jit::code_for(cluster, levels, m)->spills() > 0, width > 40 || m == Machine::avx2) << width;
+    for (const InstructionSet m : instruction_sets()) EXPECT_EQ(loops::jit::code_for(cluster, levels, m)->spills() > 0, width > 40 || m == InstructionSet::avx2) << width;
   }
 }
 
@@ -85,7 +85,7 @@ TEST(RandomClusters, EveryNumberOfColumnsAndEveryTypeOfTail) {
     const Cluster cluster = make.finish(2);
     for (std::int64_t columns = 1; columns <= 70; ++columns) {
       const Memory memory = random_memory(random, cluster, 3, columns);
-      for (const Machine m : machines()) ASSERT_NO_FATAL_FAILURE(expect_same(cluster, memory, m));
+      for (const InstructionSet m : instruction_sets()) ASSERT_NO_FATAL_FAILURE(expect_same(cluster, memory, m));
     }
   }
 }
@@ -98,7 +98,7 @@ TEST(RandomClusters, LargeDomainsInChunks) {
     make.store(make.node(Atom::where, f32, c, make.node(Atom::mul, f32, a, b), b));
     const Cluster cluster = make.finish(2);
     const Memory memory = random_memory(random, cluster, rows, columns);
-    for (const Machine m : machines()) ASSERT_NO_FATAL_FAILURE(expect_same(cluster, memory, m));
+    for (const InstructionSet m : instruction_sets()) ASSERT_NO_FATAL_FAILURE(expect_same(cluster, memory, m));
   }
 }
 
@@ -117,7 +117,7 @@ TEST(RandomClusters, AnyStridesOfSeveralDimensions) {
       loops_test::fill_random(random, memory.in.back());
     }
     memory.out.push_back(loops_test::random_buffer(random, f32, shape));
-    for (const Machine m : machines()) ASSERT_NO_FATAL_FAILURE(expect_same(cluster, memory, m));
+    for (const InstructionSet m : instruction_sets()) ASSERT_NO_FATAL_FAILURE(expect_same(cluster, memory, m));
   }
 }
 

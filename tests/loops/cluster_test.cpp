@@ -261,13 +261,13 @@ TEST(ClusterLoops, FillsAndCopiesBetweenAnyTypes) {
       Buffer a = random_buffer(random, from, shape, true), b = random_buffer(random, to, shape);
       fill_random(random, a);
       b.watch();
-      run_kernel(*loops::compile_copy(a.view(), b.view()), std::vector<void*>{a.first(), b.first()});
+      run_kernel(*loops::compile_copy(a.view(), b.view(), this_machine().instructions), std::vector<void*>{a.first(), b.first()});
       const Array x = a.array(), y = b.array();
       for (std::size_t i = 0; i < x.values.size(); ++i)
         ASSERT_TRUE(same_bits(y.values[i], round_to(to, x.values[i])))
             << name_of(from) << " to " << name_of(to) << ": " << x.values[i] << " gave " << y.values[i];
       EXPECT_TRUE(b.untouched_elsewhere());
-      run_kernel(*loops::compile_fill(1, b.view()), std::vector<void*>{b.first()});
+      run_kernel(*loops::compile_fill(1, b.view(), this_machine().instructions), std::vector<void*>{b.first()});
       const Array filled = b.array();
       EXPECT_EQ(std::count(filled.values.begin(), filled.values.end(), 1.0), shape.elements());
       EXPECT_TRUE(b.untouched_elsewhere());
@@ -295,7 +295,7 @@ TEST(ClusterLoops, NodesBecomeClusters) {
   EXPECT_EQ(cluster_of(*graph::fill(2, f32, {5}).node()).loads.size(), 0U);
   EXPECT_THROW((void)cluster_of(*graph::stop_gradient(x).node()), InternalError);
   const View three = View::dense(f32, {3}), four = View::dense(f32, {4});
-  EXPECT_THROW((void)loops::compile_copy(three, four), InternalError);
+  EXPECT_THROW((void)loops::compile_copy(three, four, this_machine().instructions), InternalError);
 }
 
 TEST(ClusterLoops, TheProcessorsOwnVectorsAreUsed) {

@@ -224,9 +224,9 @@ TEST(ElementLoops, EmptyTensorsAreNoWork) {
   void* two[] = {&nothing, &nothing};
   void* three[] = {&nothing, &nothing, &nothing};
   void* drawn[] = {&state, &nothing};
-  run_kernel(*loops::compile_fill(1, empty), one);
+  run_kernel(*loops::compile_fill(1, empty, this_machine().instructions), one);
   run_kernel(*loops::compile_iota(1, empty), one);
-  run_kernel(*loops::compile_copy(empty, empty), two);
+  run_kernel(*loops::compile_copy(empty, empty, this_machine().instructions), two);
   run_kernel(*loops::compile_order({1, false}, empty, positions), two);
   run_kernel(*loops::compile_scan({0, true}, empty, empty, empty), three);
   run_kernel(*loops::compile_scan({1, true}, empty, empty, empty), three);

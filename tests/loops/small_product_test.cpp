@@ -156,7 +156,7 @@ TEST(SmallProduct, WhatFollowsMayBeWrittenOverAnInput) {
   const View factors[] = {square, square};
   run_kernel(*loops::compile_small_product(plain_form, spec, factors, square), std::vector<void*>{a.data(), a.data(), product.data()});
   const View inputs[] = {square, square, square};
-  const KernelRef kernel = loops::compile_small_product(plain_form, spec, inputs, square, *formula);
+  const KernelRef kernel = loops::compile_small_product(plain_form, spec, inputs, square, *formula, this_machine().instructions);
   std::vector<float> over_old = old, over_a = a;
   run_kernel(*kernel, std::vector<void*>{a.data(), a.data(), over_old.data(), over_old.data()});
   run_kernel(*kernel, std::vector<void*>{over_a.data(), over_a.data(), old.data(), over_a.data()});

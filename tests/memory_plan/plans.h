@@ -22,20 +22,6 @@ class PlanOfEvaluation final : public EvaluationObserver {
     plans.push_back(lower(f, images, trace.options));
     schedule(plans.back(), trace.options);
     verify_plan(plans.back());
-    reported.push_back(trace.program.report().temporary_bytes);
-    return nullptr;
-  }
-  std::vector<std::size_t> reported;
-};
-
-// The same steps before anything is decided about their memory.
-class StepsOfEvaluation final : public EvaluationObserver {
- public:
-  std::vector<Plan> plans;
-  RunObserver* begins(const EvaluationTrace& trace) override {
-    std::vector<Node*> images;
-    const Function f = close(trace.structure, trace.roots, images);
-    plans.push_back(lower(f, images, trace.options));
     return nullptr;
   }
 };

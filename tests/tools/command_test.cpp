@@ -183,7 +183,7 @@ TEST_F(Tool, VersionNamesWhatItIsMadeOf) {
   const Outcome o = place.cotan("--version");
   EXPECT_EQ(o.status, 0) << o.err;
   EXPECT_THAT(o.out, StartsWith("cotan " COTAN_VERSION "\n"));
-  for (const char* line : {"\noneDNN ", "\nTBB ", "\nHighway ", "\ncompiler ", "\nprocessor ", "\nthreads "}) EXPECT_THAT(o.out, HasSubstr(line));
+  for (const char* line : {"\noneDNN ", "\nTBB ", "\nHighway ", "\ncompiler ", "\nprocessor ", "\nmachine ", "\nthreads "}) EXPECT_THAT(o.out, HasSubstr(line));
   expect_refusal(place.cotan("show --version"), "See cotan --help");
 }
 

@@ -125,21 +125,21 @@ std::optional<Way> way_of(const ClosingSum& sum, std::int64_t line) {
 }
 
 // Whether vectors are mostly full, and elements side by side.
-bool suits_vectors(const DomainLines& lines, std::size_t views, Machine machine) {
+bool suits_vectors(const DomainLines& lines, std::size_t views, InstructionSet set) {
   for (std::size_t v = 0; v < views; ++v)
     if (lines.step(v) != 0 && lines.step(v) != 1) return false;
-  const std::int64_t lanes = machine == Machine::avx512 ? 16 : 8, length = lines.length();
+  const std::int64_t lanes = set == InstructionSet::avx512 ? 16 : 8, length = lines.length();
   return length >= lanes && 5 * length >= 4 * ((length + lanes - 1) / lanes) * lanes;
 }
 
 }  // namespace
 
-KernelRef compile_closed(const Cluster& cluster, std::span<const LoopSum> sums, std::span<const View> inputs, std::span<const View> outputs, Machine machine) {
-  if (machine == Machine::none) return nullptr;
+KernelRef compile_closed(const Cluster& cluster, std::span<const LoopSum> sums, std::span<const View> inputs, std::span<const View> outputs, InstructionSet set) {
+  if (set == InstructionSet::none) return nullptr;
   const auto own = static_cast<std::size_t>(cluster.outputs());
   std::vector<ClosingSum> closing = closing_sums(cluster, sums, domain_of(cluster, inputs, outputs), outputs.subspan(own));
   DomainLines lines(cluster, inputs, outputs, closing);
-  if (!suits_vectors(lines, inputs.size() + own, machine)) return nullptr;
+  if (!suits_vectors(lines, inputs.size() + own, set)) return nullptr;
   Cluster all = cluster;
   std::vector<Way> ways(cluster.stores.size(), Way::write);
   for (std::size_t k = 0; k < sums.size(); ++k) {
@@ -153,7 +153,7 @@ KernelRef compile_closed(const Cluster& cluster, std::span<const LoopSum> sums, 
     const auto view = static_cast<std::size_t>(l.input);
     levels.push_back(lines.step(view) != 0 ? Level::column : lines.is_one(view) ? Level::call : Level::row);
   }
-  std::shared_ptr<const CompiledCode> code = code_for(all, levels, machine, ways);
+  std::shared_ptr<const CompiledCode> code = code_for(all, levels, set, ways);
   if (code == nullptr) return nullptr;
   return std::make_shared<const ClosedCode>(cluster, inputs, outputs, std::move(closing), std::move(lines), std::move(code));
 }

@@ -12,10 +12,10 @@ namespace cotan::loops::jit {
 namespace {
 
 // The structure as bytes, which are compared in full.
-std::string key_of(const Cluster& cluster, std::span<const Level> levels, Machine machine, std::span<const Way> ways) {
+std::string key_of(const Cluster& cluster, std::span<const Level> levels, InstructionSet set, std::span<const Way> ways) {
   std::string key;
   auto add = [&key](auto... parts) { (key.append(reinterpret_cast<const char*>(&parts), sizeof(parts)), ...); };
-  add(machine, cluster.loads.size(), cluster.nodes.size(), cluster.stores.size());
+  add(set, cluster.loads.size(), cluster.nodes.size(), cluster.stores.size());
   for (std::size_t l = 0; l < levels.size(); ++l) add(cluster.loads[l].dtype, levels[l]);
   for (const FormulaNode& n : cluster.nodes) add(n.atom, n.dtype, n.a, n.b, n.c, std::bit_cast<std::uint64_t>(n.literal));
   for (std::size_t s = 0; s < cluster.stores.size(); ++s) add(cluster.stores[s].node, cluster.stores[s].dtype, ways.empty() ? Way::write : ways[s]);
@@ -35,8 +35,8 @@ Cache& cache() {
   return c;
 }
 
-std::shared_ptr<const CompiledCode> make(const Cluster& cluster, std::span<const Level> levels, Machine machine, std::span<const Way> ways) {
-  const std::optional<Program> program = record_cluster(cluster, levels, machine, ways);
+std::shared_ptr<const CompiledCode> make(const Cluster& cluster, std::span<const Level> levels, InstructionSet set, std::span<const Way> ways) {
+  const std::optional<Program> program = record_cluster(cluster, levels, set, ways);
   if (!program) return nullptr;
   const Generated generated = generate(*program);
   std::optional<CodeMemory> memory = CodeMemory::make(generated.bytes);
@@ -46,8 +46,8 @@ std::shared_ptr<const CompiledCode> make(const Cluster& cluster, std::span<const
 
 }  // namespace
 
-std::shared_ptr<const CompiledCode> code_for(const Cluster& cluster, std::span<const Level> levels, Machine machine, std::span<const Way> ways) {
-  const std::string key = key_of(cluster, levels, machine, ways);
+std::shared_ptr<const CompiledCode> code_for(const Cluster& cluster, std::span<const Level> levels, InstructionSet set, std::span<const Way> ways) {
+  const std::string key = key_of(cluster, levels, set, ways);
   Cache& c = cache();
   {
     const std::lock_guard lock(c.mutex);
@@ -56,7 +56,7 @@ std::shared_ptr<const CompiledCode> code_for(const Cluster& cluster, std::span<c
       return at->second;
     }
   }
-  std::shared_ptr<const CompiledCode> made = make(cluster, levels, machine, ways);
+  std::shared_ptr<const CompiledCode> made = make(cluster, levels, set, ways);
   const std::lock_guard lock(c.mutex);
   const auto [at, fresh] = c.codes.try_emplace(key, made);
   if (!fresh) return at->second;  // another thread was first

@@ -34,7 +34,7 @@ class CompiledCode {
 // left, an Error.
 // `levels[l]` says of load l how often its element changes, `ways[s]` what store s does; without them all write. Any thread may call; the cache holds at most
 // `cached_codes` pieces, the oldest leave first.
-[[nodiscard]] std::shared_ptr<const CompiledCode> code_for(const Cluster& cluster, std::span<const Level> levels, Machine machine,
+[[nodiscard]] std::shared_ptr<const CompiledCode> code_for(const Cluster& cluster, std::span<const Level> levels, InstructionSet set,
                                                            std::span<const Way> ways = {});
 
 inline constexpr std::size_t cached_codes = 1024;

@@ -14,14 +14,14 @@ Generated generate(const Program& program) {
   Generated made;
   made.copies = plan.copies;
   made.spills = plan.spills;
-  made.lanes = program.machine() == Machine::avx512 ? 16 : 8;
+  made.lanes = program.instruction_set() == InstructionSet::avx512 ? 16 : 8;
   const std::size_t steps = plan.call.size() + plan.row.size() + plan.main.size() + plan.rest.size();
   for (std::size_t bytes = 4096 + 48 * steps;; bytes *= 2) {
     // Aligned as the pages are that the code will be copied to.
     std::vector<std::uint8_t> memory(bytes + 63);
     std::uint8_t* first = memory.data() + (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64) % 64;
     try {
-      Emitter emitter(program, plan, program.machine() == Machine::avx512, bytes, first);
+      Emitter emitter(program, plan, program.instruction_set() == InstructionSet::avx512, bytes, first);
       emitter.emit();
       made.bytes.assign(first, first + emitter.getSize());
       return made;

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "backends/loops/jit/machine.h"
+#include "graph/target.h"
 #include "backends/loops/jit/program.h"
 
 namespace cotan::loops::jit {
@@ -27,7 +27,7 @@ struct Generated {
   int lanes = 0;   // of one vector
 };
 
-// Code for the program's machine.
+// Code for the program's instruction set.
 [[nodiscard]] Generated generate(const Program& program);
 
 }  // namespace cotan::loops::jit

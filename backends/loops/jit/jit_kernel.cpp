@@ -45,7 +45,7 @@ Operands operands_of(const Cluster& cluster, std::size_t inputs, const Tiling& t
 }
 
 // Whether the code can run over the rows where they lie, and is not slowed down much by vectors that are not full at the rows' ends.
-bool rows_will_do(const Tiling& tiling, const Operands& operands, Machine machine) {
+bool rows_will_do(const Tiling& tiling, const Operands& operands, InstructionSet set) {
   const std::int64_t columns = tiling.columns();
   bool narrow = false;
   for (const Operand& o : operands.all) {
@@ -53,9 +53,9 @@ bool rows_will_do(const Tiling& tiling, const Operands& operands, Machine machin
     narrow = narrow || o.element < 4;
   }
   if (tiling.elements() == columns) return true;
-  const std::int64_t lanes = machine == Machine::avx512 ? 16 : 8, vectors = (columns + lanes - 1) / lanes;
+  const std::int64_t lanes = set == InstructionSet::avx512 ? 16 : 8, vectors = (columns + lanes - 1) / lanes;
   // AVX2 masks elements of 32 bits only: others are moved one by one at the end of a row.
-  if (machine == Machine::avx2 && narrow && columns % lanes != 0 && columns < 32 * lanes) return false;
+  if (set == InstructionSet::avx2 && narrow && columns % lanes != 0 && columns < 32 * lanes) return false;
   return 5 * columns >= 4 * vectors * lanes;
 }
 
@@ -207,19 +207,19 @@ class TilesKernel final : public JitKernel {
 
 }  // namespace
 
-KernelRef compile_cluster(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs, Machine machine) {
-  if (machine == Machine::none) return nullptr;
+KernelRef compile_cluster(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs, InstructionSet set) {
+  if (set == InstructionSet::none) return nullptr;
   Tiling tiling = cluster_tiling(cluster, inputs, outputs);
   if (tiling.elements() == 0) return nullptr;
   Operands operands = operands_of(cluster, inputs.size(), tiling);
-  const bool rows = rows_will_do(tiling, operands, machine);
+  const bool rows = rows_will_do(tiling, operands, set);
   std::vector<Level> levels;
   for (std::size_t l = 0; l < operands.loads; ++l) {
     Level& level = operands.all[l].level;
     if (!rows && level == Level::row) level = Level::column;
     levels.push_back(level);
   }
-  std::shared_ptr<const CompiledCode> code = code_for(cluster, levels, machine);
+  std::shared_ptr<const CompiledCode> code = code_for(cluster, levels, set);
   if (code == nullptr) return nullptr;
   if (rows) return std::make_shared<const RowsKernel>(cluster, inputs, outputs, std::move(tiling), std::move(operands), std::move(code));
   return std::make_shared<const TilesKernel>(cluster, inputs, outputs, std::move(tiling), std::move(operands), std::move(code));

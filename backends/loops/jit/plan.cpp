@@ -16,7 +16,7 @@ class Planner {
  public:
   explicit Planner(const Program& program)
       : program_(program),
-        wide_(program.machine() == Machine::avx512),
+        wide_(program.instruction_set() == InstructionSet::avx512),
         registers_((wide_ ? 31 : 15) - (program.adds() ? 1 : 0)),
         all_{(1U << registers_) - 1, wide_ ? 0xFCU : 0U},
         homes_(static_cast<std::size_t>(program.size())) {}

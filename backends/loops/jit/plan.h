@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "backends/loops/jit/machine.h"
+#include "graph/target.h"
 #include "backends/loops/jit/registers.h"
 
 namespace cotan::loops::jit {

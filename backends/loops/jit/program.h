@@ -9,7 +9,7 @@
 #include <tuple>
 #include <vector>
 
-#include "backends/loops/jit/machine.h"
+#include "graph/target.h"
 #include "ops/dtype.h"
 
 namespace cotan::loops::jit {
@@ -64,10 +64,10 @@ struct Instruction {
 
 class Program {
  public:
-  Program(std::vector<Load> loads, Machine machine) : machine_(machine), loads_(std::move(loads)) {}
+  Program(std::vector<Load> loads, InstructionSet set) : set_(set), loads_(std::move(loads)) {}
 
   // For which instructions may be recorded that not all have.
-  [[nodiscard]] Machine machine() const { return machine_; }
+  [[nodiscard]] InstructionSet instruction_set() const { return set_; }
 
   // The number of the instruction.
   int record(Op op, int a = -1, int b = -1, int c = -1, std::uint32_t number = 0);
@@ -86,7 +86,7 @@ class Program {
   [[nodiscard]] bool adds() const;
 
  private:
-  Machine machine_;
+  InstructionSet set_;
   std::vector<Load> loads_;
   std::vector<Store> stores_;
   std::vector<Instruction> instructions_;

@@ -145,10 +145,10 @@ class Recorder {
 
 }  // namespace
 
-std::optional<Program> record_cluster(const Cluster& cluster, std::span<const Level> levels, Machine machine, std::span<const Way> ways) {
+std::optional<Program> record_cluster(const Cluster& cluster, std::span<const Level> levels, InstructionSet set, std::span<const Way> ways) {
   std::vector<Load> loads;
   for (std::size_t l = 0; l < cluster.loads.size(); ++l) loads.push_back({cluster.loads[l].dtype, levels[l]});
-  Program program(std::move(loads), machine);
+  Program program(std::move(loads), set);
   Recorder recorder(cluster);
   if (!recorder.run(program)) return std::nullopt;
   for (std::size_t k = 0; k < cluster.stores.size(); ++k) {

@@ -99,7 +99,7 @@ inline Value select_value(Mask condition, Value yes, Value no) { return record(O
 inline Float select(Mask condition, Float yes, Float no) { return Float(select_value(condition, yes.v, no.v)); }
 
 inline Float scaled(Float x, Float n) {
-  if (Recording::current()->machine() == Machine::avx512) return Float(record(Op::scale, x.v, n.v));
+  if (Recording::current()->instruction_set() == InstructionSet::avx512) return Float(record(Op::scale, x.v, n.v));
   const Int whole = to_int(n), half = shift_right<1>(whole);
   return x * from_bits(shift_left<23>(half + 127)) * from_bits(shift_left<23>(whole - half + 127));
 }
