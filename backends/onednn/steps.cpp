@@ -39,7 +39,7 @@ std::optional<PostOp> at_least(std::span<const double, 2> c) { return PostOp{Pos
 std::optional<PostOp> at_most(std::span<const double, 2> c) { return PostOp{PostOpKind::clip, -INFINITY, static_cast<float>(c[0])}; }
 
 const std::vector<Pattern>& patterns() {
-  static const std::vector<Pattern> all = [] {
+  static const auto& all = *new std::vector<Pattern>([] {
     using namespace formula_language;
     using K = PostOpKind;
     std::vector<Pattern> p;
@@ -77,7 +77,7 @@ const std::vector<Pattern>& patterns() {
     row(ElementwiseId::clip, {wild[0], INFINITY}, at_least);
     row(ElementwiseId::clip, {-INFINITY, wild[0]}, at_most);
     return p;
-  }();
+  }());
   return all;
 }
 

@@ -54,11 +54,11 @@ std::string PassSwitches::text() const {
 }
 
 const PassSwitches& standard_passes() {
-  static const PassSwitches switches = [] {
+  static const PassSwitches& switches = *new PassSwitches([] {
     const char* text = std::getenv("COTAN_PASSES");
     const CallSite site("COTAN_PASSES", std::source_location::current());
     return PassSwitches(text == nullptr ? "" : text);
-  }();
+  }());
   return switches;
 }
 
