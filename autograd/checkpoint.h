@@ -25,9 +25,11 @@ namespace functions {
 // "Training Deep Nets with Sublinear Memory Cost", 2016).
 template <functions::OfTensors F>
 [[nodiscard]] auto checkpoint(F&& f, std::source_location where = std::source_location::current()) {
-  return [f = std::forward<F>(f), where](const auto&... x) {
+  return [f = std::forward<F>(f), where]<class... T>(const T&... x)
+    requires functions::Takes<const std::remove_cvref_t<F>, T...>
+  {
     using Held = const std::remove_cvref_t<F>;
-    return functions::unlisted<Held, std::remove_cvref_t<decltype(x)>...>(functions::checkpoint(functions::as_list(f), functions::inputs_of(x...), where));
+    return functions::unlisted<Held, T...>(functions::checkpoint(functions::as_list(f), functions::inputs_of(x...), where));
   };
 }
 

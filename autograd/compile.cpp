@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <utility>
 
 #include "autograd/cells.h"
 #include "autograd/execution.h"
@@ -48,6 +49,36 @@ void compute_held(Tape& tape, const std::vector<Cell*>& written, const SourceLin
   std::erase_if(open, [&](const auto& state) { return !readers.contains(state->ref.node()); });
   if (!open.empty()) run_evaluation(tape, {std::move(open)}, where);
 }
+
+// The bodies of compiled functions that this thread runs, the innermost first. A body that comes to run again for the same arguments would do so for ever.
+class BodyRuns {
+ public:
+  template <class State>
+  BodyRuns(const State& function, const std::vector<Tensor>& arguments, const SourceLine& line) : function_(&function), arguments_(arguments) {
+    int depth = 0;
+    for (const BodyRuns* r = innermost_; r != nullptr; r = r->outer_) {
+      if (r->function_ != function_) continue;
+      const bool same = r->no_grad_ == no_grad_ && std::ranges::equal(r->arguments_, arguments, [](const Tensor& a, const Tensor& b) { return a.dtype() == b.dtype() && a.shape() == b.shape(); });
+      if (!same && ++depth < most_nested) continue;
+      const CallSite site("compiled function", line);
+      fail(fmt::format("the function compiled at {} calls itself{}", function.where.text(), same ? " with arguments of the same shapes and types" : ", ever deeper"),
+           "Call the C++ function that was compiled, whose recursion can end, or compile what is inside it");
+    }
+    outer_ = std::exchange(innermost_, this);
+  }
+  ~BodyRuns() { innermost_ = outer_; }
+  BodyRuns(const BodyRuns&) = delete;
+  BodyRuns& operator=(const BodyRuns&) = delete;
+
+ private:
+  static constexpr int most_nested = 100;
+  static thread_local const BodyRuns* innermost_;
+  const void* function_;
+  const std::vector<Tensor>& arguments_;
+  const bool no_grad_ = recording_without_gradients();
+  const BodyRuns* outer_ = nullptr;
+};
+thread_local const BodyRuns* BodyRuns::innermost_ = nullptr;
 
 // One call of a recorded function.
 class Call {
@@ -214,6 +245,7 @@ struct CompiledFunction::State {
     std::shared_ptr<const Trace> trace = checking ? nullptr : find_trace(arguments);
     const bool first = !trace;
     if (first) {
+      const BodyRuns runs(*this, arguments, line);
       trace = std::make_shared<const Trace>(arguments, body, where);
       const std::lock_guard traces_lock(traces_mutex);
       traces.push_back(trace);
@@ -246,13 +278,20 @@ CompiledFunction::CompiledFunction(const CompiledOptions& options, const SourceL
   state_->checking = environment_switch("COTAN_CHECK_COMPILED");
 }
 
-std::size_t CompiledFunction::recordings() const {
+void CompiledFunction::require_state(const SourceLine& where) const {
+  const CallSite site("compiled function", where);
+  if (!state_) fail("a compiled function that was moved from", "Copy it, which gives another handle on the same recordings, or assign it a new one");
+}
+
+std::size_t CompiledFunction::recordings(const SourceLine& where) const {
+  require_state(where);
   const std::lock_guard lock(state_->mutex);
   return static_cast<std::size_t>(
       std::count_if(state_->recordings.begin(), state_->recordings.end(), [](const auto& r) { return r->program.lock() != nullptr; }));
 }
 
 std::vector<Tensor> CompiledFunction::call(const std::vector<Operand>& operands, const TensorFunction& body, const SourceLine& where) const {
+  require_state(where);
   State& state = *state_;
   Tape& tape = *Tape::current();
   std::vector<Tensor> arguments;

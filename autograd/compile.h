@@ -18,7 +18,8 @@
 //
 // Compiled functions may be called in compiled functions, and differentiated: by grad(), vjp() and jvp(), by arguments that want a gradient, and by gradients()
 // and backward() of what they give inside another. There what was recorded is recorded again on the arguments at hand, without the C++ code, and compiled with
-// its surroundings, by whose options. Each thread that does so calls the function once for itself.
+// its surroundings, by whose options. Each thread that does so calls the function once for itself. One that calls itself with arguments of the same shapes and
+// types would never end, since what it does is fixed by these: an Error.
 #pragma once
 
 #include <memory>
@@ -43,11 +44,14 @@ class CompiledFunction {
   // A function with nothing recorded. Throws Error for a pass that there is not.
   CompiledFunction(const CompiledOptions& options, const SourceLine& where);
 
+  // Throws Error where it was moved from.
+  void require_state(const SourceLine& where) const;
+
   // The function's results: the same `body` each time. Where it is called while another function is recorded or differentiated, or with an argument by
   // which a gradient may be asked, what the body recorded is recorded there again.
   [[nodiscard]] std::vector<Tensor> call(const std::vector<Operand>& arguments, const TensorFunction& body, const SourceLine& where) const;
   // How many recordings there are that can still be run.
-  [[nodiscard]] std::size_t recordings() const;
+  [[nodiscard]] std::size_t recordings(const SourceLine& where) const;
 
  private:
   struct State;
@@ -55,7 +59,7 @@ class CompiledFunction {
 };
 
 // A compiled function: called as F is, with tensors. Copies share what is recorded. May be called from several threads at once; calls that run an
-// optimizer's step take turns.
+// optimizer's step take turns. One that was moved from can be assigned to and destroyed; any other use is an Error.
 template <class F>
 class Compiled {
  public:
@@ -97,6 +101,7 @@ class Compiled {
   auto operator()(const std::vector<Tensor>& arguments, std::source_location where = std::source_location::current()) const
     requires std::invocable<F&, const std::vector<Tensor>&>
   {
+    function_.require_state(where);
     const TensorFunction body = [this](const std::vector<Tensor>& x) { return functions::listed(*f_, x); };
     std::vector<Operand> operands;
     for (const Tensor& t : arguments) operands.emplace_back(t, where);
@@ -104,11 +109,12 @@ class Compiled {
   }
 
   // How many recordings there are that can still be run.
-  [[nodiscard]] std::size_t recordings() const { return function_.recordings(); }
+  [[nodiscard]] std::size_t recordings(std::source_location where = std::source_location::current()) const { return function_.recordings(where); }
 
  private:
   template <class... T>
   auto call(const std::vector<Operand>& arguments, const SourceLine& where) const {
+    function_.require_state(where);
     return functions::unlisted<F, T...>(function_.call(arguments, functions::of_list<sizeof...(T)>(*f_), where));
   }
 

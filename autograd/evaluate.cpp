@@ -309,8 +309,8 @@ void run_evaluation(Tape& tape, const EvaluationRequest& request, const SourceLi
   });
 }
 
-EvaluationReport evaluate(const std::vector<Tensor>& tensors, std::source_location where) {
-  const CallSite site("evaluate", where);
+EvaluationReport evaluate_for(const char* function, const std::vector<Tensor>& tensors, const SourceLine& where) {
+  const CallSite site(function, where);
   Tape& tape = *Tape::current();
   EvaluationRequest request{{}, History::keep, true};
   for (const Tensor& t : tensors) {
@@ -320,6 +320,8 @@ EvaluationReport evaluate(const std::vector<Tensor>& tensors, std::source_locati
   run_evaluation(tape, request, where);
   return tape.report;
 }
+
+EvaluationReport evaluate(const std::vector<Tensor>& tensors, std::source_location where) { return evaluate_for("evaluate", tensors, where); }
 
 EvaluationReport evaluate(std::initializer_list<Tensor> tensors, std::source_location where) { return evaluate(std::vector<Tensor>(tensors), where); }
 

@@ -1,7 +1,7 @@
 // Functions of tensors: what compile(), grad() and the like take, and how their arguments and results become lists.
 //
-// Such a function takes any number of Tensors, or one std::vector<Tensor>, and gives a Tensor, a std::vector<Tensor>, a tuple, pair or array of Tensors, or
-// nothing.
+// Such a function takes any number of Tensors, or one std::vector<Tensor>, and gives a Tensor, a std::vector<Tensor>, a tuple, pair or array of these (of
+// lists at most one), or nothing.
 #pragma once
 
 #include <concepts>
@@ -20,27 +20,69 @@ using TensorFunction = std::function<std::vector<Tensor>(const std::vector<Tenso
 
 namespace functions {
 
+// Appends the tensors of a result, tuples inside tuples too, in order.
+template <class R>
+void append_tensors(std::vector<Tensor>& list, R&& result) {
+  using Result = std::remove_cvref_t<R>;
+  if constexpr (std::same_as<Result, Tensor>)
+    list.push_back(std::forward<R>(result));
+  else if constexpr (std::same_as<Result, std::vector<Tensor>>)
+    list.insert(list.end(), result.begin(), result.end());
+  else
+    std::apply([&](auto&&... each) { (append_tensors(list, std::forward<decltype(each)>(each)), ...); }, std::forward<R>(result));
+}
+
 // The results of a function as a list.
 template <class R>
 [[nodiscard]] std::vector<Tensor> list_of(R&& result) {
-  using Result = std::remove_cvref_t<R>;
-  if constexpr (std::same_as<Result, Tensor>)
-    return {std::forward<R>(result)};
-  else if constexpr (std::same_as<Result, std::vector<Tensor>>)
+  if constexpr (std::same_as<std::remove_cvref_t<R>, std::vector<Tensor>>) {
     return std::forward<R>(result);
+  } else {
+    std::vector<Tensor> list;
+    append_tensors(list, std::forward<R>(result));
+    return list;
+  }
+}
+
+// How many tensors a result has outside its list, if it has one.
+template <class Result>
+[[nodiscard]] consteval std::size_t tensors_beside_list() {
+  if constexpr (std::same_as<Result, Tensor>)
+    return 1;
+  else if constexpr (std::same_as<Result, std::vector<Tensor>>)
+    return 0;
   else
-    return std::apply([](auto&&... each) { return std::vector<Tensor>{std::forward<decltype(each)>(each)...}; }, std::forward<R>(result));
+    return []<std::size_t... I>(std::index_sequence<I...>) {
+      return (tensors_beside_list<std::tuple_element_t<I, Result>>() + ... + 0);
+    }(std::make_index_sequence<std::tuple_size_v<Result>>{});
+}
+
+// The next tensors of a list as a result; `listed` of them are in its own list.
+template <class Result>
+[[nodiscard]] Result next_result(std::vector<Tensor>& list, std::size_t& next, std::size_t listed) {
+  if constexpr (std::same_as<Result, Tensor>) {
+    return std::move(list.at(next++));
+  } else if constexpr (std::same_as<Result, std::vector<Tensor>>) {
+    const auto first = list.begin() + static_cast<std::ptrdiff_t>(next);
+    next += listed;
+    return Result(first, first + static_cast<std::ptrdiff_t>(listed));
+  } else {
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+      return Result{next_result<std::tuple_element_t<I, Result>>(list, next, listed)...};  // in braces, from left to right
+    }(std::make_index_sequence<std::tuple_size_v<Result>>{});
+  }
 }
 
 // And back.
 template <class Result>
 [[nodiscard]] Result result_of(std::vector<Tensor> list) {
-  if constexpr (std::same_as<Result, Tensor>)
-    return std::move(list.at(0));
-  else if constexpr (std::same_as<Result, std::vector<Tensor>>)
+  if constexpr (std::same_as<Result, std::vector<Tensor>>) {
     return list;
-  else
-    return [&]<std::size_t... I>(std::index_sequence<I...>) { return Result{std::move(list.at(I))...}; }(std::make_index_sequence<std::tuple_size_v<Result>>{});
+  } else {
+    std::size_t next = 0;
+    const std::size_t listed = list.size() - tensors_beside_list<Result>();
+    return next_result<Result>(list, next, listed);
+  }
 }
 
 // Calls a function and gives its results as a list.
@@ -72,16 +114,15 @@ template <std::size_t Count, class F>
 // Arguments as they were given, several tensors or one list, as a list.
 template <class... T>
 [[nodiscard]] std::vector<Tensor> inputs_of(const T&... x) {
-  if constexpr (sizeof...(T) == 1 && !(std::same_as<T, Tensor> && ...))
+  if constexpr (sizeof...(T) == 1 && (std::same_as<T, std::vector<Tensor>> && ...))
     return std::vector<Tensor>(x...);
   else
-    return {x...};
+    return {static_cast<Tensor>(x)...};
 }
 
-// How many Tensors F takes, up to 8; 0 where it takes a list.
+// How many Tensors F takes, up to 8; 0 where it takes a list, or is no function of tensors.
 template <class F>
 [[nodiscard]] consteval std::size_t arity_of() {
-  if (std::invocable<F&, const std::vector<Tensor>&>) return 0;
   return []<std::size_t... N>(std::index_sequence<N...>) {
     std::size_t found = 0;
     auto takes = []<std::size_t... I>(std::index_sequence<I...>) {
@@ -94,7 +135,12 @@ template <class F>
 
 // Whether F is a function of tensors.
 template <class F>
-concept OfTensors = std::invocable<F&, const std::vector<Tensor>&> || (arity_of<F>() > 0);
+concept OfTensors = arity_of<F>() > 0 || std::invocable<F&, const std::vector<Tensor>&>;
+
+// Whether F is called with such arguments: what a function of F, such as grad(F), takes. It is asked of functions of functions, so it looks at no body.
+template <class F, class... T>
+concept Takes = OfTensors<F> && (arity_of<F>() > 0 ? sizeof...(T) == arity_of<F>() && (std::convertible_to<const T&, Tensor> && ...)
+                                                   : sizeof...(T) == 1 && (std::same_as<T, std::vector<Tensor>> && ...));
 
 // Throws Error unless as many inputs are given as the function takes.
 void require_inputs(std::size_t given, std::size_t taken);
@@ -102,7 +148,7 @@ void require_inputs(std::size_t given, std::size_t taken);
 // F as a function of a list; F outlives it.
 template <OfTensors F>
 [[nodiscard]] TensorFunction as_list(F& f) {
-  if constexpr (std::invocable<F&, const std::vector<Tensor>&>)
+  if constexpr (arity_of<F>() == 0)
     return [&f](const std::vector<Tensor>& x) { return listed(f, x); };
   else
     return [&f](const std::vector<Tensor>& x) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "autograd/derivatives.h"
 #include "autograd/differentiate.h"
 #include "autograd/record.h"
 #include "autograd/recorder.h"
@@ -108,39 +109,45 @@ void require_scalar(const Ref& output, std::string_view remedy) {
 
 }  // namespace
 
+std::vector<Tensor> derivatives::gradients(const Tensor& output, const std::vector<Operand>& wrt) {
+  const Ref root = use(output.state());
+  require_scalar(root, "Sum it, take its mean, or use vjp with a cotangent");
+  const std::vector<Ref> in = sources(wrt), roots{root};
+  require_ways(roots, in);
+  return wrapped(cotan::gradients(root, in), CallSite::current_line());
+}
+
+std::vector<Tensor> derivatives::vjp(const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents, const std::vector<Operand>& wrt) {
+  if (outputs.size() != cotangents.size()) fail(fmt::format("{} cotangents for {} outputs", cotangents.size(), outputs.size()), "Give one for each output");
+  const std::vector<Ref> roots = roots_of(outputs), in = sources(wrt);
+  require_ways(roots, in);
+  std::vector<Ref> result = cotan::vjp(std::span<const Ref>(roots), roots_of(cotangents), in);
+  for (std::size_t i = 0; i < result.size(); ++i)
+    if (!result[i]) result[i] = graph::fill(0, in[i].dtype(), in[i].shape());
+  return wrapped(result, CallSite::current_line());
+}
+
+std::vector<Tensor> derivatives::jvp(const std::vector<Tensor>& outputs, const std::vector<Operand>& wrt, const std::vector<Tensor>& tangents) {
+  if (wrt.size() != tangents.size()) fail(fmt::format("{} tangents for {} tensors", tangents.size(), wrt.size()), "Give one for each tensor");
+  const std::vector<Ref> roots = roots_of(outputs), in = sources(wrt);
+  require_ways(roots, in);
+  return wrapped(cotan::jvp(std::span<const Ref>(roots), in, roots_of(tangents)), CallSite::current_line());
+}
+
 std::vector<Tensor> gradients(const Tensor& output, const std::vector<Operand>& wrt, std::source_location where) {
   const CallSite site("gradients", where);
-  return within_memory(differentiating, [&] {
-    const Ref root = use(output.state());
-    require_scalar(root, "Sum it, take its mean, or use vjp with a cotangent");
-    const std::vector<Ref> in = sources(wrt), roots{root};
-    require_ways(roots, in);
-    return wrapped(gradients(root, in), where);
-  });
+  return within_memory(differentiating, [&] { return derivatives::gradients(output, wrt); });
 }
 
 std::vector<Tensor> vjp(const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents, const std::vector<Operand>& wrt,
                         std::source_location where) {
   const CallSite site("vjp", where);
-  return within_memory(differentiating, [&] {
-    if (outputs.size() != cotangents.size()) fail(fmt::format("{} cotangents for {} outputs", cotangents.size(), outputs.size()), "Give one for each output");
-    const std::vector<Ref> roots = roots_of(outputs), in = sources(wrt);
-    require_ways(roots, in);
-    std::vector<Ref> result = vjp(std::span<const Ref>(roots), roots_of(cotangents), in);
-    for (std::size_t i = 0; i < result.size(); ++i)
-      if (!result[i]) result[i] = graph::fill(0, in[i].dtype(), in[i].shape());
-    return wrapped(result, where);
-  });
+  return within_memory(differentiating, [&] { return derivatives::vjp(outputs, cotangents, wrt); });
 }
 
 std::vector<Tensor> jvp(const std::vector<Tensor>& outputs, const std::vector<Operand>& wrt, const std::vector<Tensor>& tangents, std::source_location where) {
   const CallSite site("jvp", where);
-  return within_memory(differentiating, [&] {
-    if (wrt.size() != tangents.size()) fail(fmt::format("{} tangents for {} tensors", tangents.size(), wrt.size()), "Give one for each tensor");
-    const std::vector<Ref> roots = roots_of(outputs), in = sources(wrt);
-    require_ways(roots, in);
-    return wrapped(jvp(std::span<const Ref>(roots), in, roots_of(tangents)), where);
-  });
+  return within_memory(differentiating, [&] { return derivatives::jvp(outputs, wrt, tangents); });
 }
 
 bool accumulate_gradients(std::span<const Ref> roots, std::span<const Ref> cotangents, const SourceLine& where) {

@@ -82,22 +82,28 @@ struct Generator::Shared {
   GeneratorState state;
 };
 
-std::uint64_t Generator::number() const { return shared_->number; }
+Generator::Shared& Generator::shared() const {
+  if (!shared_) fail("a generator that was moved from", "Copy it, which gives another handle on the same stream, or assign it a new one");
+  return *shared_;
+}
+
+std::uint64_t Generator::number() const { return shared().number; }
 std::uint64_t Generator::next_number() { return Shared::made(); }
 
 Generator::Generator(std::uint64_t seed, std::uint64_t stream) : Generator(GeneratorState{key_of(seed, stream), 0}) {}
 
 Generator::Generator(const GeneratorState& state) : shared_(std::make_shared<Shared>(state)) {}
 
-GeneratorState Generator::state() const {
-  const std::lock_guard lock(shared_->mutex);
+GeneratorState Generator::state(std::source_location where) const {
+  const CallSite site("state", where);
+  const std::lock_guard lock(shared().mutex);
   return shared_->state;
 }
 
-void Generator::set_state(const GeneratorState& state) const {
-  const CallSite site("set_state", CallSite::current_line());
+void Generator::set_state(const GeneratorState& state, std::source_location where) const {
+  const CallSite site("set_state", where);
   require_not_recording("a generator set back", "Set it before the call");
-  const std::lock_guard lock(shared_->mutex);
+  const std::lock_guard lock(shared().mutex);
   shared_->state = state;
 }
 
@@ -109,7 +115,7 @@ Generator Generator::split(std::source_location where) const {
 }
 
 GeneratorState Generator::take(std::uint64_t blocks) const {
-  const std::lock_guard lock(shared_->mutex);
+  const std::lock_guard lock(shared().mutex);
   GeneratorState& state = shared_->state;
   if (blocks > std::numeric_limits<std::uint64_t>::max() - state.counter)
     fail(fmt::format("{} blocks of random numbers from counter {}, which the stream does not have", blocks, state.counter),
@@ -120,11 +126,15 @@ GeneratorState Generator::take(std::uint64_t blocks) const {
 }
 
 const Generator& default_generator() {
-  static const Generator generator(0);
+  static const Generator& generator = *new Generator(0);  // never destroyed: it may be drawn from by the destructors of other statics
   return generator;
 }
 
-void manual_seed(std::uint64_t seed) { default_generator().set_state(Generator(seed).state()); }
+void manual_seed(std::uint64_t seed, std::source_location where) {
+  const CallSite site("manual_seed", where);
+  require_not_recording("the default generator set back", "Seed it before the call");
+  default_generator().set_state(Generator(seed).state());
+}
 
 // ---- distributions
 

@@ -30,7 +30,8 @@ struct GeneratorState {
 };
 
 // A stream of random numbers. A handle; copies are one generator. Threads may share it: each draw is whole, but which thread draws first decides who gets what,
-// so a program of several threads that must repeat itself gives each thread a generator of its own.
+// so a program of several threads that must repeat itself gives each thread a generator of its own. One that was moved from can be assigned to and destroyed;
+// any other use is an Error.
 class Generator {
  public:
   // The start of a stream. Different streams of one seed never share a number, since they differ in Philox's key; streams of different seeds have different
@@ -40,9 +41,9 @@ class Generator {
   explicit Generator(const GeneratorState& state);
 
   // Where it is now.
-  [[nodiscard]] GeneratorState state() const;
+  [[nodiscard]] GeneratorState state(std::source_location where = std::source_location::current()) const;
   // Goes to a saved state; all copies of the handle do.
-  void set_state(const GeneratorState& state) const;
+  void set_state(const GeneratorState& state, std::source_location where = std::source_location::current()) const;
   // A generator of another stream, at its start. Those split off one generator have different keys; each moves this one's counter by one.
   // Throws Error where the stream is used up.
   [[nodiscard]] Generator split(std::source_location where = std::source_location::current()) const;
@@ -55,6 +56,7 @@ class Generator {
 
  private:
   struct Shared;
+  [[nodiscard]] Shared& shared() const;  // throws Error where it was moved from
   std::shared_ptr<Shared> shared_;
 };
 
@@ -62,7 +64,7 @@ class Generator {
 // same numbers in every run.
 [[nodiscard]] const Generator& default_generator();
 // Puts the default generator to the start of this seed's stream 0, for all threads.
-void manual_seed(std::uint64_t seed);
+void manual_seed(std::uint64_t seed, std::source_location where = std::source_location::current());
 
 // What uniform() draws.
 struct UniformOptions {

@@ -12,6 +12,7 @@
 #include "graph/composites/gradient_calls.h"
 #include "ops/error.h"
 #include "ops/intern.h"
+#include "ops/per_thread.h"
 
 namespace cotan::rules {
 namespace {
@@ -87,7 +88,7 @@ const Product& product_with(const FormulaRef& f, std::size_t k, const FormulaRef
     FormulaRef f, g;  // kept, so that their addresses stay theirs
     Product product;
   };
-  thread_local std::map<Key, Entry> memo;
+  auto& memo = per_thread<std::map<Key, Entry>>([] {});
   if (memo.size() > 4096) memo.clear();
   auto [it, fresh] = memo.try_emplace(Key(f.get(), k, g_formula.get(), g_dtype));
   if (!fresh) return it->second.product;
@@ -191,7 +192,7 @@ const SumAdjoint& sum_adjoint_of(const SumSpecRef& sum, std::size_t k, std::span
   for (std::size_t i = 0; i < factors.size(); ++i)
     for (std::size_t j = i + 1; j < factors.size(); ++j)
       comparisons = comparisons << 2 | (structure(i) < structure(j) ? 1U : structure(i) > structure(j) ? 2U : 3U);
-  thread_local std::map<std::tuple<const SumSpec*, std::size_t, std::uint64_t>, SumAdjoint> memo;
+  auto& memo = per_thread<std::map<std::tuple<const SumSpec*, std::size_t, std::uint64_t>, SumAdjoint>>([] {});
   if (memo.size() > 1024) memo.clear();
   auto [it, fresh] = memo.try_emplace({sum.get(), k, comparisons});
   if (!fresh) return it->second;
@@ -289,7 +290,7 @@ const CallAdjoint& call_adjoint_of(const CallSpec& c, std::span<const Ref> opera
     std::vector<bool> given, wanted;
     CallAdjoint adjoint;
   };
-  thread_local std::unordered_multimap<const Function*, Entry> memo;
+  auto& memo = per_thread<std::unordered_multimap<const Function*, Entry>>([] {});
   auto fits = [&](const Entry& e) {
     if (e.given.size() != cotangents.size() || e.wanted != wanted || e.name != c.name || e.attributes != c.attributes) return false;
     for (std::size_t r = 0; r < cotangents.size(); ++r)

@@ -8,6 +8,7 @@
 #include "autograd/recorder.h"
 #include "graph/builder.h"
 #include "ops/error.h"
+#include "ops/per_thread.h"
 
 namespace cotan {
 namespace {
@@ -67,8 +68,7 @@ const std::shared_ptr<Tape>& Tape::current() {
     std::shared_ptr<Tape> tape = std::make_shared<Tape>();
     ~Owner() { tape->clear(); }
   };
-  thread_local Owner owner;
-  return owner.tape;
+  return per_thread<Owner>([] {}).tape;
 }
 
 void Tape::clear() {

@@ -204,6 +204,8 @@ struct EvaluationRequest {
   bool with_lines = false;  // the report names kernels' lines
 };
 void run_evaluation(Tape& tape, const EvaluationRequest& request, const SourceLine& where);
+// evaluate() as part of another public function, which errors name.
+EvaluationReport evaluate_for(const char* function, const std::vector<Tensor>& tensors, const SourceLine& where);
 
 [[nodiscard]] bool recording_without_gradients();
 

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "autograd/gradients.h"
+#include "autograd/derivatives.h"
 #include "autograd/ops.h"
 #include "autograd/substitution.h"
 #include "autograd/tape.h"
@@ -79,28 +79,39 @@ Tensor unit(const Tensor& like, std::int64_t at) {
 VjpResult vjp(const TensorFunction& f, const std::vector<Tensor>& inputs, const std::vector<Tensor>& cotangents, const SourceLine& where) {
   Called called("vjp", f, inputs, where);
   const CallSite site("vjp", where);
-  const std::vector<Tensor> found = cotan::vjp(called.outputs, cotangents, called.wrt);
+  const std::vector<Tensor> found = derivatives::vjp(called.outputs, cotangents, called.wrt);
   return {called.at_inputs(called.outputs), called.at_inputs(found)};
 }
 
 JvpResult jvp(const TensorFunction& f, const std::vector<Tensor>& inputs, const std::vector<Tensor>& tangents, const SourceLine& where) {
   Called called("jvp", f, inputs, where);
   const CallSite site("jvp", where);
-  const std::vector<Tensor> found = cotan::jvp(called.outputs, called.wrt, tangents);
+  const std::vector<Tensor> found = derivatives::jvp(called.outputs, called.wrt, tangents);
   return {called.at_inputs(called.outputs), called.at_inputs(found)};
 }
 
-std::pair<Tensor, std::vector<Tensor>> value_with_gradients(const TensorFunction& f, const std::vector<Tensor>& inputs, const SourceLine& where) {
-  Called called("grad", f, inputs, where);
-  const CallSite site("grad", where);
-  const std::vector<Tensor> found = gradients(called.scalar(), called.wrt);
+std::pair<Tensor, std::vector<Tensor>> value_with_gradients(const char* name, const TensorFunction& f, const std::vector<Tensor>& inputs,
+                                                            const SourceLine& where) {
+  Called called(name, f, inputs, where);
+  const CallSite site(name, where);
+  const std::vector<Tensor> found = derivatives::gradients(called.scalar(), called.wrt);
   return {called.at_inputs({called.outputs[0]})[0], called.at_inputs(found)};
 }
 
 std::vector<Tensor> hvp(const TensorFunction& f, const std::vector<Tensor>& inputs, const std::vector<Tensor>& vectors, const SourceLine& where) {
+  {
+    const CallSite site("hvp", where);
+    if (vectors.size() != inputs.size()) fail(fmt::format("{} vectors for {} inputs", vectors.size(), inputs.size()), "Give one for each input");
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const Ref v = use(vectors[i].state()), x = use(inputs[i].state());
+      if (v.shape() != x.shape() || v.dtype() != x.dtype())
+        fail(fmt::format("vector {} of {} {} for an input of {} {}", i, name_of(v.dtype()), v.shape().text(), name_of(x.dtype()), x.shape().text()),
+             "Both have the same shape and type");
+    }
+  }
   Called called("hvp", f, inputs, where);
   const CallSite site("hvp", where);
-  return called.at_inputs(cotan::jvp(gradients(called.scalar(), called.wrt), called.wrt, vectors));
+  return called.at_inputs(derivatives::jvp(derivatives::gradients(called.scalar(), called.wrt), called.wrt, vectors));
 }
 
 Tensor jacobian(const TensorFunction& f, const Tensor& x, const SourceLine& where) {
@@ -115,7 +126,7 @@ Tensor jacobian(const TensorFunction& f, const Tensor& x, const SourceLine& wher
   const bool by_rows = rows <= columns;
   std::vector<Tensor> products;
   for (std::int64_t i = 0; i < (by_rows ? rows : columns); ++i) {
-    const Tensor one = by_rows ? cotan::vjp({y}, {unit(y, i)}, called.wrt)[0] : cotan::jvp({y}, called.wrt, {unit(x, i)})[0];
+    const Tensor one = by_rows ? derivatives::vjp({y}, {unit(y, i)}, called.wrt)[0] : derivatives::jvp({y}, called.wrt, {unit(x, i)})[0];
     products.push_back(by_rows ? reshape(one, {1, columns}) : reshape(one, {rows, 1}));
   }
   const Tensor table = products.size() == 1 ? products[0] : concat(products, {.dim = by_rows ? 0 : 1});

@@ -33,17 +33,18 @@ namespace functions {
 // The functions below, of lists.
 [[nodiscard]] VjpResult vjp(const TensorFunction& f, const std::vector<Tensor>& inputs, const std::vector<Tensor>& cotangents, const SourceLine& where);
 [[nodiscard]] JvpResult jvp(const TensorFunction& f, const std::vector<Tensor>& inputs, const std::vector<Tensor>& tangents, const SourceLine& where);
-[[nodiscard]] std::pair<Tensor, std::vector<Tensor>> value_with_gradients(const TensorFunction& f, const std::vector<Tensor>& inputs, const SourceLine& where);
+[[nodiscard]] std::pair<Tensor, std::vector<Tensor>> value_with_gradients(const char* name, const TensorFunction& f, const std::vector<Tensor>& inputs,
+                                                                          const SourceLine& where);
 [[nodiscard]] std::vector<Tensor> hvp(const TensorFunction& f, const std::vector<Tensor>& inputs, const std::vector<Tensor>& vectors, const SourceLine& where);
 [[nodiscard]] Tensor jacobian(const TensorFunction& f, const Tensor& x, const SourceLine& where);
 
 // Gradients as they are returned: one by one input, a list by a list, else an array.
 template <class... T>
 [[nodiscard]] auto gradients_of(std::vector<Tensor> all) {
-  if constexpr (sizeof...(T) == 1 && (std::same_as<T, Tensor> && ...))
-    return std::move(all[0]);
-  else if constexpr (sizeof...(T) == 1)
+  if constexpr (sizeof...(T) == 1 && (std::same_as<T, std::vector<Tensor>> && ...))
     return all;
+  else if constexpr (sizeof...(T) == 1)
+    return std::move(all[0]);
   else
     return result_of<std::array<Tensor, sizeof...(T)>>(std::move(all));
 }
@@ -68,18 +69,21 @@ template <functions::OfTensors F>
 // The function that gives f's value, a floating scalar, and its gradients: one by f's only argument, a list where f takes a list, else an array.
 template <functions::OfTensors F>
 [[nodiscard]] auto value_and_grad(F&& f, std::source_location where = std::source_location::current()) {
-  return [f = std::forward<F>(f), where](const auto&... x) {
-    auto [value, all] = functions::value_with_gradients(functions::as_list(f), functions::inputs_of(x...), where);
-    return std::pair(std::move(value), functions::gradients_of<std::remove_cvref_t<decltype(x)>...>(std::move(all)));
+  return [f = std::forward<F>(f), where]<class... T>(const T&... x)
+    requires functions::Takes<const std::remove_cvref_t<F>, T...>
+  {
+    auto [value, all] = functions::value_with_gradients("value_and_grad", functions::as_list(f), functions::inputs_of(x...), where);
+    return std::pair(std::move(value), functions::gradients_of<T...>(std::move(all)));
   };
 }
 
 // The function that gives the gradients alone, as value_and_grad() does.
 template <functions::OfTensors F>
 [[nodiscard]] auto grad(F&& f, std::source_location where = std::source_location::current()) {
-  return [f = std::forward<F>(f), where](const auto&... x) {
-    return functions::gradients_of<std::remove_cvref_t<decltype(x)>...>(
-        functions::value_with_gradients(functions::as_list(f), functions::inputs_of(x...), where).second);
+  return [f = std::forward<F>(f), where]<class... T>(const T&... x)
+    requires functions::Takes<const std::remove_cvref_t<F>, T...>
+  {
+    return functions::gradients_of<T...>(functions::value_with_gradients("grad", functions::as_list(f), functions::inputs_of(x...), where).second);
   };
 }
 

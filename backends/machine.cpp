@@ -163,7 +163,7 @@ Machine measure(int workers) {
 
 const Machine& measured_machine() {
   static std::mutex mutex;
-  static std::map<int, Machine> measured;
+  static auto& measured = *new std::map<int, Machine>;
   const int workers = parallel::worker_count();
   std::lock_guard lock(mutex);
   auto found = measured.find(workers);

@@ -11,6 +11,7 @@
 #include "ops/error.h"
 #include "ops/hash.h"
 #include "ops/intern.h"
+#include "ops/per_thread.h"
 #include "ops/sizes.h"
 
 namespace cotan::graph {
@@ -35,7 +36,7 @@ std::uint64_t hash_of_interned(const std::shared_ptr<const Spec>& spec) {
     std::shared_ptr<const Spec> spec;
     std::uint64_t hash = 0;
   };
-  thread_local std::array<Entry, 256> recent;
+  auto& recent = per_thread<std::array<Entry, 256>>([] {});
   Entry& entry = recent[(reinterpret_cast<std::uintptr_t>(spec.get()) >> 4) % recent.size()];
   if (entry.spec != spec) entry = {spec, spec->hash()};
   return entry.hash;

@@ -9,6 +9,7 @@
 
 #include "ops/error.h"
 #include "ops/hash.h"
+#include "ops/per_thread.h"
 
 namespace cotan {
 namespace {
@@ -20,8 +21,7 @@ struct OriginEntry {
 
 thread_local std::string_view recording_scope;
 
-const Marks unmarked;
-thread_local const Marks* recording_marks = &unmarked;
+thread_local const Marks* recording_marks = nullptr;  // null: what no differentiation made and no piece has
 
 }  // namespace
 
@@ -52,16 +52,18 @@ struct NodeTable::State {
 
 // The thread's hold on its table; nodes that outlive the thread keep the table alive.
 struct TableOwner {
-  NodeTable* table = new NodeTable;
+  TableOwner() = default;
   ~TableOwner() { table->drop(); }
+  TableOwner(const TableOwner&) = delete;
+  TableOwner& operator=(const TableOwner&) = delete;
+  NodeTable* const table = new NodeTable;
 };
 
 NodeTable::NodeTable() : state_(std::make_unique<State>()) {}
 NodeTable::~NodeTable() = default;
 
 NodeTable& NodeTable::current() {
-  thread_local TableOwner owner;
-  return *owner.table;
+  return *per_thread<TableOwner>([] {}).table;
 }
 
 void NodeTable::retain() { state_->users.fetch_add(1, std::memory_order_relaxed); }
@@ -266,7 +268,10 @@ RecordingScope::~RecordingScope() { recording_scope = outer_; }
 
 std::string_view RecordingScope::current() { return recording_scope; }
 
-const Marks& RecordingMarks::current() { return *recording_marks; }
+const Marks& RecordingMarks::current() {
+  static const Marks& unmarked = *new Marks;
+  return recording_marks != nullptr ? *recording_marks : unmarked;
+}
 void RecordingMarks::set(const Marks* marks) { recording_marks = marks; }
 
 }  // namespace cotan

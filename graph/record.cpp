@@ -9,6 +9,7 @@
 #include "ops/error.h"
 #include "ops/hash.h"
 #include "ops/intern.h"
+#include "ops/per_thread.h"
 
 namespace cotan::graph {
 namespace {
@@ -85,7 +86,7 @@ template <class Options>
 Ref record(const char* name, SumDef (*define)(const Options&, std::span<const rows::OperandType>), const Options& options, std::initializer_list<Ref> given) {
   const CallSite site(name, {});
   const std::span<const Ref> operands(given.begin(), given.size());
-  thread_local std::unordered_map<RecipeKey<Options>, Recipe, RecipeHash<Options>> recipes;
+  auto& recipes = per_thread<std::unordered_map<RecipeKey<Options>, Recipe, RecipeHash<Options>>>([] {});
   RecipeKey<Options> key{options, types_of(operands), {}};
   for (std::size_t i = 0; i < operands.size(); ++i)
     for (std::size_t j = i + 1; j < operands.size(); ++j) {
@@ -145,7 +146,7 @@ FormulaRef formula_with(ElementwiseId row, std::span<const DType> types, std::sp
     std::vector<double> parameters;
     FormulaRef formula;
   };
-  thread_local std::vector<Entry> last(elementwise_rows().size());
+  auto& last = per_thread<std::vector<Entry>>([] { return std::vector<Entry>(elementwise_rows().size()); });
   Entry& entry = last[static_cast<std::size_t>(row)];
   auto same_bits = [](double a, double b) { return hash_of(a) == hash_of(b); };
   if (!entry.formula || !std::ranges::equal(entry.types, types) || !std::ranges::equal(entry.parameters, parameters, same_bits))

@@ -8,6 +8,7 @@
 
 #include "ops/error.h"
 #include "ops/intern.h"
+#include "ops/per_thread.h"
 #include "ops/row_macros.h"
 #include "ops/scalar_forms.h"
 
@@ -47,7 +48,9 @@ using namespace formula_language;
 #define P(name, standard) \
   ElementwiseRow::Parameter { #name, standard }
 
-const ElementwiseRow rows[] = {
+// Made when it is first asked for, which may be before main(), and never destroyed.
+const std::vector<ElementwiseRow>& rows() {
+  static const auto& all = *new std::vector<ElementwiseRow>{
 #define ELEMENTWISE(name_, operands_, parameters_, value_, derivatives_, samples_, kinks_, oracle_, description_) \
   {#name_,                                                                                                        \
    description_,                                                                                                  \
@@ -59,7 +62,9 @@ const ElementwiseRow rows[] = {
    name_##_kinks},
 #include "ops/elementwise.def"
 #undef ELEMENTWISE
-};
+  };
+  return all;
+}
 
 FormulaRef build(const ElementwiseRow& row, std::span<const DType> operands, std::span<const double> parameters) {
   DType common = operands.back();  // literals of a row take the type of its last operand: the only one, or not the condition
@@ -91,22 +96,22 @@ FormulaRef build(const ElementwiseRow& row, std::span<const DType> operands, std
 
 }  // namespace
 
-std::span<const ElementwiseRow> elementwise_rows() { return rows; }
+std::span<const ElementwiseRow> elementwise_rows() { return rows(); }
 
 const ElementwiseRow* find_elementwise(std::string_view name) {
-  for (const ElementwiseRow& row : rows)
+  for (const ElementwiseRow& row : rows())
     if (row.name == name) return &row;
   return nullptr;
 }
 
 FormulaRef formula_of(ElementwiseId id, std::span<const DType> operands, std::span<const double> parameters) {
-  if (!parameters.empty() || operands.size() > 3) return formula_of(rows[static_cast<std::size_t>(id)], operands, parameters);
+  if (!parameters.empty() || operands.size() > 3) return formula_of(rows()[static_cast<std::size_t>(id)], operands, parameters);
   // The usual case, on every recording of an operation: a table by row and types.
   constexpr std::size_t types = dtype_count();
-  thread_local std::vector<FormulaRef> cache(std::size(rows) * types * types * types);
+  auto& cache = per_thread<std::vector<FormulaRef>>([] { return std::vector<FormulaRef>(elementwise_rows().size() * types * types * types); });
   std::size_t at = static_cast<std::size_t>(id);
   for (std::size_t k = 0; k < 3; ++k) at = at * types + (k < operands.size() ? static_cast<std::size_t>(operands[k]) : 0);
-  if (!cache[at]) cache[at] = build(rows[static_cast<std::size_t>(id)], operands, parameters);
+  if (!cache[at]) cache[at] = build(rows()[static_cast<std::size_t>(id)], operands, parameters);
   return cache[at];
 }
 

@@ -188,7 +188,7 @@ Ex where(Ex condition, Ex a, Ex b) {
   if (condition.is_literal()) return condition.literal() != 0 ? a : b;
   if (dtype_of(condition) != DType::boolean) fail(fmt::format("the condition of 'where' is {}", name_of(dtype_of(condition))), "Give a bool, such as x > 0");
   if (a.is_literal() && b.is_literal()) {
-    if (a.literal() == b.literal()) return a;
+    if (std::bit_cast<std::uint64_t>(a.literal()) == std::bit_cast<std::uint64_t>(b.literal())) return a;  // 0 is not -0
     a = typed(a, branch_dtype);
   }
   Ex branches[] = {a, b};

@@ -98,20 +98,26 @@ RowCase<Def> make_case(Def (*define)(const Options&, std::span<const rows::Opera
 
 #define COTAN_ROW(name_, Options_, operands_, options_, description_, oracle_, ...) \
   {#name_, description_, {COTAN_LIST(COTAN_QUOTE, COTAN_UNWRAP operands_)}, oracle_, attributes_of(Options_{}), name_##_cases, name_##_bad_cases},
-const SumRow sum_table[] = {
-#define SUM COTAN_ROW
-#include "ops/sums.def"
-#undef SUM
-};
-const ReduceRow reduce_table[] = {
-#define REDUCE COTAN_ROW
-#include "ops/reductions.def"
-#undef REDUCE
-};
 
 }  // namespace
 
-std::span<const SumRow> sum_rows() { return sum_table; }
-std::span<const ReduceRow> reduce_rows() { return reduce_table; }
+// Made when they are first asked for, which may be before main(), and never destroyed.
+std::span<const SumRow> sum_rows() {
+  static const auto& all = *new std::vector<SumRow>{
+#define SUM COTAN_ROW
+#include "ops/sums.def"
+#undef SUM
+  };
+  return all;
+}
+
+std::span<const ReduceRow> reduce_rows() {
+  static const auto& all = *new std::vector<ReduceRow>{
+#define REDUCE COTAN_ROW
+#include "ops/reductions.def"
+#undef REDUCE
+  };
+  return all;
+}
 
 }  // namespace cotan

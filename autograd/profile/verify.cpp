@@ -172,7 +172,7 @@ Verification verify(const ProfiledFunction& f, const std::vector<Tensor>& inputs
     watching.observer = &capture;
     const ScopedOptions scoped(watching);
     const std::vector<Tensor> wanted = f(inputs);
-    if (!wanted.empty()) evaluate(wanted);
+    if (!wanted.empty()) evaluate_for("verify", wanted, where);
   }
   if (capture.captured.empty()) refuse("the function evaluates nothing", "Return the tensors that are to be computed, or evaluate in the function");
 

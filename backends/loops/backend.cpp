@@ -56,7 +56,7 @@ class Loops final : public Backend {
 }  // namespace
 
 const Backend& backend() {
-  static const Loops loops;
+  static const Loops& loops = *new Loops;
   return loops;
 }
 

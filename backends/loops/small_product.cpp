@@ -280,7 +280,7 @@ class SmallProducts final : public Backend {
 }  // namespace
 
 const Backend& small_products() {
-  static const SmallProducts backend;
+  static const SmallProducts& backend = *new SmallProducts;
   return backend;
 }
 

@@ -51,7 +51,7 @@ class OneDnnBackend final : public Backend {
 }  // namespace
 
 const Backend& onednn_backend() {
-  static const OneDnnBackend backend;
+  static const OneDnnBackend& backend = *new OneDnnBackend;
   return backend;
 }
 

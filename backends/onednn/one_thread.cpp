@@ -91,14 +91,14 @@ std::string find_unheld_reason() { return {}; }
 }  // namespace
 
 const std::string& unheld_reason() {
-  static const std::string reason = [] {
+  static const std::string& reason = *new std::string([] {
     // Headers of one build and a library of another: what was compiled above would hold nothing.
     if (dnnl_version()->cpu_runtime != DNNL_CPU_RUNTIME) {
       return fmt::format("the oneDNN that is loaded uses another thread runtime (code {}) than the one it was compiled against ({})",
                          dnnl_version()->cpu_runtime, built_for);
     }
     return find_unheld_reason();
-  }();
+  }());
   return reason;
 }
 

@@ -43,7 +43,7 @@ std::optional<PostOp> elu_of_one(std::span<const double, 2>) { return PostOp{Pos
 constexpr Make by_loop = nullptr;
 
 const std::vector<Pattern>& patterns() {
-  static const std::vector<Pattern> all = [] {
+  static const auto& all = *new std::vector<Pattern>([] {
     using namespace formula_language;
     using K = PostOpKind;
     std::vector<Pattern> p;
@@ -95,7 +95,7 @@ const std::vector<Pattern>& patterns() {
     row("clip", ElementwiseId::clip, {wild[0], INFINITY}, by_loop);
     row("clip", ElementwiseId::clip, {-INFINITY, wild[0]}, by_loop);
     return p;
-  }();
+  }());
   return all;
 }
 

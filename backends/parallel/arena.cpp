@@ -28,7 +28,7 @@ struct Crew {
 // TBB keeps its workers to one less than the CPUs, whatever an arena says; a larger setting of ours needs leave. The limit in force is the least of those
 // alive, so the old one goes first.
 void allow_workers(int workers) {
-  static std::unique_ptr<tbb::global_control> control;
+  static auto& control = *new std::unique_ptr<tbb::global_control>;
   static int allowed = tbb::info::default_concurrency() - 1;
   if (workers <= allowed) return;
   control.reset();

@@ -2,11 +2,12 @@
 
 #include "backends/parallel/parallel.h"
 #include "ops/float_mode.h"
+#include "ops/per_thread.h"
 
 namespace cotan::parallel {
 
 void call_in_one_slot(void (*body)(void*), void* context) {
-  thread_local tbb::task_arena one_slot(1);
+  auto& one_slot = per_thread<tbb::task_arena>([] { return 1; });
   // Inside an arena TBB puts the mode of the moment when that was made.
   const FloatMode mode = FloatMode::current();
   one_slot.execute([&] {

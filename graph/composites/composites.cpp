@@ -9,6 +9,7 @@
 #include "graph/composites/bodies.h"
 #include "ops/error.h"
 #include "ops/hash.h"
+#include "ops/per_thread.h"
 
 namespace cotan {
 namespace {
@@ -58,7 +59,7 @@ std::shared_ptr<const Function> body_for(const char* name, Body<Options> body, s
     std::vector<std::optional<ResultType>> types;  // none: left out
     std::shared_ptr<const Function> function;
   };
-  thread_local std::unordered_multimap<std::uint64_t, Entry> cache;
+  auto& cache = per_thread<std::unordered_multimap<std::uint64_t, Entry>>([] {});
   std::vector<std::optional<ResultType>> types;
   std::uint64_t h = reinterpret_cast<std::uintptr_t>(body);
   for (const Ref& r : operands) {
@@ -154,7 +155,9 @@ CompositeCase make_case(std::vector<Ref> (*results)(std::span<const Ref>, const 
 #define COTAN_IS_LIST_REQUIRED false
 #define COTAN_IS_LIST_OPTIONAL false
 #define COTAN_IS_LIST_LIST true
-const CompositeRow table[] = {
+// Made when it is first asked for, which may be before main(), and never destroyed.
+const std::vector<CompositeRow>& table() {
+  static const auto& all = *new std::vector<CompositeRow>{
 #define COMPOSITE(form_, name_, Options_, results_, operands_, options_, description_, oracle_, ...) \
   {Form::form_ == Form::CALL,                                                                        \
    #name_,                                                                                           \
@@ -177,7 +180,9 @@ const CompositeRow table[] = {
    }},
 #include "graph/composites/composites.def"
 #undef COMPOSITE
-};
+  };
+  return all;
+}
 
 }  // namespace
 
@@ -208,10 +213,10 @@ namespace graph {
 
 }  // namespace graph
 
-std::span<const CompositeRow> composite_rows() { return table; }
+std::span<const CompositeRow> composite_rows() { return table(); }
 
 const CompositeRow* find_composite(std::string_view name) {
-  for (const CompositeRow& row : table)
+  for (const CompositeRow& row : table())
     if (row.name == name) return &row;
   return nullptr;
 }

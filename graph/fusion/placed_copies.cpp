@@ -2,8 +2,8 @@
 //
 // A placed copy as a node of its own writes a whole tensor, mostly zeros, which the addition then reads. Here the copies and the additions become one step that
 // writes each entry of the result once. The dimension along which the copies are placed is cut where one begins or ends; in each piece one loop adds what
-// stands there: nothing (a fill), one thing (a copy), or several. x + 0 is left out, so only the sign of a zero may differ; what several copies share is added
-// from left to right.
+// stands there: nothing (a fill), or one term or several, added from left to right. Where some term is absent, 0 is added in its place: the bits are those of
+// the addition, the sign of a zero included.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -36,8 +36,8 @@ View cut(View view, int dimension, std::int64_t first, std::int64_t end) {
   return view;
 }
 
-// The sum of so many loads, each times its coefficient.
-Cluster addition(DType dtype, std::size_t rank, std::span<const double> coefficients) {
+// The sum of so many loads, each times its coefficient, and of a 0 for what is absent.
+Cluster addition(DType dtype, std::size_t rank, std::span<const double> coefficients, bool absent) {
   Cluster c;
   c.name = coefficients.empty() ? "fill" : coefficients.size() == 1 ? "copy" : "add";
   c.rank = rank;
@@ -55,7 +55,10 @@ Cluster addition(DType dtype, std::size_t rank, std::span<const double> coeffici
     }
     total = total < 0 ? term : add({Atom::add, dtype, total, term, -1, 0});
   }
-  if (total < 0) total = add({Atom::constant, dtype, -1, -1, -1, 0});
+  if (total < 0 || (absent && is_floating(dtype))) {
+    const int zero = add({Atom::constant, dtype, -1, -1, -1, 0});
+    total = total < 0 ? zero : add({Atom::add, dtype, total, zero, -1, 0});
+  }
   c.stores = {{total, 0, dtype}};
   return c;
 }
@@ -91,7 +94,8 @@ struct Pieces {
       }
       add(in.size(), out, cut(out, dimension, here.first, here.end));
       const std::span<const View> all = views;
-      piece.kernel = compile_loop(addition(out.dtype, out.shape.rank(), coefficients), all.first(all.size() - 1), all.last(1), set);
+      const bool absent = coefficients.size() < terms.size();
+      piece.kernel = compile_loop(addition(out.dtype, out.shape.rank(), coefficients, absent), all.first(all.size() - 1), all.last(1), set);
       made.push_back(std::move(piece));
     }
     const std::string called = fmt::format("loops {} terms in {} places", terms.size(), made.size());

@@ -54,7 +54,7 @@ class Layouts {
   }
 
   [[nodiscard]] const Blocking& wished(const Node* node, std::size_t tensor) const {
-    static const Blocking none;
+    static const Blocking& none = *new Blocking;
     const auto wish = wishes_.find(node);
     return wish == wishes_.end() ? none : wish->second[tensor];
   }

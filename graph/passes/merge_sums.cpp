@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "graph/passes/passes.h"
+#include "graph/sums/compose.h"
 #include "graph/sums/folding.h"
 
 namespace cotan::passes {
@@ -43,7 +44,7 @@ bool take_constant(OpenSum& sum) {
   if (!is_computed(sum.type.dtype)) return false;
   for (std::size_t k = 0; k < sum.factors.size(); ++k) {
     const auto c = constant_of(sum.factors[k]);
-    if (!c || !takes(sum, *c)) continue;
+    if (!c || !takes(sum, *c) || !(sum.factors.size() == 1 || sums::scales_terms_as_sum(sum, *c))) continue;
     const Access access = sum.spec.factors[k];
     for (std::size_t d = 0; d < access.size(); ++d) sum.spec.guards.push_back({access[d], sum.factors[k].shape()[d]});
     sum.spec.coefficient *= *c;
@@ -54,14 +55,33 @@ bool take_constant(OpenSum& sum) {
   return false;
 }
 
+// The sum with its only factor c * x replaced by x, and that in turn by what x is the sum of, where then one term at most reaches each entry: the sum of a
+// scatter. What the scatter leaves at 0 is -0 behind a negative c, which adds nothing.
+std::optional<OpenSum> through_scale(const OpenSum& sum) {
+  const Ref x = sum.factors[0]->operand(0);
+  if (sum.factors.size() != 1 || x->kind != Kind::sum) return std::nullopt;
+  OpenSum reader = sum;
+  reader.factors[0] = x;
+  const OpenSum inner = sums::opened(*x.node());
+  auto made = sums::composed(reader, 0, inner);
+  if (!made || !is_injective(made->spec.output, made->spec.domain) || !sums::pays(*made, reader, inner, false)) return std::nullopt;
+  return made;
+}
+
 // The first factor that is c * x becomes x.
 bool take_scale(OpenSum& sum) {
   if (!takes_scales(sum)) return false;
   for (Ref& factor : sum.factors) {
     const auto c = scale_of(*factor.node());
     if (!c || !takes(sum, *c)) continue;
+    if (sums::scales_terms_as_sum(sum, *c)) {
+      factor = factor->operand(0);
+    } else if (auto made = through_scale(sum)) {
+      sum = *std::move(made);
+    } else {
+      continue;
+    }
     sum.spec.coefficient *= *c;
-    factor = factor->operand(0);
     return true;
   }
   return false;
@@ -104,6 +124,7 @@ Function merge_sums(const Function& function, PassContext& context) {
     if (!c || operands[0]->kind != Kind::sum || !uses.single(operands[0])) return {};
     OpenSum sum = sums::opened(*operands[0].node());
     if (!takes_scales(sum) || !takes(sum, *c)) return {};
+    if (*c < 0 && is_floating(sum.type.dtype) && !sums::reaches_every_entry(sum)) return {};  // what nothing reaches is 0, never -0
     sum.spec.coefficient *= *c;
     return {sums::closed(std::move(sum))};
   });

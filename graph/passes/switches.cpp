@@ -54,14 +54,14 @@ std::string PassSwitches::text() const {
 }
 
 const PassSwitches& standard_passes() {
-  static const PassSwitches switches = [] {
+  static const PassSwitches& switches = *new PassSwitches([] {
     const std::string text = environment("COTAN_PASSES");
     try {
       return PassSwitches(text);
     } catch (const Error& e) {
       refuse_environment("COTAN_PASSES", text, fmt::format("switches separated by commas. {}", e.remedy()));
     }
-  }();
+  }());
   return switches;
 }
 

@@ -105,7 +105,7 @@ std::span<const TypedRule> RuleSet::with_root(Atom atom) const {
 }
 
 const RuleSet& library_rules() {
-  static const RuleSet rules = [] {
+  static const RuleSet& rules = *new RuleSet([] {
     RuleSet all;
     add_exact_rules(all);
     add_movement_steps(all);
@@ -113,7 +113,7 @@ const RuleSet& library_rules() {
     add_stable_rules(all);
     add_fast_rules(all);
     return all;
-  }();
+  }());
   return rules;
 }
 

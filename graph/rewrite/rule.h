@@ -55,7 +55,6 @@ struct Rule {
   Types types = Types::floats;
   double ulps = 0;               // of stable and fast rules
   double ulp_size = 0;           // of a smaller value an ULP is that of this size
-  bool loses_zero_sign = false;  // an exact rule that may change the sign of a zero
   // Two patterns and conditions, or a step: on nodes of this kind, with a sample.
   std::optional<Pattern> left, right;
   std::vector<Condition> conditions;
@@ -67,7 +66,6 @@ struct Rule {
   // The rule's number of ULPs; of values below `size`, ULPs of that size.
   Rule& ulp(double most, double size = 0) { return ulps = most, ulp_size = size, *this; }
   Rule& when(Condition condition) { return conditions.push_back(std::move(condition)), *this; }
-  Rule& zero_sign() { return loses_zero_sign = true, *this; }
   Rule& of(Types which) { return types = which, *this; }
 };
 

@@ -1,4 +1,4 @@
-// Exact rules: both sides have the same bits for every operand. What building a formula folds by itself (1 * x, -(-x) in one formula, where(c, x, x)) is here
+// Exact rules: both sides have the same bits for every operand, the sign of a zero among them; NaNs are one number. What building a formula folds by itself (1 * x, -(-x) in one formula, where(c, x, x)) is here
 // where it arises between formulas.
 #include "graph/rewrite/rule.h"
 
@@ -14,7 +14,7 @@ void add_exact_rules(RuleSet& rules) {
 
   rule("(-x) * (-y)", (-x) * (-y), x * y);
   rule("(-x) / (-y)", (-x) / (-y), x / y).of(Types::floats);
-  rule("x + 0", x + 0, x).of(Types::floats).zero_sign();
+  rule("x - 0", x - 0, x).of(Types::floats);  // which is x + -0; x + 0 turns -0 into 0 (rules_fast.cpp)
   rule("x + 0, integers", x + 0, x).of(Types::integers);
   rule("x * 0, integers", x * 0, 0).of(Types::integers);
   rule("x - x, integers", x - x, 0).of(Types::integers);

@@ -10,6 +10,7 @@ void add_fast_rules(RuleSet& rules) {
     return rules.add(RuleClass::fast, std::move(name), left, right).ulp(64);
   };
 
+  rule("x + 0", x + 0, x);  // but for the sign of a zero
   rule("x * 0", x * 0, 0);
   rule("x / x", x / x, 1);
   rule("x - x", x - x, 0);

@@ -8,6 +8,7 @@
 namespace cotan::sums {
 std::optional<OpenSum> composed(const OpenSum& reader, std::size_t k, const OpenSum& given) {
   if (!may_multiply(reader.spec.coefficient, given.spec.coefficient, reader.type.dtype)) return std::nullopt;
+  if (!given.factors.empty() && !scales_terms_as_sum(reader, given.spec.coefficient)) return std::nullopt;
   // The inner sum over indices and tables behind the reader's.
   const std::size_t own = reader.spec.domain.size(), count = own + given.spec.domain.size();
   OpenSum inner = given;

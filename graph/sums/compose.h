@@ -1,8 +1,8 @@
 // One sum put into another: out[O] = ... * v[A] * ... with v[O'] = ... becomes one sum, by solving O' = A.
 //
 // Composition is always right for finite numbers; whether it pays is the caller's question (passes/fold_views.cpp). It is exact but for this: coefficients
-// are multiplied (exact where one is a power of two, Stable otherwise), the sign of a zero may change, and an entry that the inner sum leaves at zero no longer
-// meets the other factors, so an infinity there gives no NaN (Stable: docs/ir.md counts such points for nothing).
+// are multiplied (exact where one is a power of two, Stable otherwise), and an entry that the inner sum leaves at zero is no longer added, nor does it meet the
+// other factors: beside terms that are all -0 it made the sum 0, and an infinity there made NaN (Stable: docs/ir.md counts such points for nothing).
 #pragma once
 
 #include <optional>

@@ -238,6 +238,27 @@ bool fills_output(const OpenSum& sum) {
   return is_injective(s.output, s.domain) && points_of(s) == static_cast<double>(sum.type.shape.elements());
 }
 
+bool reaches_every_entry(const OpenSum& sum) {
+  const SumSpec& s = sum.spec;
+  if (!s.guards.empty() || !has_points(s.domain)) return false;
+  for (std::size_t k = 0; k < s.factors.size(); ++k)
+    for (std::size_t d = 0; d < s.factors[k].size(); ++d)
+      if (!always_in_range(s.factors[k][d], sum.factors[k].shape()[d], sum)) return false;
+  std::vector<bool> seen(s.domain.size(), false);
+  for (std::size_t d = 0; d < s.output.size(); ++d) {
+    const std::int64_t size = sum.type.shape[d];
+    if (size == 1 && s.output[d] == IndexExpr(0)) continue;
+    const int i = s.output[d].plain();
+    if (i < 0 || s.domain[static_cast<std::size_t>(i)] != size || seen[static_cast<std::size_t>(i)]) return fills_output(sum);
+    seen[static_cast<std::size_t>(i)] = true;
+  }
+  return true;
+}
+
+bool scales_terms_as_sum(const OpenSum& sum, double c) {
+  return c > 0 || !is_floating(sum.type.dtype) || sum.factors.empty() || is_injective(sum.spec.output, sum.spec.domain);
+}
+
 bool may_multiply(double a, double b, DType dtype) {
   if (a == 1 || b == 1) return true;
   const double product = a * b;

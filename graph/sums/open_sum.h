@@ -40,6 +40,11 @@ void substitute_all(SumSpec& spec, std::span<const IndexExpr> to, Domain domain)
 [[nodiscard]] bool always_in_range(const IndexExpr& e, std::int64_t size, const OpenSum& sum);
 // No point reaches an entry that another one reaches, and every entry is reached: nothing is summed, cut or left out on the output's side.
 [[nodiscard]] bool fills_output(const OpenSum& sum);
+// Whether every entry of the output is known to be reached by some point.
+[[nodiscard]] bool reaches_every_entry(const OpenSum& sum);
+// Whether c times each term may stand for c times the sum, and the other way round, to the sign of a zero: of terms that cancel each other, as 1 and -1 do,
+// a negative c makes 0 before they are added and -0 behind.
+[[nodiscard]] bool scales_terms_as_sum(const OpenSum& sum, double c);
 // Whether a coefficient times another may stand for two multiplications: the product is a normal number of the type (for integers: a sign).
 [[nodiscard]] bool may_multiply(double a, double b, DType dtype);
 

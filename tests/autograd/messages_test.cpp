@@ -149,6 +149,67 @@ TEST(Messages, OfGradients) {
     expect_said(m);
 }
 
+TEST(Messages, OfFunctionsOnFunctions) {
+  const Tensor none, pair = tensor({1, 2}), whole = tensor({1, 2}, i32);
+  const auto loss = [](const Tensor& x) { return sum(x * x); };
+  const auto twice = [](const Tensor& x) { return x * 2; };
+  const auto both = [](const Tensor& x) { return std::pair(x, x * 2); };
+  const auto nothing = [](const Tensor&) { return Tensor(); };
+  for (const Mistake& m : {
+           // clang-format off
+           MISTAKE("vjp", "1 cotangents for 2 outputs", "one for each output", vjp(both, {pair}, {pair})),
+           MISTAKE("vjp", "a cotangent of i32 (2,) for a tensor of f32 (2,)", "same shape and type", vjp(twice, {pair}, {whole})),
+           MISTAKE("vjp", "2 inputs for a function of 1", "one for each argument", vjp(twice, {pair, pair}, {pair})),
+           MISTAKE("vjp", "result 0 is an undefined tensor", "Return tensors", vjp(nothing, {pair}, {pair})),
+           MISTAKE("jvp", "0 tangents for 1 tensors", "one for each tensor", jvp(twice, {pair}, {})),
+           MISTAKE("jvp", "a tangent of i32 (2,) for a tensor of f32 (2,)", "same shape and type", jvp(twice, {pair}, {whole})),
+           MISTAKE("jvp", "a tensor of type i32 has no gradient", "cast", jvp(twice, {whole}, {whole})),
+           MISTAKE("grad", "a function whose result is f32 (2,), no floating scalar", "Sum it", grad(twice)(pair)),
+           MISTAKE("grad", "a function of 2 results", "one floating scalar", grad(both)(pair)),
+           MISTAKE("grad", "a function whose result is i32 ()", "Sum it", grad(loss)(whole)),
+           MISTAKE("grad", "an undefined tensor", "Give it a value first", grad(loss)(none)),
+           MISTAKE("value_and_grad", "a function whose result is f32 (2,), no floating scalar", "Sum it", value_and_grad(twice)(pair)),
+           MISTAKE("value_and_grad", "an undefined tensor", "Give it a value first", value_and_grad(loss)(none)),
+           MISTAKE("hvp", "a function whose result is f32 (2,), no floating scalar", "Sum it", hvp(twice, {pair}, {pair})),
+           MISTAKE("hvp", "0 vectors for 1 inputs", "one for each input", hvp(loss, {pair}, {})),
+           MISTAKE("hvp", "vector 0 of i32 (2,) for an input of f32 (2,)", "same shape and type", hvp(loss, {pair}, {whole})),
+           MISTAKE("hvp", "an undefined tensor", "Give it a value first", hvp(loss, {none}, {pair})),
+           MISTAKE("hvp", "a function whose result is i32 ()", "Sum it", hvp(loss, {whole}, {whole})),
+           MISTAKE("jacobian", "a function of 2 results", "one tensor", jacobian(both, pair)),
+           MISTAKE("jacobian", "an undefined tensor", "Give it a value first", jacobian(twice, none)),
+           MISTAKE("jacobian", "type i32 has no gradient", "cast", jacobian(twice, whole)),
+           MISTAKE("checkpoint", "result 0 is an undefined tensor", "Return tensors", checkpoint(nothing)(pair)),
+           MISTAKE("checkpoint", "an undefined tensor", "Give it a value first", checkpoint(twice)(none)),
+           MISTAKE("compile", "no_such_pass", "", compile(twice, {.passes = "+no_such_pass"})),
+           MISTAKE("compiled function", "argument 0 is an undefined tensor", "Give it a value first", compile(twice)(none)),
+           MISTAKE("compiled function", "result 0 is an undefined tensor", "Return tensors", compile(nothing)(pair)),
+           MISTAKE("constant", "an undefined tensor", "Give it a value first", constant(none)),
+           MISTAKE("profile", "an undefined tensor", "Give it a value first", profile(nothing, {pair})),
+           MISTAKE("profile", "2 repetitions", "at least 3", profile(twice, {pair}, {.repetitions = 2})),
+           MISTAKE("verify", "an undefined tensor", "Give it a value first", verify(nothing, {pair})),
+           MISTAKE("verify", "bounds of -1 relative", "none below 0", verify(twice, {pair}, {.relative = -1})),
+           // clang-format on
+       })
+    expect_said(m);
+}
+
+TEST(Messages, OfRandomNumbers) {
+  const Tensor whole = tensor({1, 2}, i32);
+  for (const Mistake& m : {
+           // clang-format off
+           MISTAKE("uniform", "numbers from 1 to 0", "", uniform({2}, {.low = 1, .high = 0})),
+           MISTAKE("normal", "std", "", normal({2}, {.std = -1})),
+           MISTAKE("bernoulli", "p = 2", "from 0 to 1", bernoulli({2}, 2.0)),
+           MISTAKE("bernoulli", "", "", bernoulli(whole)),
+           MISTAKE("randint", "", "", randint(3, 3, {2})),
+           MISTAKE("randperm", "", "", randperm(-1)),
+           MISTAKE("dropout", "p = -1", "from 0 to 1", dropout(ones({2}), {.p = -1})),
+           MISTAKE("dropout", "", "", dropout(whole)),
+           // clang-format on
+       })
+    expect_said(m);
+}
+
 TEST(Messages, OfOptimizersAndTheCache) {
   const Variable w("w", tensor({1, 2}));
   optim::SGD sgd({w}, {.lr = 0.1});

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -25,13 +26,19 @@ class InstalledPackage : public ::testing::Test {
   static fs::path prefix() { return scratch_->path() / "prefix"; }
 
   // Builds a program of one source against the installed package, with this project's warnings, in a folder of its own; what running it gave.
-  static Outcome build_and_run(const std::string& name, const std::string& source) {
-    scratch_->write(fs::path(name) / "main.cpp", source);
+  static Outcome build_and_run(const std::string& name, const std::string& source) { return build_and_run(name, {{"main.cpp", source}}); }
+  // The same of several files.
+  static Outcome build_and_run(const std::string& name, const std::map<std::string, std::string>& files) {
+    std::string sources;
+    for (const auto& [file, text] : files) {
+      scratch_->write(fs::path(name) / file, text);
+      sources += " " + file;
+    }
     scratch_->write(fs::path(name) / "CMakeLists.txt",
                     "cmake_minimum_required(VERSION 3.25)\n"
                     "project(consumer CXX)\n"
                     "find_package(cotan 0.1 REQUIRED)\n"
-                    "add_executable(consumer main.cpp)\n"
+                    "add_executable(consumer" + sources + ")\n"
                     "target_compile_options(consumer PRIVATE -Wall -Wextra -Werror)\n"
                     "target_link_libraries(consumer PRIVATE cotan::cotan)\n");
     const fs::path folder = scratch_->path() / name;
@@ -82,6 +89,22 @@ TEST_F(InstalledPackage, IsFoundCompiledAgainstAndLinked) {
                                         "}\n");
   ASSERT_EQ(outcome.status, 0) << outcome.output;
   EXPECT_EQ(outcome.output, "load_mnist\n");
+}
+
+// Tensors, variables, layers, generators, optimizers and compiled functions that are made before main() and used before, in and behind it, in two files and
+// by threads that end.
+TEST_F(InstalledPackage, ObjectsAtNamespaceScopeWorkBeforeAndBehindMain) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : fs::directory_iterator(fs::path(COTAN_SOURCE_DIR) / "tests/project/static_objects"))
+    files[entry.path().stem().string()] = content_of(entry.path());  // "one.cpp.in"
+  const Outcome outcome = build_and_run("static_objects", files);
+  ASSERT_EQ(outcome.status, 0) << outcome.output;
+  for (const char* line :
+       {"one: 25", "two: 17", "one, in a thread: 25", "at the end of a thread: 4", "a tensor of a thread that is gone: 8", "before the objects of one: 12",
+        "a step: 4.5", "everything with them: 14", "compiled: 3", "a model: 2", "behind the objects of one: 6", "everything behind them: 14", "behind two: 20",
+        "a draw: 6"})
+    EXPECT_NE(("\n" + outcome.output).find(std::string("\n") + line + "\n"), std::string::npos) << line << "\nin\n" << outcome.output;
+  EXPECT_NE(outcome.output.find("one that was not computed: Error: "), std::string::npos) << outcome.output;
 }
 
 // The first block of README.md that is marked as C++; empty if there is none.

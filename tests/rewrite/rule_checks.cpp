@@ -9,6 +9,7 @@
 #include "graph/text/text.h"
 #include "tests/rewrite/samples.h"
 #include "tests/support/close.h"
+#include "tests/support/run_compiled.h"
 
 namespace cotan::rewrite_test {
 namespace {
@@ -24,9 +25,13 @@ double drawn(DType dtype, testing::Random& random, Draw draw) {
     return round_to(dtype, static_cast<double>(random.integer(-3, 3)));
   }
   double v = random.uniform(-4, 4);
-  if (draw == Draw::anything && random.chance(0.6)) {
-    const double special[] = {0, -0.0, inf, -inf, std::nan(""), 1, -1, 88.5, -88.5, 104, -104, 1e-40, -1e-40, 3e38, -3e38, 1e-30, 1e30};
-    v = random.chance(0.6) ? special[random.below(std::size(special))] : std::ldexp(random.uniform(-1, 1), static_cast<int>(random.integer(-140, 128)));
+  if (draw == Draw::anything && random.chance(0.8)) {
+    // Half of them are those by which exact rules are told from others, so that two or three meet in one expression.
+    const double edges[] = {0, -0.0, inf, -inf, std::nan("")};
+    const double special[] = {1, -1, 88.5, -88.5, 104, -104, 1e-40, -1e-40, 3e38, -3e38, 1e-30, 1e30};
+    v = random.chance(0.6)   ? edges[random.below(std::size(edges))]
+        : random.chance(0.6) ? special[random.below(std::size(special))]
+                             : std::ldexp(random.uniform(-1, 1), static_cast<int>(random.integer(-140, 128)));
   }
   return round_to(dtype, v);
 }
@@ -63,10 +68,16 @@ std::optional<std::string> check_rule(const rewrite::Rule& rule, const Function&
   };
   const std::vector<double> right = reference::evaluate(after, inputs)[0].values;
   if (rule.rule_class == RuleClass::exact) {
-    const std::vector<double> left = reference::evaluate(before, inputs)[0].values;
-    for (std::size_t i = 0; i < left.size(); ++i)
-      if (!testing::same_number(right[i], left[i], !rule.loses_zero_sign)) return differs(i, right[i], left[i], "the left side");
-    return std::nullopt;
+    auto unequal = [&](const std::vector<double>& got, const std::vector<double>& want, std::string_view what) -> std::optional<std::string> {
+      for (std::size_t i = 0; i < want.size(); ++i)
+        if (!testing::same_number(got[i], want[i], true)) return differs(i, got[i], want[i], what);
+      return std::nullopt;
+    };
+    if (auto wrong = unequal(right, reference::evaluate(before, inputs)[0].values, "the left side")) return wrong;
+    CompileOptions as_it_is;
+    as_it_is.passes = PassSwitches("-all");
+    return unequal(testing::run_compiled(after, inputs, as_it_is)[0].values, testing::run_compiled(before, inputs, as_it_is)[0].values,
+                   "the left side compiled");
   }
   const std::vector<double> exact_left = reference::evaluate(before, inputs, {.exact = true})[0].values;
   const std::vector<double> exact_right = reference::evaluate(after, inputs, {.exact = true})[0].values;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "graph/builder.h"
 #include "graph/rewrite/replacement.h"
@@ -48,11 +49,28 @@ struct Recorder {
   }
 };
 
+// The sample with other numbers for those that fill its tensors: what is exact is so for zeros of both signs, infinities and NaN.
+Function with_other_numbers(const Function& sample, testing::Random& random) {
+  constexpr double inf = std::numeric_limits<double>::infinity();
+  const double numbers[] = {0, -0.0, inf, -inf, std::nan(""), 1, -1, 0.1, 3, -1e-40, 1e30};
+  std::vector<std::pair<Ref, Ref>> replacements;
+  for (Node* n : topological(sample.results))
+    if (n->kind == Kind::map && n->operand_count == 0 && is_floating(n->dtype))
+      replacements.emplace_back(Ref(n), graph::fill(numbers[random.below(std::size(numbers))], n->dtype, n->shape));
+  Function other = sample;
+  other.results = graph::substitute(sample.results, replacements);
+  return other;
+}
+
 }  // namespace
 
 std::vector<Sample> samples_of(const Rule& rule, testing::Random& random, const Shape& shape, int axis) {
   std::vector<Sample> samples;
-  if (rule.step) return {{rule.name, parse_function(rule.sample)}};
+  if (rule.step) {
+    const Function sample = parse_function(rule.sample);
+    if (rule.rule_class != rewrite::RuleClass::exact) return {{rule.name, sample}};
+    return {{rule.name, sample}, {rule.name + ", other numbers", with_other_numbers(sample, random)}};
+  }
   for (DType dtype : rewrite::types_of(rule.types)) {
     std::vector<Ref> values, parameters;
     for (std::size_t v = 0; v < rule.variables.names.size(); ++v) {

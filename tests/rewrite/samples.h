@@ -14,7 +14,8 @@ struct Sample {
   Function function;
 };
 
-// The left side as one formula and as one node an operation, for each of the rule's types, numbers of `constant` variables drawn; a step's own sample.
+// The left side as one formula and as one node an operation, for each of the rule's types, numbers of `constant` variables drawn; a step's own
+// sample, of an exact one with other numbers too.
 [[nodiscard]] std::vector<Sample> samples_of(const rewrite::Rule& rule, testing::Random& random, const Shape& shape, int axis);
 
 }  // namespace cotan::rewrite_test

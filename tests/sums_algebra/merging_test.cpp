@@ -78,10 +78,10 @@ TEST(MergeSums, ConstantsAndCounts) {
 
 TEST(MergeSums, ScalesGoIntoSums) {
   EXPECT_EQ(after_passes(R"(func f(x: f32[3,4]) {
-  %0: f32[3,4] = { -x }
+  %0: f32[3,4] = { x * 0.5 }
   %1: f32[3,4] = { %0 * 0.25 }
   %2: f32[3][i] = %1[i,p]
-  %3: f32[3] = { 3 * %2 }
+  %3: f32[3] = { -6 * %2 }
   return %3
 }
 )",
@@ -91,6 +91,15 @@ TEST(MergeSums, ScalesGoIntoSums) {
   return %0
 }
 )");
+}
+
+// The terms of a row may cancel each other: their sum is 0 then, and so is that of the terms with the other sign, not -0. What no point reaches is 0, too.
+TEST(MergeSums, ASignStaysOnItsSideOfAnAddition) {
+  for (const char* text : {"func f(x: f32[3,4]) {\n  %0: f32[3,4] = { -x }\n  %1: f32[3][i] = %0[i,p]\n  return %1\n}\n",
+                           "func f(x: f32[3,4]) {\n  %0: f32[3,4][i,j] = -1 * x[i,j]\n  %1: f32[3][i] = %0[i,p]\n  return %1\n}\n",
+                           "func f(x: f32[3,4]) {\n  %0: f32[2][i] = x[p,i+3]\n  %1: f32[2] = { -%0 }\n  return %1\n}\n"}) {
+    EXPECT_EQ(after_passes(text, "-all,+merge_sums,+fold_views"), text);
+  }
 }
 
 TEST(MergeSums, SumsOfSums) {
