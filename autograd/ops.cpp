@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "autograd/random.h"
 #include "autograd/record.h"
 #include "graph/composites/composites.h"
 #include "ops/error.h"
@@ -81,6 +82,14 @@ std::vector<Tensor> record_composite(const char* name, std::span<const Operand> 
   });
 }
 
+// Composites that draw random numbers do so here, from the default generator: nodes know of none.
+template <class Results, class Options>
+Results recorded(const char* name, std::span<const Operand> operands, const SourceLine& line, const Options& options, const Composed& body) {
+  if constexpr (std::is_same_v<Options, ScaledDotProductAttentionOptions>)
+    if (options.dropout_p != 0) return dropped_attention(operands, options, default_generator());
+  return results_as<Results>(record_composite(name, operands, line, body));
+}
+
 // The arguments of a composite as one list.
 struct Arguments {
   std::vector<Operand> operands;
@@ -102,12 +111,12 @@ struct Arguments {
 #define COTAN_TAKES_OPTIONAL(name) const OptionalOperand& name
 #define COTAN_TAKES_LIST(name) const OperandList& name
 #define COTAN_APPEND(operand) arguments.append(COTAN_NAME_OF(operand));
-#define COMPOSITE(form_, name_, Options_, results_, operands_, ...)                                                            \
-  COTAN_RESULTS_OF(Tensor, results_) name_(COTAN_LIST(COTAN_TAKES, COTAN_UNWRAP operands_), const Options_& options) {         \
-    Arguments arguments;                                                                                                       \
-    COTAN_EACH(COTAN_APPEND, COTAN_UNWRAP operands_)                                                                           \
-    const Composed body = [&](std::span<const Ref> in) { return graph::name_##_results(in, options); };                        \
-    return results_as<COTAN_RESULTS_OF(Tensor, results_)>(record_composite(#name_, arguments.operands, arguments.line, body)); \
+#define COMPOSITE(form_, name_, Options_, results_, operands_, ...)                                                    \
+  COTAN_RESULTS_OF(Tensor, results_) name_(COTAN_LIST(COTAN_TAKES, COTAN_UNWRAP operands_), const Options_& options) { \
+    Arguments arguments;                                                                                               \
+    COTAN_EACH(COTAN_APPEND, COTAN_UNWRAP operands_)                                                                   \
+    const Composed body = [&](std::span<const Ref> in) { return graph::name_##_results(in, options); };                \
+    return recorded<COTAN_RESULTS_OF(Tensor, results_)>(#name_, arguments.operands, arguments.line, options, body);    \
   }
 #include "graph/composites/composites.def"
 #undef COMPOSITE

@@ -83,6 +83,7 @@ struct NumberList {
 // The rows of the same names with their options as arguments; see there for meaning and errors.
 [[nodiscard]] inline Tensor reshape(const Operand& x, const NumberList& shape) { return reshape(x, ReshapeOptions{.shape = shape.numbers}); }
 [[nodiscard]] inline Tensor broadcast_to(const Operand& x, const NumberList& size) { return broadcast_to(x, BroadcastToOptions{.size = size.numbers}); }
+[[nodiscard]] inline Tensor expand(const Operand& x, const NumberList& size) { return broadcast_to(x, BroadcastToOptions{.size = size.numbers}); }
 [[nodiscard]] inline Tensor permute(const Operand& x, const NumberList& dims) { return permute(x, PermuteOptions{.dims = dims.numbers}); }
 [[nodiscard]] inline Tensor transpose(const Operand& x, std::int64_t dim0, std::int64_t dim1) {
   return transpose(x, TransposeOptions{.dim0 = dim0, .dim1 = dim1});

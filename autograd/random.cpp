@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <limits>
@@ -9,6 +10,7 @@
 
 #include "autograd/record.h"
 #include "autograd/recorder.h"
+#include "graph/composites/composites.h"
 #include "graph/composites/random.h"
 #include "ops/error.h"
 #include "ops/philox.h"
@@ -221,6 +223,22 @@ Tensor dropout(const Operand& x, const DropoutOptions& o, const Generator& gener
     require_droppable(in[0]);
     if (!o.training) return in[0];
     return dropped(in[0], generator, [&](const auto& of) { return graph::scalar(of(o.p), in[0].dtype()); });
+  });
+}
+
+Tensor scaled_dot_product_attention(const Operand& query, const Operand& key, const Operand& value, const OptionalOperand& attn_mask,
+                                    const ScaledDotProductAttentionOptions& options, const Generator& generator) {
+  return dropped_attention(std::array<Operand, 4>{query, key, value, attn_mask}, options, generator);
+}
+
+Tensor dropped_attention(std::span<const Operand> o, const ScaledDotProductAttentionOptions& options, const Generator& generator) {
+  return record("scaled_dot_product_attention", {o[0], o[1], o[2], o[3]}, o[0].line(), [&](std::span<const Ref> in) {
+    require_probability(options.dropout_p);
+    if (options.dropout_p == 0) return graph::scaled_dot_product_attention(in[0], in[1], in[2], in[3], options);
+    return graph::attention(in, options, [&](const Ref& weights) {
+      require_droppable(weights);
+      return dropped(weights, generator, [&](const auto& of) { return graph::scalar(of(options.dropout_p), weights.dtype()); });
+    });
   });
 }
 

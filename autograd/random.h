@@ -16,8 +16,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 
 #include "autograd/tensor.h"
+#include "graph/composites/composite_options.h"
 
 namespace cotan {
 
@@ -127,7 +129,13 @@ struct DropoutOptions {
 // is dropped gives 0 also where x is infinite or NaN. Gradients of every order go through the same mask. Throws Error for a p that is not from 0 to 1 and
 // for an x that is not f32 or f64.
 [[nodiscard]] Tensor dropout(const Operand& x, const DropoutOptions& options = {}, const Generator& generator = default_generator());
-// For the library: the same in training, by a probability that is the caller's own; compiled functions read it at each call.
+// The row of that name with dropout of its weights, drawn from a generator of one's own. Throws Error as the row does, and for a dropout_p that is not from 0
+// to 1.
+[[nodiscard]] Tensor scaled_dot_product_attention(const Operand& query, const Operand& key, const Operand& value, const OptionalOperand& attn_mask,
+                                                  const ScaledDotProductAttentionOptions& options, const Generator& generator);
+// For the library: the same of query, key, value and mask as one list.
+[[nodiscard]] Tensor dropped_attention(std::span<const Operand> operands, const ScaledDotProductAttentionOptions& options, const Generator& generator);
+// For the library: dropout() in training, by a probability that is the caller's own; compiled functions read it at each call.
 [[nodiscard]] Tensor dropout_by(const Operand& x, const std::function<double()>& p, const Generator& generator);
 
 }  // namespace cotan

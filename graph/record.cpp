@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "graph/builder.h"
+#include "graph/scalars.h"
 #include "ops/error.h"
 #include "ops/hash.h"
 #include "ops/intern.h"
@@ -83,9 +84,10 @@ Ref record_recipe(const Recipe& recipe, std::span<const Ref> operands) {
 }
 
 template <class Options>
-Ref record(const char* name, SumDef (*define)(const Options&, std::span<const rows::OperandType>), const Options& options, std::initializer_list<Ref> given) {
+Ref record(const char* name, SumDef (*define)(const Options&, std::span<const rows::OperandType>), const Options& options, std::span<const Ref> operands) {
   const CallSite site(name, {});
-  const std::span<const Ref> operands(given.begin(), given.size());
+  if (const auto results = with_scalars_as_vectors(operands, options, [&](std::span<const Ref> in) { return std::vector{record(name, define, options, in)}; }))
+    return results->front();
   auto& recipes = per_thread<std::unordered_map<RecipeKey<Options>, Recipe, RecipeHash<Options>>>([] {});
   RecipeKey<Options> key{options, types_of(operands), {}};
   for (std::size_t i = 0; i < operands.size(); ++i)
@@ -103,10 +105,9 @@ Ref record(const char* name, SumDef (*define)(const Options&, std::span<const ro
 }
 
 template <class Options>
-Ref record(const char* name, ReduceSpec (*define)(const Options&, std::span<const rows::OperandType>), const Options& options,
-           std::initializer_list<Ref> operands) {
+Ref record(const char* name, ReduceSpec (*define)(const Options&, std::span<const rows::OperandType>), const Options& options, std::span<const Ref> operands) {
   const CallSite site(name, {});
-  return reduce(define(options, types_of(std::span(operands.begin(), operands.size()))), *operands.begin());
+  return reduce(define(options, types_of(operands)), operands.front());
 }
 
 }  // namespace
@@ -187,7 +188,8 @@ Ref formula(std::span<const Ref> operands, const std::function<Ex(std::span<cons
 
 #define SUM(name_, Options_, operands_, ...)                                                    \
   Ref name_(COTAN_LIST(COTAN_REF_PARAMETER, COTAN_UNWRAP operands_), const Options_& options) { \
-    return record(#name_, &rows::define_##name_, options, {COTAN_UNWRAP operands_});            \
+    const Ref operands[] = {COTAN_UNWRAP operands_};                                            \
+    return record(#name_, &rows::define_##name_, options, std::span<const Ref>(operands));      \
   }
 #define REDUCE SUM
 #include "ops/reductions.def"

@@ -67,6 +67,7 @@ const std::vector<ElementwiseRow>& rows() {
 }
 
 FormulaRef build(const ElementwiseRow& row, std::span<const DType> operands, std::span<const double> parameters) {
+  const SpokenAs public_name(row.name);
   DType common = operands.back();  // literals of a row take the type of its last operand: the only one, or not the condition
   // Types that differ are another mistake, but a condition's beside those of its branches.
   if (std::all_of(operands.begin(), operands.end(), [&](DType d) { return d == common || (d == DType::boolean && operands.size() > 2); }))

@@ -72,6 +72,18 @@ class Builder {
 
 thread_local Builder* Builder::current = nullptr;
 thread_local DType branch_dtype = DType::f32;
+thread_local std::string_view row_in_words;  // see SpokenAs
+
+// What a message calls an atom: the row that it is part of, or as text has it.
+std::string_view spoken(Atom atom) {
+  if (!row_in_words.empty()) return row_in_words;
+  switch (atom) {
+    case Atom::and_: return "&&";
+    case Atom::or_: return "||";
+    case Atom::xor_: return "xor";
+    default: return info(atom).name;
+  }
+}
 
 const FormulaNode& node_of(Ex x) { return Builder::open().nodes[static_cast<std::size_t>(x.id())]; }
 
@@ -131,6 +143,9 @@ int operand_rank(const std::vector<FormulaNode>& nodes, int id) {
 LiteralScope::LiteralScope(DType dtype) : outer_(std::exchange(branch_dtype, dtype)) {}
 LiteralScope::~LiteralScope() { branch_dtype = outer_; }
 
+SpokenAs::SpokenAs(std::string_view row) : outer_(std::exchange(row_in_words, row)) {}
+SpokenAs::~SpokenAs() { row_in_words = outer_; }
+
 std::string_view name_of(Atom atom) { return info(atom).name; }
 int arity_of(Atom atom) { return info(atom).arity; }
 
@@ -174,10 +189,9 @@ Ex apply(Atom atom, std::span<const Ex> given) {
   if (static_cast<int>(x.size()) != arity_of(atom)) throw InternalError(fmt::format("atom {} with {} operands", name_of(atom), x.size()));
   if (std::all_of(x.begin(), x.end(), [](const Ex& e) { return e.is_literal(); }))
     return Ex(apply_atom(atom, DType::f64, x[0].literal(), x.size() > 1 ? x[1].literal() : 0, 0));
-  const DType dtype = unify(name_of(atom), x);
+  const DType dtype = unify(spoken(atom), x);
   if (!fits(info(atom).operands, dtype))
-    fail(fmt::format("'{}' of {}: the operand must be {}", name_of(atom), name_of(dtype), wanted_text(info(atom).operands)),
-         "Cast it first, e.g. cast(x, f32)");
+    fail(fmt::format("'{}' of {}: the operand must be {}", spoken(atom), name_of(dtype), wanted_text(info(atom).operands)), "Cast it first, e.g. cast(x, f32)");
   if (auto same = identity(atom, x[0], x.size() > 1 ? x[1] : Ex(0))) return *same;
   const DType result = info(atom).result == Result::boolean ? DType::boolean : dtype;
   if (atom == Atom::neg && node_of(x[0]).atom == Atom::constant) return typed(Ex(-node_of(x[0]).literal), dtype);
@@ -192,7 +206,7 @@ Ex where(Ex condition, Ex a, Ex b) {
     a = typed(a, branch_dtype);
   }
   Ex branches[] = {a, b};
-  const DType dtype = unify("where", branches);
+  const DType dtype = unify(row_in_words.empty() ? "where" : row_in_words, branches);
   if (branches[0].id() == branches[1].id()) return branches[0];
   return put(Atom::where, dtype, condition, branches[0], branches[1]);
 }

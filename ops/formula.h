@@ -110,6 +110,18 @@ class LiteralScope {
     const Ex in[] = {a, b};                  \
     return apply(Atom::name, in);            \
   }
+// While one lives, mistakes in formulas are reported under a row's public name: "'gt' of bool", although gt is made of the atom lt.
+class SpokenAs {
+ public:
+  explicit SpokenAs(std::string_view row);
+  ~SpokenAs();
+  SpokenAs(const SpokenAs&) = delete;
+  SpokenAs& operator=(const SpokenAs&) = delete;
+
+ private:
+  std::string_view outer_;
+};
+
 // Inside formulas only: the atoms as functions of Ex, and C++'s operators on top of them.
 namespace formula_language {
 using cotan::cast;

@@ -21,6 +21,7 @@ void from_attribute(const Attribute& from, double& to) { to = value_of<double>(f
 void from_attribute(const Attribute& from, std::int64_t& to) { to = value_of<std::int64_t>(from); }
 void from_attribute(const Attribute& from, std::string& to) { to = value_of<std::string>(from); }
 void from_attribute(const Attribute& from, Sizes& to) { to = value_of<Sizes>(from); }
+void from_attribute(const Attribute& from, Dim& to) { to = value_of<std::int64_t>(from); }
 void from_attribute(const Attribute& from, Dims& to) { to = std::holds_alternative<std::monostate>(from) ? Dims() : Dims(value_of<Sizes>(from)); }
 
 void require_count(const Sizes& sizes, std::size_t count) {
@@ -35,8 +36,17 @@ std::int64_t resolve_dim(std::int64_t dim, std::size_t rank) {
   return dim < 0 ? dim + r : dim;
 }
 
+void require_dim_of_scalar(std::int64_t dim) {
+  if (dim != 0 && dim != -1) fail(fmt::format("dimension {} of a scalar", dim), "A scalar counts as a vector of one entry: its dimension is 0, or -1");
+}
+
 std::vector<bool> Dims::among(std::size_t rank) const {
   std::vector<bool> meant(rank, all_);
+  if (rank == 0) {
+    for (std::int64_t dim : dims_) require_dim_of_scalar(dim);
+    if (dims_.size() > 1) fail("dimension 0 is named twice", "Name each dimension once");
+    return meant;
+  }
   for (std::int64_t dim : dims_) {
     const auto d = static_cast<std::size_t>(resolve_dim(dim, rank));
     if (meant[d]) fail(fmt::format("dimension {} is named twice", d), "Name each dimension once");

@@ -5,12 +5,15 @@
 //   hyperbolic     sinh_of, cosh_of, asinh_of, asinh_slope, acosh_of
 //   two operands   hypot_of, atan2_slope, remainder_of_divisor, lerp_of
 //   activations    mish_parts, mish_weight, mish_slope, gelu_tanh_of, gelu_tanh_slope
-//   tests          is_inf, is_finite, finite_of
+//   tests          is_inf, is_finite, finite_of, truth_of
 #pragma once
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <limits>
 
+#include "ops/error.h"
 #include "ops/formula.h"
 
 namespace cotan::formula_language {
@@ -149,6 +152,21 @@ inline constexpr double gelu_tanh_scale = 1.5957691216057308, gelu_tanh_cubic = 
   const Ex z = gelu_tanh_scale * (x + gelu_tanh_cubic * x * x * x), s = sigmoid_of(z);
   const Ex inner = gelu_tanh_scale * (1 + 3 * gelu_tanh_cubic * x * x);
   return where(x * x > 500, where(x > 0, typed(1, dtype_of(x)), typed(0, dtype_of(x))), s + x * s * sigmoid_of(-z) * inner);
+}
+
+// Whether x counts as true: a bool that is, a number that is not 0. NaN is true.
+[[nodiscard]] inline Ex truth_of(Ex x) { return dtype_of(x) == DType::boolean ? x : !eq(x, 0); }
+
+// x above 0, alpha * (e^(x / alpha) - 1) below. Throws Error for an alpha of 0.
+[[nodiscard]] inline Ex celu_of(Ex x, double alpha) {
+  if (alpha == 0) fail("an alpha of 0", "Give another number: it divides x");
+  return where(x > 0, x, alpha * expm1(x / alpha));
+}
+
+// x between two numbers, the nearer of these outside, with derivative 0 at both. Throws Error where they are the wrong way round.
+[[nodiscard]] inline Ex hardtanh_of(Ex x, double min_val, double max_val) {
+  if (min_val > max_val) fail(fmt::format("min_val {} above max_val {}", min_val, max_val), "Give the smaller one first");
+  return where(x <= min_val, min_val, where(x >= max_val, max_val, x));
 }
 
 }  // namespace cotan::formula_language

@@ -51,24 +51,17 @@ MultiheadAttention::MultiheadAttention(std::int64_t embed_dim, std::int64_t num_
     : Module(std::string("MultiheadAttention")),
       in_proj_weight(projections(*this, checked(embed_dim, num_heads, where), o, where)),
       in_proj_bias(o.bias ? register_parameter("in_proj_bias", zeros({3 * embed_dim}, o.dtype), where) : Variable()),
-      out_proj(register_module("out_proj", Linear(embed_dim, embed_dim, {.bias = o.bias, .dtype = o.dtype, .generator = o.generator}, where), where)),
+      out_proj(register_module(
+          "out_proj", NonDynamicallyQuantizableLinear(embed_dim, embed_dim, {.bias = o.bias, .dtype = o.dtype, .generator = o.generator}, where), where)),
       embed_dim_(embed_dim),
       num_heads_(num_heads),
       options_(o),
       drop_(owned_rate("MultiheadAttention", o.dropout, o.generator, where)) {
   if (o.bias) init::zeros_(out_proj.bias, where);
   evaluate({}, where);
-  describe();
 }
 
-void MultiheadAttention::describe() const {
-  set_detail(fmt::format("{}, {}, dropout={}, batch_first={}", embed_dim_, num_heads_, drop_ ? drop_->p() : 0, options_.batch_first));
-}
-
-void MultiheadAttention::set_dropout(double p, std::source_location where) const {
-  set_owned_rate(drop_, p, where);
-  describe();
-}
+void MultiheadAttention::set_dropout(double p, std::source_location where) const { set_owned_rate(drop_, p, where); }
 
 // The three projections, by one product where they read the same tensor.
 std::vector<Tensor> MultiheadAttention::projected(const Tensor& query, const Tensor& key, const Tensor& value) const {

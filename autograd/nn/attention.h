@@ -23,6 +23,15 @@ struct MultiheadAttentionOptions {
   Generator generator = default_generator();  // what initial values and dropout's masks are drawn from
 };
 
+// A Linear under the name that PyTorch gives it inside MultiheadAttention.
+class NonDynamicallyQuantizableLinear : public Linear {
+ public:
+  // As Linear's.
+  NonDynamicallyQuantizableLinear(std::int64_t in_features, std::int64_t out_features, const LinearOptions& options = {},
+                                  std::source_location where = std::source_location::current())
+      : Linear("NonDynamicallyQuantizableLinear", in_features, out_features, options, where) {}
+};
+
 // What a call of MultiheadAttention takes beside its inputs. A bool mask is true at what does not take part, as in PyTorch's layer; a floating one is added to
 // the scores. A query that no key takes part for gets weights of 0.
 struct AttentionOptions {
@@ -60,7 +69,6 @@ class MultiheadAttention : public Module {
  private:
   [[nodiscard]] AttentionResult attend(const Tensor& query, const Tensor& key, const Tensor& value, const AttentionOptions& options) const;
   [[nodiscard]] std::vector<Tensor> projected(const Tensor& query, const Tensor& key, const Tensor& value) const;
-  void describe() const;
   std::int64_t embed_dim_, num_heads_;
   MultiheadAttentionOptions options_;
   std::optional<DropRate> drop_;  // none: made without dropout

@@ -11,12 +11,14 @@
 namespace cotan::nn {
 
 Linear::Linear(std::int64_t in_features, std::int64_t out_features, const LinearOptions& o, std::source_location where)
-    : Layer("Linear"),
-      weight(uniform_parameter(*this, "weight",
-                               {positive("Linear", "out_features", out_features, where), positive("Linear", "in_features", in_features, where)}, in_features,
-                               {o.dtype, o.generator, where})),
+    : Linear("Linear", in_features, out_features, o, where) {}
+
+Linear::Linear(const char* kind, std::int64_t in_features, std::int64_t out_features, const LinearOptions& o, std::source_location where)
+    : Layer(kind),
+      weight(uniform_parameter(*this, "weight", {positive(kind, "out_features", out_features, where), positive(kind, "in_features", in_features, where)},
+                               in_features, {o.dtype, o.generator, where})),
       bias(o.bias ? uniform_parameter(*this, "bias", {out_features}, in_features, {o.dtype, o.generator, where}) : Variable()) {
-  set_detail(fmt::format("in_features={}, out_features={}, bias={}", in_features, out_features, o.bias));
+  set_detail(fmt::format("in_features={}, out_features={}, bias={}", in_features, out_features, shown(o.bias)));
 }
 
 Tensor Linear::forward(const Tensor& x) const { return linear(x, weight, operand_of(bias)); }
@@ -54,10 +56,12 @@ Conv<N>::Conv(std::int64_t in_channels, std::int64_t out_channels, const ConvOpt
       weight(uniform_parameter(*this, "weight", weight_shape(in_channels, out_channels, o, where), fan_in_of(in_channels, o), {o.dtype, o.generator, where})),
       bias(o.bias ? uniform_parameter(*this, "bias", {out_channels}, fan_in_of(in_channels, o), {o.dtype, o.generator, where}) : Variable()),
       options_(o) {
-  using O = ConvOptions<N>;
-  set_detail(fmt::format("{}, {}, {}", in_channels, out_channels,
-                         options_text(o, std::pair("kernel_size", &O::kernel_size), std::pair("stride", &O::stride), std::pair("padding", &O::padding),
-                                      std::pair("dilation", &O::dilation), std::pair("groups", &O::groups), std::pair("bias", &O::bias))));
+  std::string detail = fmt::format("{}, {}, kernel_size={}, stride={}", in_channels, out_channels, tuple_of(o.kernel_size), tuple_of(o.stride));
+  if (o.padding.word() || o.padding.sizes() != Spatial<N>(0)) detail += fmt::format(", padding={}", o.padding.word().value_or(tuple_of(o.padding.sizes())));
+  if (o.dilation != Spatial<N>(1)) detail += fmt::format(", dilation={}", tuple_of(o.dilation));
+  if (o.groups != 1) detail += fmt::format(", groups={}", o.groups);
+  if (!o.bias) detail += ", bias=False";
+  set_detail(std::move(detail));
 }
 
 template <std::size_t N>
@@ -94,7 +98,9 @@ Tensor embedding_rows(std::int64_t count, std::int64_t dim, const EmbeddingOptio
 
 Embedding::Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim, const EmbeddingOptions& o, std::source_location where)
     : Layer("Embedding"), weight(register_parameter("weight", embedding_rows(num_embeddings, embedding_dim, o, where), where)), padding_idx_(o.padding_idx) {
-  set_detail(fmt::format("{}, {}{}", num_embeddings, embedding_dim, o.padding_idx ? fmt::format(", padding_idx={}", *o.padding_idx) : ""));
+  std::string detail = fmt::format("{}, {}", num_embeddings, embedding_dim);
+  if (o.padding_idx) detail += fmt::format(", padding_idx={}", *o.padding_idx < 0 ? *o.padding_idx + num_embeddings : *o.padding_idx);
+  set_detail(std::move(detail));
 }
 
 Tensor Embedding::forward(const Tensor& indices) const { return embedding(indices, weight, {.padding_idx = padding_idx_}); }

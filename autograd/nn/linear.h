@@ -30,6 +30,10 @@ class Linear : public Layer {
 
   const Variable weight;  // (out_features, in_features)
   const Variable bias;    // (out_features); undefined without one
+
+ protected:
+  // One that prints as `kind`.
+  Linear(const char* kind, std::int64_t in_features, std::int64_t out_features, const LinearOptions& options, std::source_location where);
 };
 
 // Options of a convolution over N spatial dimensions.

@@ -5,7 +5,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
+#include <vector>
 
+#include "autograd/nn/detail_text.h"
 #include "autograd/nn/parameters.h"
 #include "autograd/ops.h"
 #include "autograd/recorder.h"
@@ -38,7 +41,7 @@ LayerNorm::LayerNorm(const Sizes& normalized_shape, const LayerNormOptions& o, s
       bias(constant_parameter(*this, o.elementwise_affine && o.bias, "bias", normalized(normalized_shape, where), 0, o.dtype, where)),
       normalized_shape_(normalized_shape),
       eps_(o.eps) {
-  set_detail(fmt::format("({}), eps={}, elementwise_affine={}", fmt::join(normalized_shape, ", "), o.eps, o.elementwise_affine));
+  set_detail(fmt::format("{}, eps={}, elementwise_affine={}, bias={}", tuple_of(normalized_shape), shown(o.eps), shown(o.elementwise_affine), shown(o.elementwise_affine && o.bias)));
 }
 
 LayerNorm::LayerNorm(std::int64_t normalized_size, const LayerNormOptions& options, std::source_location where)
@@ -66,7 +69,7 @@ GroupNorm::GroupNorm(std::int64_t num_groups, std::int64_t num_channels, const G
       bias(constant_parameter(*this, o.affine, "bias", {num_channels}, 0, o.dtype, where)),
       num_groups_(num_groups),
       eps_(o.eps) {
-  set_detail(fmt::format("{}, {}, eps={}, affine={}", num_groups, num_channels, o.eps, o.affine));
+  set_detail(fmt::format("{}, {}, eps={}, affine={}, bias={}", num_groups, num_channels, shown(o.eps), shown(o.affine), shown(o.affine)));
 }
 
 Tensor GroupNorm::forward(const Tensor& x) const { return group_norm(x, operand_of(weight), operand_of(bias), {.num_groups = num_groups_, .eps = eps_}); }
@@ -86,8 +89,8 @@ BatchNorm::BatchNorm(const char* kind, std::vector<std::size_t> ranks, std::int6
 }
 
 void BatchNorm::describe() const {
-  set_detail(fmt::format("{}, eps={}, momentum={}, affine={}, track_running_stats={}", num_features_, options_.eps,
-                         momentum_ ? fmt::format("{}", momentum_->load()) : "none", options_.affine, options_.track_running_stats));
+  set_detail(fmt::format("{}, eps={}, momentum={}, affine={}, bias={}, track_running_stats={}", num_features_, shown(options_.eps), shown(momentum()),
+                         shown(options_.affine), shown(options_.affine), shown(options_.track_running_stats)));
 }
 
 std::optional<double> BatchNorm::momentum() const { return momentum_ ? std::optional(momentum_->load()) : std::nullopt; }
@@ -127,6 +130,44 @@ Tensor BatchNorm::forward(const Tensor& x) const {
   move_on(running_mean, mean);
   move_on(running_var, variance * (n / (n - 1)));
   return y;
+}
+
+InstanceNorm::InstanceNorm(const char* kind, std::size_t spatial, std::int64_t num_features, const InstanceNormOptions& o, std::source_location where)
+    : Layer(kind),
+      weight(constant_parameter(*this, o.affine, "weight", {positive(kind, "num_features", num_features, where)}, 1, o.dtype, where)),
+      bias(constant_parameter(*this, o.affine, "bias", {num_features}, 0, o.dtype, where)),
+      running_mean(constant_buffer(*this, o.track_running_stats, "running_mean", {num_features}, 0, o.dtype, where)),
+      running_var(constant_buffer(*this, o.track_running_stats, "running_var", {num_features}, 1, o.dtype, where)),
+      num_batches_tracked(constant_buffer(*this, o.track_running_stats, "num_batches_tracked", {}, 0, i64, where)),
+      spatial_(spatial),
+      options_(o) {
+  set_detail(fmt::format("{}, eps={}, momentum={}, affine={}, bias={}, track_running_stats={}", num_features, shown(o.eps), shown(o.momentum), shown(o.affine),
+                         shown(o.affine), shown(o.track_running_stats)));
+}
+
+Tensor InstanceNorm::forward(const Tensor& given) const {
+  const std::size_t rank = given.shape().rank();
+  if (rank != spatial_ + 1 && rank != spatial_ + 2)
+    fail(fmt::format("x of shape {}", given.shape().text()),
+         fmt::format("Give an x of {} dimensions, (N, C, ...), or of {} without a batch", spatial_ + 2, spatial_ + 1));
+  const bool batched = rank == spatial_ + 2, own_statistics = is_training() || !options_.track_running_stats;
+  const Tensor x = batched ? given : unsqueeze(given, 0);
+  const Tensor y = own_statistics
+                       ? instance_norm(x, none, none, operand_of(weight), operand_of(bias), {.eps = options_.eps})
+                       : instance_norm(x, running_mean, running_var, operand_of(weight), operand_of(bias), {.use_input_stats = false, .eps = options_.eps});
+  if (own_statistics && options_.track_running_stats && options_.momentum) move_on(x);
+  return batched ? y : squeeze(y, 0);
+}
+
+// The running statistics, by the mean over the samples of each channel's own ones.
+void InstanceNorm::move_on(const Tensor& x) const {
+  const NoGrad no_gradients_of_statistics;
+  std::vector<std::int64_t> spatial;
+  for (std::size_t d = 2; d < x.shape().rank(); ++d) spatial.push_back(static_cast<std::int64_t>(d));
+  const auto [variance, average] = var_mean(x, {.dim = Dims(spatial)});
+  const double share = *options_.momentum;
+  running_mean.assign(running_mean + share * (mean(average, {.dim = 0}) - running_mean));
+  running_var.assign(running_var + share * (mean(variance, {.dim = 0}) - running_var));
 }
 
 }  // namespace cotan::nn

@@ -120,4 +120,63 @@ class BatchNorm2d : public BatchNorm {
       : BatchNorm("BatchNorm2d", {4}, num_features, options, where) {}
 };
 
+// Options of the instance norms.
+struct InstanceNormOptions {
+  double eps = 1e-5;                     // added to the variance
+  std::optional<double> momentum = 0.1;  // the new batch's share in the running statistics; none: they stay as they are
+  bool affine = false;                   // weight and bias are parameters, ones and zeros at first
+  bool track_running_stats = false;      // true: buffers, and in evaluation mode their statistics
+  DType dtype = f32;                     // of parameters and buffers: f32 or f64
+};
+
+// (x - mean) / sqrt(variance + eps) * weight + bias for each channel of each sample of x (N, C, L, ...), or (C, L, ...) without a batch (Ulyanov, Vedaldi and
+// Lempitsky 2016). Mean and variance are those of the channel's entries. With track_running_stats the buffers running_mean and running_var (with the unbiased
+// variance) move on in training mode, by the mean over the samples, with the next evaluation; in evaluation mode they are used. num_batches_tracked belongs to
+// the state and stays 0, as in PyTorch.
+class InstanceNorm : public Layer {
+ public:
+  // Of the shape of x. Throws Error for an x of another rank, and for a single value a channel where its own statistics are used.
+  [[nodiscard]] Tensor forward(const Tensor& x) const override;
+
+  const Variable weight;               // (C); undefined where not affine
+  const Variable bias;                 // (C); undefined where not affine
+  const Variable running_mean;         // (C); undefined where not tracked
+  const Variable running_var;          // (C), unbiased; undefined where not tracked
+  const Variable num_batches_tracked;  // i64; undefined where not tracked
+
+ protected:
+  // For inputs of that many spatial dimensions.
+  InstanceNorm(const char* kind, std::size_t spatial, std::int64_t num_features, const InstanceNormOptions& options, std::source_location where);
+
+ private:
+  void move_on(const Tensor& x) const;
+
+  std::size_t spatial_;
+  InstanceNormOptions options_;
+};
+
+// Of (N, C, L) or (C, L).
+class InstanceNorm1d : public InstanceNorm {
+ public:
+  // Throws Error for a number below 1.
+  explicit InstanceNorm1d(std::int64_t num_features, const InstanceNormOptions& options = {}, std::source_location where = std::source_location::current())
+      : InstanceNorm("InstanceNorm1d", 1, num_features, options, where) {}
+};
+
+// Of (N, C, H, W) or (C, H, W).
+class InstanceNorm2d : public InstanceNorm {
+ public:
+  // Throws Error for a number below 1.
+  explicit InstanceNorm2d(std::int64_t num_features, const InstanceNormOptions& options = {}, std::source_location where = std::source_location::current())
+      : InstanceNorm("InstanceNorm2d", 2, num_features, options, where) {}
+};
+
+// Of (N, C, D, H, W) or (C, D, H, W).
+class InstanceNorm3d : public InstanceNorm {
+ public:
+  // Throws Error for a number below 1.
+  explicit InstanceNorm3d(std::int64_t num_features, const InstanceNormOptions& options = {}, std::source_location where = std::source_location::current())
+      : InstanceNorm("InstanceNorm3d", 3, num_features, options, where) {}
+};
+
 }  // namespace cotan::nn

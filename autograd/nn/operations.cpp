@@ -34,7 +34,7 @@ namespace cotan::nn {
 GELU::GELU(const GELUOptions& options, std::source_location where) : Layer("GELU"), tanh_(options.approximate == "tanh") {
   const CallSite site("GELU", where);
   if (!tanh_ && options.approximate != "none") fail(fmt::format("approximate '{}'", options.approximate), "Give none or tanh");
-  set_detail(options_text(options, std::pair("approximate", &GELUOptions::approximate)));
+  set_detail(fmt::format("approximate='{}'", options.approximate));
 }
 
 Tensor GELU::forward(const Tensor& x) const { return tanh_ ? gelu_tanh(x) : gelu(x); }
@@ -47,6 +47,8 @@ Tensor Flatten::forward(const Tensor& x) const { return flatten(x, options_); }
 
 namespace {
 
+std::string detail_of(double p) { return fmt::format("p={}, inplace=False", shown(p)); }
+
 DropRate rate_of(const DropoutOptions& options, std::source_location where) {
   const CallSite site("Dropout", where);
   return {"p", options.p, options.generator};
@@ -55,13 +57,13 @@ DropRate rate_of(const DropoutOptions& options, std::source_location where) {
 }  // namespace
 
 Dropout::Dropout(const DropoutOptions& options, std::source_location where) : Layer("Dropout"), rate_(rate_of(options, where)) {
-  set_detail(fmt::format("p={}", options.p));
+  set_detail(detail_of(options.p));
 }
 
 void Dropout::set_p(double p, std::source_location where) const {
   const CallSite site("set_p", where);
   rate_.set("p", p);
-  set_detail(fmt::format("p={}", p));
+  set_detail(detail_of(p));
 }
 
 Tensor Dropout::forward(const Tensor& x) const { return is_training() ? rate_(x) : dropout(x, {.training = false}); }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "autograd/nn/detail_text.h"
 #include "autograd/nn/layer.h"
 #include "autograd/nn/parameters.h"
 #include "autograd/ops.h"
@@ -51,10 +52,10 @@ void Recurrent::describe() const {
   const RecurrentOptions& o = options_;
   std::string detail = fmt::format("{}, {}", input_size_, hidden_size_);
   if (o.num_layers != 1) detail += fmt::format(", num_layers={}", o.num_layers);
-  if (!o.bias) detail += ", bias=false";
-  if (o.batch_first) detail += ", batch_first=true";
-  if (drop_) detail += fmt::format(", dropout={}", drop_->p());
-  if (o.bidirectional) detail += ", bidirectional=true";
+  if (!o.bias) detail += ", bias=False";
+  if (o.batch_first) detail += ", batch_first=True";
+  if (drop_) detail += fmt::format(", dropout={}", shown(drop_->p()));
+  if (o.bidirectional) detail += ", bidirectional=True";
   set_detail(std::move(detail));
 }
 

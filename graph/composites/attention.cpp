@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "graph/composites/bodies.h"
+#include "graph/composites/random.h"
 #include "graph/composites/requirements.h"
 #include "ops/error.h"
 
@@ -89,7 +90,7 @@ Ref causal_weights(const Ref& scores, double scale) {
 
 }  // namespace
 
-std::vector<Ref> scaled_dot_product_attention_body(std::span<const Ref> operands, const ScaledDotProductAttentionOptions& options) {
+Ref attention(std::span<const Ref> operands, const ScaledDotProductAttentionOptions& options, const std::function<Ref(const Ref&)>& of_weights) {
   Ref query = operands[0], key = operands[1], value = operands[2];
   const Ref& mask = operands[3];
   require_matrices(query, "a query");
@@ -119,8 +120,15 @@ std::vector<Ref> scaled_dot_product_attention_body(std::span<const Ref> operands
   Ref weights = mask                ? weights_of_masked(scores, scale, mask)
                 : options.is_causal ? causal_weights(scores, scale)
                                     : softmax(formula({scores}, [&](std::span<const Ex> in) { return scale * in[0]; }));
-  if (group <= 1) return {matmul(weights, value)};  // 0: of no heads
-  return {without_groups(matmul(in_groups(weights, group), value))};
+  weights = of_weights(weights);
+  if (group <= 1) return matmul(weights, value);  // 0: of no heads
+  return without_groups(matmul(in_groups(weights, group), value));
+}
+
+std::vector<Ref> scaled_dot_product_attention_body(std::span<const Ref> operands, const ScaledDotProductAttentionOptions& options) {
+  if (options.dropout_p != 0)
+    fail(fmt::format("dropout_p {} without random numbers", options.dropout_p), "Give 0 in a graph: the function of tensors draws, by a generator");
+  return {attention(operands, options, [](const Ref& weights) { return weights; })};
 }
 
 }  // namespace cotan::graph

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "graph/composites/bodies.h"
+#include "graph/scalars.h"
 #include "ops/error.h"
 #include "ops/hash.h"
 #include "ops/per_thread.h"
@@ -85,6 +86,8 @@ template <class Options>
 std::vector<Ref> record(Form form, const char* name, Body<Options> body, std::span<const Ref> operands, const Options& options) {
   const CallSite site(name, {});
   try {
+    const auto on_vectors = [&](std::span<const Ref> in) { return record(form, name, body, in, options); };
+    if (auto results = graph::with_scalars_as_vectors(operands, options, on_vectors)) return *std::move(results);
     if (form == Form::INLINE) return body(operands, options);
     std::vector<Ref> given;
     std::vector<std::int64_t> positions;

@@ -39,6 +39,7 @@ class LettersReader {
       cotan::fail(fmt::format("{} terms for {} operands in \"{}\"", terms_.size(), operands_.size(), text_), "Separate terms by commas, one for each operand");
     SumDef def;
     size_ellipsis(def);
+    for (std::size_t k = 0; k < terms_.size(); ++k) size_letters(def, k);
     for (std::size_t k = 0; k < terms_.size(); ++k) {
       def.factors.push_back(static_cast<int>(k));
       def.spec.factors.push_back(access_of(def, k));
@@ -116,18 +117,39 @@ class LettersReader {
           access.push_back(shape[access.size()] == 1 ? IndexExpr(0) : index_of(static_cast<int>(e)));
         continue;
       }
-      const std::int64_t size = shape[access.size()];
-      int& index = index_[static_cast<unsigned char>(label.letter)];
+      const int index = index_[static_cast<unsigned char>(label.letter)] - 1;
+      const bool repeated = shape[access.size()] == 1 && def.spec.domain[static_cast<std::size_t>(index)] != 1;
+      access.push_back(repeated ? IndexExpr(0) : index_of(index));
+    }
+    return access;
+  }
+
+  // A size of one broadcasts, to the size that the letter has in another term: within one term it is a diagonal's, and all agree.
+  void size_letters(SumDef& def, std::size_t k) {
+    std::array<std::int64_t, 256> own;
+    own.fill(-1);
+    std::size_t d = 0;
+    for (const Label& label : terms_[k].labels) {
+      if (label.letter == ellipsis) {
+        d += operands_[k].shape().rank() - terms_[k].letters();
+        continue;
+      }
+      const auto letter = static_cast<unsigned char>(label.letter);
+      const std::int64_t size = operands_[k].shape()[d++];
+      int& index = index_[letter];
       if (index == 0) {
         def.spec.domain.push_back(size);
         index = static_cast<int>(def.spec.domain.size());
       }
-      const std::int64_t before = def.spec.domain[static_cast<std::size_t>(index) - 1];
-      if (before != size)
-        fail(label.at, fmt::format("the index {} is {} here and {} before", label.letter, size, before), "Dimensions of one index have one size");
-      access.push_back(index_of(index - 1));
+      std::int64_t& agreed = def.spec.domain[static_cast<std::size_t>(index) - 1];
+      const std::int64_t before = own[letter] >= 0 ? own[letter] : agreed;
+      const bool broadcasts = own[letter] < 0 && (size == 1 || agreed == 1);
+      if (before != size && !broadcasts)
+        fail(label.at, fmt::format("the index {} is {} here and {} before", label.letter, size, before),
+             "Dimensions of one index have one size; in another term it may be 1 as well");
+      if (agreed == 1) agreed = size;
+      own[letter] = size;
     }
-    return access;
   }
 
   void write_result(SumDef& def) {
@@ -135,8 +157,6 @@ class LettersReader {
       if (!wide_.empty()) result_.labels.push_back({ellipsis, 0});
       for (int c = 'A'; c <= 'z'; ++c)
         if (is_letter(static_cast<char>(c)) && uses(static_cast<char>(c)) == 1) result_.labels.push_back({static_cast<char>(c), 0});
-    } else if (!wide_.empty() && !result_.has_ellipsis()) {
-      fail(result_.at, "... stands in a term and not in the result", "Write it where its dimensions stand in the result, or letters in its place to sum over them");
     }
     std::string seen;
     for (const Label& label : result_.labels) {

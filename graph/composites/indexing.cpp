@@ -11,6 +11,17 @@ void require_integers(const Ref& x, std::string_view what) {
   if (kind_of(x.dtype()) != DTypeKind::integer) fail(fmt::format("{} of type {}", what, name_of(x.dtype())), "They are integers: cast them to i32");
 }
 
+// Positions of which negative ones counted from the end of a dimension; what is out of range stays as it is.
+Ref from_the_front(const Ref& positions, std::int64_t size) {
+  require_integers(positions, "indices");
+  if (positions.dtype() == DType::u8 || positions.dtype() == DType::u32) return positions;
+  const auto s = static_cast<double>(size);
+  return formula({positions}, [s](std::span<const Ex> in) {
+    using namespace formula_language;
+    return cotan::where(in[0] < 0 && in[0] >= -s, in[0] + s, in[0]);
+  });
+}
+
 Ref added(const Ref& x, const Ref& more) {
   if (x.dtype() != more.dtype())
     fail(fmt::format("tensors of types {} and {}", name_of(x.dtype()), name_of(more.dtype())), casts_to_write(x.dtype(), more.dtype()));
@@ -31,7 +42,8 @@ std::vector<Ref> take_along_dim_body(std::span<const Ref> operands, const TakeAl
   from = at = broadcast_shapes(from, at);
   from[along] = x.shape()[along];
   at[along] = indices.shape()[along];
-  return {gather(broadcast(x, from), broadcast(indices, at), {.dim = static_cast<std::int64_t>(along)})};
+  const std::int64_t size = x.shape()[along];
+  return {gather(broadcast(x, from), broadcast(from_the_front(indices, size), at), {.dim = static_cast<std::int64_t>(along)})};
 }
 
 std::vector<Ref> embedding_body(std::span<const Ref> operands, const EmbeddingOptions& options) {

@@ -267,7 +267,7 @@ std::vector<Ref> batch_norm_body(std::span<const Ref> operands, const BatchNormO
     require_per_channel(*operand, name, x);
   if (options.training) return {batch_norm_training(x, weight, bias, {.eps = options.eps}).y};
   for (const auto& [operand, name] : {std::pair(&running_mean, "running_mean"), {&running_var, "running_var"}})
-    if (!*operand) fail(fmt::format("no {}", name), "Give both running statistics, or normalise by those of x with training = true");
+    if (!*operand) fail(fmt::format("no {}", name), "Give both running statistics, or normalise by those of x");
   const std::size_t rank = x.shape().rank();
   const auto per_channel = [&](const Ref& v) { return v ? along(v, 1, rank) : v; };
   return {normalised(x, {per_channel(running_mean), per_channel(running_var)}, per_channel(weight), per_channel(bias), options.eps)};
@@ -286,11 +286,12 @@ std::vector<Ref> group_norm_body(std::span<const Ref> operands, const GroupNormO
 }
 
 std::vector<Ref> instance_norm_body(std::span<const Ref> operands, const InstanceNormOptions& options) {
-  const Ref &x = operands[0], &weight = operands[1], &bias = operands[2];
+  const Ref &x = operands[0], &running_mean = operands[1], &running_var = operands[2], &weight = operands[3], &bias = operands[4];
   require_norm(x, "instance_norm", options.eps);
   require_channels(x, 3);
-  require_per_channel(weight, "weight", x);
-  require_per_channel(bias, "bias", x);
+  for (const auto& [operand, name] : {std::pair(&running_mean, "running_mean"), {&running_var, "running_var"}, {&weight, "weight"}, {&bias, "bias"}})
+    require_per_channel(*operand, name, x);
+  if (!options.use_input_stats) return {batch_norm(x, running_mean, running_var, weight, bias, {.eps = options.eps})};
   if (!is_empty(x) && x.shape().elements() == x.shape()[0] * x.shape()[1])
     fail(fmt::format("one value for each mean in x of shape {}", x.shape().text()), "A single value has no variance");
   return {group_normalised(x, x.shape()[1], weight, bias, options.eps)};

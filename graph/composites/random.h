@@ -4,7 +4,11 @@
 // run time: other bounds or another p compile nothing anew. The callers have checked them.
 #pragma once
 
+#include <functional>
+#include <span>
+
 #include "graph/builder.h"
+#include "graph/composites/composite_options.h"
 
 namespace cotan::graph {
 
@@ -35,5 +39,8 @@ inline constexpr std::int64_t most_integers = std::int64_t{1} << 52, largest_int
 [[nodiscard]] double kept_scale(double p, DType dtype);
 // x * scale where u < share, 0 elsewhere, whatever x is there. u is of x's type and shape; share and scale are of that type and rank 0.
 [[nodiscard]] Ref dropout(const Ref& x, const Ref& u, const Ref& share, const Ref& scale);
+
+// scaled_dot_product_attention of query, key, value and attn_mask (which may be empty) with its weights as that function changes them: what dropout in it is.
+[[nodiscard]] Ref attention(std::span<const Ref> operands, const ScaledDotProductAttentionOptions& options, const std::function<Ref(const Ref&)>& of_weights);
 
 }  // namespace cotan::graph

@@ -1,4 +1,4 @@
-// Products, moments, norms, running sums and positions of extremes.
+// Products, moments, norms, running sums, positions of extremes and tests of all entries.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -126,6 +126,26 @@ Ref norm_of(const Ref& x, double p, const Dims& dim, bool keepdim, std::string_v
   return mul(unscaled(div(x, scale)), reshaped(scale, r.shape));
 }
 
+// The extreme of the truth of all entries over dimensions; of no entries the one that is nothing's.
+Ref extreme_of_truth(Reduction reduction, const Ref& x, const Dims& dim, bool keepdim) {
+  const std::vector<bool> reduced = dim.among(x.shape().rank());
+  ReduceSpec spec{reduction, {}, 0, Access(x.shape().rank())};
+  const auto index = [&](std::int64_t size) {
+    spec.domain.push_back(size);
+    return index_of(static_cast<int>(spec.domain.size()) - 1);
+  };
+  for (std::size_t d = 0; d < reduced.size(); ++d) {
+    if (!reduced[d])
+      spec.access[d] = index(x.shape()[d]);
+    else if (keepdim)
+      static_cast<void>(index(1));
+  }
+  spec.outputs = static_cast<int>(spec.domain.size());
+  for (std::size_t d = 0; d < reduced.size(); ++d)
+    if (reduced[d]) spec.access[d] = index(x.shape()[d]);
+  return reduce(spec, cast(x, DType::boolean));
+}
+
 }  // namespace
 
 Ref scale_for_powers(const Ref& x, double p, const Dims& dim) {
@@ -135,6 +155,14 @@ Ref scale_for_powers(const Ref& x, double p, const Dims& dim) {
     const Ex size = in[0], ordinary = size >= 1 / most && size <= most;
     return cotan::where(ordinary || formula_language::eq(size, 0) || !is_finite(size), typed(Ex(1), dtype_of(size)), size);
   }));
+}
+
+std::vector<Ref> any_body(std::span<const Ref> operands, const AnyOptions& options) {
+  return {extreme_of_truth(Reduction::max, operands[0], options.dim, options.keepdim)};
+}
+
+std::vector<Ref> all_body(std::span<const Ref> operands, const AllOptions& options) {
+  return {extreme_of_truth(Reduction::min, operands[0], options.dim, options.keepdim)};
 }
 
 std::vector<Ref> argmax_body(std::span<const Ref> operands, const ArgmaxOptions& options) {

@@ -78,7 +78,10 @@ std::vector<Ref> unsqueeze_body(std::span<const Ref> operands, const UnsqueezeOp
 
 std::vector<Ref> flatten_body(std::span<const Ref> operands, const FlattenOptions& options) {
   const Ref& x = operands[0];
-  if (x.shape().rank() == 0) return {reshape(x, {.shape = {1}})};
+  if (x.shape().rank() == 0) {
+    for (std::int64_t dim : {options.start_dim, options.end_dim}) require_dim_of_scalar(dim);
+    return {reshape(x, {.shape = {1}})};
+  }
   const auto first = static_cast<std::size_t>(resolve_dim(options.start_dim, x.shape().rank())),
              last = static_cast<std::size_t>(resolve_dim(options.end_dim, x.shape().rank()));
   if (first > last) fail(fmt::format("dimensions from {} to {}", first, last), "start_dim comes before end_dim, or is the same");
@@ -112,6 +115,7 @@ std::vector<Ref> movedim_body(std::span<const Ref> operands, const MovedimOption
   if (options.source.size() != options.destination.size())
     fail(fmt::format("{} dimensions moved to {} places", options.source.size(), options.destination.size()), "Give one place for each");
   const std::vector<bool> moved = Dims(options.source).among(rank), taken = Dims(options.destination).among(rank);
+  if (rank == 0) return {x};
   Sizes from(rank);
   for (std::size_t k = 0; k < options.source.size(); ++k)
     from[static_cast<std::size_t>(resolve_dim(options.destination[k], rank))] = resolve_dim(options.source[k], rank);

@@ -102,15 +102,20 @@ std::vector<Ref> average(const Ref& x, const Options& options, std::optional<std
 // reach every part.) For a maximum, which has no guards, the parts are gathered through a table of positions, in which shorter parts repeat their last entry:
 // the first of equals stays the first.
 
-// Checks the input and its output_size; the place of the first spatial dimension.
+// Where the result's size is put: the first spatial dimension, and the sizes from there on, those of the input where output_size leaves them open.
 template <std::size_t N>
-std::size_t first_spatial(const Ref& x, const Spatial<N>& output_size) {
-  const std::size_t first = rows::require_batch_of<N>({0, x.dtype(), x.shape()}) + 1;
-  rows::require_option("output_size", output_size, 1);
-  for (std::size_t d = 0; d < N; ++d)
-    if (x.shape()[first + d] == 0) fail(fmt::format("an input of shape {}", x.shape().text()), "No part of nothing has a value: skip empty inputs");
-  return first;
-}
+struct Parts {
+  std::size_t first;
+  Spatial<N> sizes = 1;
+
+  // Throws Error for an input of the wrong rank or without entries, and for sizes out of range.
+  Parts(const Ref& x, const OutputSize<N>& output_size) : first(rows::require_batch_of<N>({0, x.dtype(), x.shape()}) + 1) {
+    for (std::size_t d = 0; d < N; ++d) sizes.values[d] = output_size[d].value_or(x.shape()[first + d]);
+    for (std::size_t d = 0; d < N; ++d)
+      if (x.shape()[first + d] == 0) fail(fmt::format("an input of shape {}", x.shape().text()), "No part of nothing has a value: skip empty inputs");
+    rows::require_option("output_size", sizes, 1);
+  }
+};
 
 // The windows of an ordinary pooling: the parts of those dimensions that output_size divides; single entries of the others.
 template <std::size_t N>
@@ -148,9 +153,11 @@ Ref means_of_parts(const Ref& x, std::size_t along, std::int64_t out) {
 }
 
 template <std::size_t N, class Pool>
-std::vector<Ref> adaptive_average(const Ref& x, const Spatial<N>& output_size, const Pool& pool) {
+std::vector<Ref> adaptive_average(const Ref& x, const OutputSize<N>& given, const Pool& pool) {
   require_floating_operand("mean", x);
-  const std::size_t first = first_spatial(x, output_size);
+  const Parts<N> parts(x, given);
+  const std::size_t first = parts.first;
+  const Spatial<N>& output_size = parts.sizes;
   const Spatial<N> kernel = even_windows(x, first, output_size);
   Ref y = kernel == Spatial<N>(1) ? x : pool(kernel, static_cast<double>(Shape(std::span<const std::int64_t>(kernel.values)).elements()));
   for (std::size_t d = 0; d < N; ++d)
@@ -178,8 +185,10 @@ Ref positions_of_parts(std::int64_t n, std::int64_t out) {
 }
 
 template <std::size_t N>
-std::vector<Ref> adaptive_maximum(const Ref& x, const Spatial<N>& output_size) {
-  const std::size_t first = first_spatial(x, output_size);
+std::vector<Ref> adaptive_maximum(const Ref& x, const OutputSize<N>& given) {
+  const Parts<N> parts(x, given);
+  const std::size_t first = parts.first;
+  const Spatial<N>& output_size = parts.sizes;
   if (x.dtype() == DType::boolean) fail(fmt::format("an extreme of {}", name_of(x.dtype())), "Cast it to u8 first");
   const Spatial<N> kernel = even_windows(x, first, output_size);
   // Uneven dimensions become two, part and entry, by a gather; then one maximum over all windows.

@@ -150,9 +150,13 @@ def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     lines = subprocess.run([sys.argv[1], "--cases"], check=True, capture_output=True, text=True).stdout.splitlines()
+    there = {}  # a case that has not changed keeps its digits
+    for path in FOLDER.glob("*.jsonl"):
+        there.update({(path.stem, e["name"], e["fingerprint"]): e for e in map(json.loads, path.read_text().splitlines())})
     files = {}
     for case in map(json.loads, lines):
-        entry = {"name": case["name"], "fingerprint": case["fingerprint"], "numbers": (empty_numbers if case["table"] == "empty" else numbers)(case)}
+        made = empty_numbers if case["table"] == "empty" else numbers
+        entry = there.get((case["table"], case["name"], case["fingerprint"])) or {"name": case["name"], "fingerprint": case["fingerprint"], "numbers": made(case)}
         files.setdefault(case["table"], []).append(json.dumps(entry, separators=(",", ":")))
     for table, entries in files.items():
         (FOLDER / f"{table}.jsonl").write_text("\n".join(entries) + "\n")

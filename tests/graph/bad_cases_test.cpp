@@ -43,12 +43,12 @@ TEST(CallSites, NameTheUsersLineAndTheRow) {
   }
 }
 
-// Every elementwise row refuses operands of two types, and says which.
+// Every elementwise row refuses operands of two types, and says which; but those that ask each operand whether it is true.
 class ElementwiseErrors : public ::testing::TestWithParam<std::size_t> {};
 
 TEST_P(ElementwiseErrors, MixedTypesNameTheRowTheTypesAndTheCast) {
   const ElementwiseRow& row = elementwise_rows()[GetParam()];
-  if (row.operands.size() < 2) return;
+  if (row.operands.size() < 2 || row.name.starts_with("logical_")) return;
   std::vector<Ref> operands(row.operands.size(), graph::parameter("x", f32, {2}));
   operands.back() = graph::parameter("n", i32, {2});
   if (row.operands.size() == 3) operands[0] = graph::parameter("condition", DType::boolean, {2});

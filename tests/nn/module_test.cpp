@@ -65,17 +65,17 @@ TEST(Module, PrintsItsTree) {
             "Net(\n"
             "  (blocks): Sequential(\n"
             "    (0): Block(\n"
-            "      (conv): Conv2d(2, 2, kernel_size=(3, 3), padding=(1, 1), bias=false)\n"
-            "      (norm): BatchNorm2d(2, eps=1e-05, momentum=0.1, affine=true, track_running_stats=true)\n"
+            "      (conv): Conv2d(2, 2, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)\n"
+            "      (norm): BatchNorm2d(2, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)\n"
             "    )\n"
             "    (1): ReLU()\n"
             "    (2): Block(\n"
-            "      (conv): Conv2d(2, 2, kernel_size=(3, 3), padding=(1, 1), bias=false)\n"
-            "      (norm): BatchNorm2d(2, eps=1e-05, momentum=0.1, affine=true, track_running_stats=true)\n"
+            "      (conv): Conv2d(2, 2, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)\n"
+            "      (norm): BatchNorm2d(2, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)\n"
             "    )\n"
             "  )\n"
-            "  (drop): Dropout(p=0.25)\n"
-            "  (out): Linear(in_features=8, out_features=3, bias=true)\n"
+            "  (drop): Dropout(p=0.25, inplace=False)\n"
+            "  (out): Linear(in_features=8, out_features=3, bias=True)\n"
             ")");
 }
 

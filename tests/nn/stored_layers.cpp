@@ -40,9 +40,23 @@ class Reader {
   }
   template <std::size_t N>
   static void read(const json& from, Spatial<N>& to) {
-    to = Spatial<N>(0);
-    for (std::size_t i = 0; i < N; ++i) to.values[i] = from.is_array() ? from[i].get<std::int64_t>() : from.get<std::int64_t>();
+    if (from.is_array())
+      from_attribute(from.get<Sizes>(), to);
+    else
+      to = from.get<std::int64_t>();
   }
+  template <std::size_t N>
+  static void read(const json& from, OutputSize<N>& to) {
+    const auto size = [](const json& s) { return s.is_null() ? std::optional<std::int64_t>() : s.get<std::int64_t>(); };
+    if (!from.is_array()) {
+      to = from.is_null() ? OutputSize<N>(std::nullopt) : OutputSize<N>(from.get<std::int64_t>());
+      return;
+    }
+    to = [&]<std::size_t... I>(std::index_sequence<I...>) {
+      return OutputSize<N>(size(from.at(I))...);
+    }(std::make_index_sequence<N>{});
+  }
+  static void read(const json& from, Dim& to) { to = from.get<std::int64_t>(); }
   template <std::size_t N>
   static void read(const json& from, Padding<N>& to) {
     if (from.is_string()) {
@@ -91,6 +105,20 @@ Model batch_norm(const Arguments& a, Reader& r) {
   nn::BatchNormOptions o{.dtype = r.dtype()};
   r.take("eps", o.eps).take("momentum", o.momentum).take("affine", o.affine).take("track_running_stats", o.track_running_stats);
   return model(Layer(a[0].get<std::int64_t>(), o));
+}
+
+template <class Layer>
+Model instance_norm(const Arguments& a, Reader& r) {
+  nn::InstanceNormOptions o{.dtype = r.dtype()};
+  r.take("eps", o.eps).take("momentum", o.momentum).take("affine", o.affine).take("track_running_stats", o.track_running_stats);
+  return model(Layer(a[0].get<std::int64_t>(), o));
+}
+
+template <class Layer, class Options>
+Model adaptive_pool(Reader& r) {
+  Options o;
+  r.take("output_size", o.output_size);
+  return model(Layer(o));
 }
 
 nn::RecurrentOptions recurrent_options(Reader& r) {
@@ -182,11 +210,14 @@ Model operation(const std::string& kind, Reader& r) {
   if (kind == "MaxPool2d") return max_pool<nn::MaxPool2d, MaxPool2dOptions>(r);
   if (kind == "AvgPool1d") return avg_pool<nn::AvgPool1d, AvgPool1dOptions>(r);
   if (kind == "AvgPool2d") return avg_pool<nn::AvgPool2d, AvgPool2dOptions>(r);
-  if (kind == "AdaptiveAvgPool2d") {
-    AdaptiveAvgPool2dOptions o;
-    r.take("output_size", o.output_size);
-    return model(nn::AdaptiveAvgPool2d(o));
-  }
+  if (kind == "MaxPool3d") return max_pool<nn::MaxPool3d, MaxPool3dOptions>(r);
+  if (kind == "AvgPool3d") return avg_pool<nn::AvgPool3d, AvgPool3dOptions>(r);
+  if (kind == "AdaptiveAvgPool1d") return adaptive_pool<nn::AdaptiveAvgPool1d, AdaptiveAvgPool1dOptions>(r);
+  if (kind == "AdaptiveAvgPool2d") return adaptive_pool<nn::AdaptiveAvgPool2d, AdaptiveAvgPool2dOptions>(r);
+  if (kind == "AdaptiveAvgPool3d") return adaptive_pool<nn::AdaptiveAvgPool3d, AdaptiveAvgPool3dOptions>(r);
+  if (kind == "AdaptiveMaxPool1d") return adaptive_pool<nn::AdaptiveMaxPool1d, AdaptiveMaxPool1dOptions>(r);
+  if (kind == "AdaptiveMaxPool2d") return adaptive_pool<nn::AdaptiveMaxPool2d, AdaptiveMaxPool2dOptions>(r);
+  if (kind == "AdaptiveMaxPool3d") return adaptive_pool<nn::AdaptiveMaxPool3d, AdaptiveMaxPool3dOptions>(r);
   if (kind == "Identity") return model(nn::Identity());
   if (kind == "GELU") {
     nn::GELUOptions o;
@@ -206,15 +237,22 @@ Model operation(const std::string& kind, Reader& r) {
   throw std::runtime_error("a layer that the test does not know: " + kind);
 }
 
+std::vector<json> lines_of(const char* path) {
+  std::vector<json> all;
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) all.push_back(json::parse(line));
+  return all;
+}
+
 }  // namespace
 
 const std::vector<json>& stored_layers() {
-  static const auto* all = [] {
-    auto* read = new std::vector<json>;
-    std::ifstream file(COTAN_SOURCE_DIR "/tests/nn/layers.jsonl");
-    for (std::string line; std::getline(file, line);) read->push_back(json::parse(line));
-    return read;
-  }();
+  static const auto* all = new std::vector<json>(lines_of(COTAN_SOURCE_DIR "/tests/nn/layers.jsonl"));
+  return *all;
+}
+
+const std::vector<json>& stored_texts() {
+  static const auto* all = new std::vector<json>(lines_of(COTAN_SOURCE_DIR "/tests/nn/texts.jsonl"));
   return *all;
 }
 
@@ -248,6 +286,9 @@ Model model_of(const json& stored, DType dtype) {
   }
   if (kind == "BatchNorm1d") return batch_norm<nn::BatchNorm1d>(a, r);
   if (kind == "BatchNorm2d") return batch_norm<nn::BatchNorm2d>(a, r);
+  if (kind == "InstanceNorm1d") return instance_norm<nn::InstanceNorm1d>(a, r);
+  if (kind == "InstanceNorm2d") return instance_norm<nn::InstanceNorm2d>(a, r);
+  if (kind == "InstanceNorm3d") return instance_norm<nn::InstanceNorm3d>(a, r);
   if (kind == "LSTM") return lstm(a, r);
   if (kind == "GRU") return gru(a, r);
   if (kind == "MultiheadAttention") return attention(stored, a, r);

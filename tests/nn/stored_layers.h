@@ -19,6 +19,9 @@ struct Model {
 // All stored cases.
 [[nodiscard]] const std::vector<nlohmann::json>& stored_layers();
 
+// How PyTorch prints layers: their descriptions, each with a text (make_texts.py stores them).
+[[nodiscard]] const std::vector<nlohmann::json>& stored_texts();
+
 // The layer of a case, with parameters of that type. An option that the test does not know is a failure.
 [[nodiscard]] Model model_of(const nlohmann::json& stored, DType dtype);
 

@@ -151,7 +151,7 @@ TEST(Training, DropoutsRateBelongsToAllHandlesAndIsChecked) {
   const nn::Dropout same = drop;
   same.set_p(0.25);
   EXPECT_EQ(drop.p(), 0.25);
-  EXPECT_EQ(drop.text(), "Dropout(p=0.25)");
+  EXPECT_EQ(drop.text(), "Dropout(p=0.25, inplace=False)");
   EXPECT_THROW(drop.set_p(1.5), Error);
   EXPECT_THROW(drop.set_p(std::nan("")), Error);
   const auto sets = compile([&](const Tensor& x) {
