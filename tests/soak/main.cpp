@@ -1,39 +1,106 @@
-// cotan_soak: checks that fused programs, unfused programs and the reference agree on many random graphs over all rows, values and gradients. Ends with 1
-// where one fails, and says its seed.
+// cotan_soak: checks that fused programs, unfused programs and the reference agree on many random graphs: small ones over all rows, values and gradients, and
+// ones that cross the compiler's thresholds. Ends with 1 where one fails, and says its seed.
 #include <CLI/CLI.hpp>
 #include <chrono>
 
+#include "graph/text/text.h"
+#include "tests/soak/children.h"
+#include "tests/support/crossing_checks.h"
 #include "tests/support/program_checks.h"
 
-int main(int argc, char** argv) {
-  using namespace cotan::testing;
-  std::uint64_t graphs = 20000, first = 0;
-  CLI::App app{"Checks random graphs over all operations: gradients against tangents; fused, unfused and reference against each other."};
-  app.add_option("--graphs", graphs, "how many")->capture_default_str();
-  app.add_option("--first", first, "the seed of the first one; the others count on")->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
+namespace {
 
+using namespace cotan;
+using namespace cotan::testing;
+
+// What was found in all children.
+struct Found {
+  std::uint64_t failed = 0, undecided = 0;
   std::set<std::string> rows;
-  std::uint64_t failed = 0;
-  int undecided = 0;
-  const auto start = std::chrono::steady_clock::now();
-  for (std::uint64_t i = 0; i < graphs; ++i) {
-    Failures failures;
-    try {
-      failures = check_random_graph(first + i, rows, undecided);
-    } catch (const std::exception& e) {
-      failures = {fmt::format("seed {}: {}", first + i, e.what())};
-    }
-    failed += !failures.empty();
-    for (const std::string& failure : failures) fmt::print(stderr, "{}\n", failure);
-    if ((i + 1) % 1000 == 0) {
-      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      fmt::print("{} graphs, {} failed, {:.0f} s\n", i + 1, failed, seconds);
-      std::fflush(stdout);
-    }
+
+  void take(char kind, const std::string& text) {
+    if (kind == 'U') ++undecided;
+    if (kind == 'R') rows.insert(text);
+    if (kind != 'F' && kind != 'X') return;
+    failed += kind == 'X' || text.starts_with("seed");
+    fmt::print("{}\n", text);
+    std::fflush(stdout);
   }
-  const bool too_many = static_cast<std::uint64_t>(undecided) > 1 + graphs / 1000;  // rounding decides now and then, not often
-  fmt::print("{} graphs from seed {}: {} failed, {} undecided by rounding; rows that did not occur: {}\n", graphs, first, failed, undecided,
-             missing_rows(rows).size());
-  return failed == 0 && !too_many ? 0 : 1;
+};
+
+// `check` with what it throws as a failure.
+void guarded(std::uint64_t seed, const soak::Report& report, const std::function<Failures()>& check) {
+  Failures failures;
+  try {
+    failures = check();
+  } catch (const std::exception& e) {
+    failures = {fmt::format("seed {}: {}", seed, e.what())};
+  }
+  for (std::size_t i = 0; i < failures.size() && i < 4; ++i) report.line('F', i == 0 ? failures[i] : "    " + failures[i]);
+}
+
+soak::ChildWork small_graphs() {
+  auto* rows = new std::set<std::string>;
+  return {[rows](std::uint64_t seed, const soak::Report& report) {
+            guarded(seed, report, [&] {
+              int undecided = 0;
+              Failures failures = check_random_graph(seed, *rows, undecided);
+              if (undecided > 0) report.line('U', "");
+              return failures;
+            });
+          },
+          [rows](const soak::Report& report) {
+            for (const std::string& row : *rows) report.line('R', row);
+          }};
+}
+
+soak::ChildWork crossing_graphs() {
+  return {[](std::uint64_t seed, const soak::Report& report) {
+            guarded(seed, report, [&] {
+              Comparison c = compare_crossing(crossing_graph(seed), seed);
+              if (c.undecided) report.line('U', "");
+              return c.failures;
+            });
+          },
+          [](const soak::Report&) {}};
+}
+
+Found run(std::string_view what, const soak::Share& share, const soak::ChildWork& work) {
+  Found found;
+  const auto start = std::chrono::steady_clock::now();
+  if (share.count > 0) soak::in_children(share, work, [&](char kind, const std::string& text) { found.take(kind, text); });
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  fmt::print("{} {} graphs from seed {}: {} failed, {} undecided by rounding, {:.0f} s\n", share.count, what, share.first, found.failed, found.undecided,
+             seconds);
+  return found;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::uint64_t graphs = 18000, crossing = 2000, first = 0, shown = 0;
+  soak::Share share;
+  CLI::App app{"Checks random graphs: gradients against tangents; fused, unfused and reference against each other."};
+  app.add_option("--graphs", graphs, "how many small ones over all operations")->capture_default_str();
+  app.add_option("--crossing", crossing, "how many that cross the compiler's thresholds")->capture_default_str();
+  app.add_option("--first", first, "the seed of the first one; the others count on")->capture_default_str();
+  app.add_option("--jobs", share.jobs, "processes at a time")->capture_default_str();
+  app.add_option("--block", share.block, "graphs of a process")->capture_default_str();
+  auto* show = app.add_option("--show", shown, "prints the threshold-crossing graph of this seed, and runs nothing");
+  CLI11_PARSE(app, argc, argv);
+  if (show->count() > 0) {
+    const CrossingGraph g = crossing_graph(shown);
+    fmt::print("# {}{}{}\n{}", fmt::join(g.blocks, ", "), g.exact ? "; exact" : "", g.nonfinite ? "; not finite" : "", to_text(g.function));
+    return 0;
+  }
+
+  share.first = first;
+  share.count = graphs;
+  const Found small = run("small", share, small_graphs());
+  share.count = crossing;
+  const Found large = run("threshold-crossing", share, crossing_graphs());
+  fmt::print("rows that did not occur: {}\n", missing_rows(small.rows).size());
+  // Rounding decides now and then, not often.
+  const bool too_many = small.undecided > 1 + graphs / 1000 || large.undecided > 2 + crossing / 20;
+  return small.failed + large.failed == 0 && !too_many ? 0 : 1;
 }

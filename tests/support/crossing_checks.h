@@ -1,0 +1,29 @@
+// Programs of crossing_graph.h against the reference: fused, unfused, with some passes only, reproducible, at 1 and at 7 threads.
+#pragma once
+
+#include "graph/executor.h"
+#include "tests/support/crossing_graph.h"
+#include "tests/support/failures.h"
+
+namespace cotan::testing {
+
+// What a comparison came to.
+struct Comparison {
+  Failures failures;
+  bool undecided = false;  // a step stands at its edge, and rounding decides on which side: no failure
+};
+
+// The program compiled in each way against the reference in float64. A result may differ from it
+//
+//     float32   by 3e-5 of the largest number of its tensor
+//     float64   by 1e-11 of that
+//
+// or by 50 times what the reference in the program's own types differs by: what cancels leaves the roundings of what it is made of. NaN and infinity are
+// where the reference has them. Programs in reproducible mode have the same bits at 1 and at 7 threads.
+[[nodiscard]] Comparison compare_crossing(const CrossingGraph& g, std::uint64_t seed);
+
+// The same for any function.
+[[nodiscard]] Comparison compare_crossing(const Function& f, const std::vector<reference::Array>& inputs, const std::vector<Update>& updates,
+                                          std::uint64_t seed);
+
+}  // namespace cotan::testing
