@@ -562,7 +562,7 @@ Ref max_pool_of(Drawing& d, const Ref& x, bool keep_size) {
     o.kernel_size = kernel;
     o.stride = d.random.pick({1, 2, 2, kernel});
     o.padding = d.random.chance(0.35) ? 1 : 0;
-    o.dilation = d.random.chance(0.15) ? 2 : 1;
+    o.dilation = d.random.chance(0.2) ? d.random.pick({2, 3}) : 1;
     o.ceil_mode = d.random.chance(0.1);
   }
   return max_pool2d(x, o);
@@ -603,9 +603,11 @@ Ref pooling_block(Drawing& d, const Ref& x) {
 
 // The same in one dimension, where padding may hold a window of its own.
 Ref line_block(Drawing& d, const Ref& x) {
-  if (!is_matrix(x) || x.shape().elements() == 0 || x.shape()[1] < 8 || points(x) > 4e4) return {};
-  const std::int64_t n = x.shape()[0], f = x.shape()[1], c = divisor_of(d, n, {1, 2, 4, 16});
-  Ref lines = reshaped(x, {n / c, c, f});
+  if (!is_matrix(x) || x.shape().elements() == 0 || points(x) > 4e4) return {};
+  const std::int64_t n = x.shape()[0], f = x.shape()[1], length = d.random.chance(0.3) ? divisor_of(d, f, {2, 3, 4, 5}) : f;
+  if (length < 2) return {};
+  const std::int64_t c = divisor_of(d, n * f / length, {1, 2, 4, 16});
+  Ref lines = reshaped(x, {n * f / length / c, c, length});
   if (d.random.chance(0.5)) lines = relu(lines);
   Ref y;
   if (d.random.chance(0.5)) {

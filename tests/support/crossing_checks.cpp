@@ -142,11 +142,14 @@ bool same_bits(const Arrays& a, const Arrays& b) {
 
 }  // namespace
 
-Comparison compare_crossing(const Function& f, const Arrays& inputs, const std::vector<Update>& updates, std::uint64_t seed) {
+Comparison compare_crossing(const CrossingGraph& g, std::uint64_t seed, std::span<const std::string> off) {
+  const Function& f = g.function;
+  const Arrays& inputs = g.inputs.arrays();
   Comparison c;
   Expected expected(f, inputs);
   Arrays reproducible;
-  for (const Way& way : ways_of(updates, seed)) {
+  for (Way& way : ways_of(g.updates, seed)) {
+    for (const std::string& name : off) way.options.passes = way.options.passes.with(name, false);
     try {
       set_threads(way.options.threads);
       const Arrays got = run_compiled(f, inputs, way.options);
@@ -163,11 +166,6 @@ Comparison compare_crossing(const Function& f, const Arrays& inputs, const std::
   if (c.failures.empty()) return c;
   const bool all_values = std::ranges::all_of(c.failures, [](const std::string& s) { return s.find("entries differ") != std::string::npos; });
   if (all_values && stands_at_edge(f, inputs, expected)) return {{}, true};
-  return c;
-}
-
-Comparison compare_crossing(const CrossingGraph& g, std::uint64_t seed) {
-  Comparison c = compare_crossing(g.function, g.inputs.arrays(), g.updates, seed);
   for (std::string& failure : c.failures) failure = fmt::format("seed {}: {} [{}]", seed, failure, fmt::join(g.blocks, ", "));
   return c;
 }

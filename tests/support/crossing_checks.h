@@ -20,10 +20,7 @@ struct Comparison {
 //
 // or by 50 times what the reference in the program's own types differs by: what cancels leaves the roundings of what it is made of. NaN and infinity are
 // where the reference has them. Programs in reproducible mode have the same bits at 1 and at 7 threads.
-[[nodiscard]] Comparison compare_crossing(const CrossingGraph& g, std::uint64_t seed);
-
-// The same for any function.
-[[nodiscard]] Comparison compare_crossing(const Function& f, const std::vector<reference::Array>& inputs, const std::vector<Update>& updates,
-                                          std::uint64_t seed);
+// `off`: passes and fusions that are off in all of them, to see whether they are to blame.
+[[nodiscard]] Comparison compare_crossing(const CrossingGraph& g, std::uint64_t seed, std::span<const std::string> off = {});
 
 }  // namespace cotan::testing

@@ -91,7 +91,7 @@ class CrossingDrawing {
     const std::int64_t rows = random_.chance(0.03) ? 0 : random_.pick({1, 2, 7, 64, 100, 128, 129, 256, 257, 1000});
     if (kind < 0.5) return {rows, random_.pick({1, 3, 8, 16, 17, 32, 64, 100, 128, 128, 130})};
     if (kind < 0.92) {
-      const std::int64_t side = random_.pick({3, 4, 5, 7, 8, 8, 12, 16});
+      const std::int64_t side = random_.pick({2, 3, 4, 5, 7, 8, 8, 12, 16});
       const std::int64_t channels = random_.pick({1, 2, 3, 3, 16, 16, 32, 32, 64});
       const std::int64_t images = random_.chance(0.03) ? 0 : random_.pick({1, 2, 2, 4, 7, 8, 12, 16});
       return {images, channels, side, side + (random_.chance(0.2) ? 1 : 0)};
