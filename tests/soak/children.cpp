@@ -27,6 +27,7 @@ struct Child {
 
 [[noreturn]] void be_child(int pipe, std::uint64_t first, std::uint64_t end, const ChildWork& work) {
   const Report report(pipe);
+  work.begin(first);
   for (std::uint64_t seed = first; seed < end; ++seed) {
     report.line('>', fmt::format("{}", seed));
     work.check(seed, report);
@@ -97,7 +98,7 @@ void in_children(const Share& share, const ChildWork& work, const std::function<
   const auto more = [&] { return !left.empty() || next < last; };
   while (more() || !children.empty()) {
     while (more() && children.size() < static_cast<std::size_t>(share.jobs)) {
-      std::pair<std::uint64_t, std::uint64_t> seeds{next, std::min(last, next + share.block)};
+      std::pair<std::uint64_t, std::uint64_t> seeds{next, std::min(last, (next / seeds_of_child + 1) * seeds_of_child)};
       if (left.empty()) {
         next = seeds.second;
       } else {

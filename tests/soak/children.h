@@ -22,12 +22,14 @@ class Report {
 // How seeds are shared out.
 struct Share {
   std::uint64_t first = 0, count = 0;
-  int jobs = 2;              // children at a time
-  std::uint64_t block = 50;  // seeds of one child
-  int seconds = 120;         // that a seed may take
+  int jobs = 2;       // children at a time
+  int seconds = 120;  // that a seed may take
 };
+// Seeds of one child: from a multiple of it to the next.
+inline constexpr std::uint64_t seeds_of_child = 50;
 
 struct ChildWork {
+  std::function<void(std::uint64_t first)> begin;                       // in a new child, before the first seed
   std::function<void(std::uint64_t seed, const Report& report)> check;  // one seed
   std::function<void(const Report& report)> end;                        // after a block
 };

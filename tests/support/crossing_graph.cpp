@@ -58,6 +58,7 @@ class CrossingDrawing {
   CrossingGraph build() {
     start();
     d_.room = random_.chance(0.1) ? whole_room : whole_room / 5;
+    if (random_.chance(0.6)) favourite_ = random_.below(crossing_blocks().size());
     ask(network());
     return finish();
   }
@@ -88,12 +89,12 @@ class CrossingDrawing {
 
   Shape shape() {
     const double kind = random_.unit();
-    const std::int64_t rows = random_.chance(0.03) ? 0 : random_.pick({1, 2, 7, 64, 100, 128, 129, 256, 257, 1000});
+    const std::int64_t rows = random_.chance(0.04) ? 0 : random_.pick({1, 2, 7, 64, 100, 128, 129, 256, 257, 1000});
     if (kind < 0.5) return {rows, random_.pick({1, 3, 8, 16, 17, 32, 64, 100, 128, 128, 130})};
     if (kind < 0.92) {
-      const std::int64_t side = random_.pick({2, 3, 4, 5, 7, 8, 8, 12, 16});
+      const std::int64_t side = random_.pick({2, 3, 4, 5, 7, 8, 8, 12, 16, 16, 24});
       const std::int64_t channels = random_.pick({1, 2, 3, 3, 16, 16, 32, 32, 64});
-      const std::int64_t images = random_.chance(0.03) ? 0 : random_.pick({1, 2, 2, 4, 7, 8, 12, 16});
+      const std::int64_t images = random_.chance(0.04) ? 0 : random_.pick({1, 2, 2, 4, 7, 8, 8, 12, 16, 64});
       return {images, channels, side, side + (random_.chance(0.2) ? 1 : 0)};
     }
     if (kind < 0.97) return {random_.pick({1, 100, 1000, 33000, 70000, 100000})};
@@ -111,7 +112,7 @@ class CrossingDrawing {
 
   Plan network() {
     Plan plan;
-    const std::int64_t wanted = random_.integer(1, 6);
+    const std::int64_t wanted = random_.chance(0.3) ? random_.integer(1, 2) : random_.integer(1, 6);
     for (int tries = 0; tries < 40 && static_cast<std::int64_t>(plan.size()) < wanted; ++tries) {
       const std::size_t b = pick_block();
       const Drawing::Place before = d_.place();
@@ -130,22 +131,31 @@ class CrossingDrawing {
     return plan;
   }
 
+  // Batches of no examples are computed like others, to results of none.
+  static bool is_empty_batch(const Ref& x) {
+    return x.shape().rank() > 1 && x.shape()[0] == 0 && std::none_of(x.shape().begin() + 1, x.shape().end(), [](std::int64_t size) { return size == 0; });
+  }
+
   // A block on x; nothing where it does not fit or where the operations refuse what it asks for.
   Ref drawn(std::size_t b, const Ref& x) {
     try {
       return crossing_blocks()[b].draw(d_, x);
-    } catch (const Error&) {
+    } catch (const Error& e) {
+      if (is_empty_batch(x)) refusals_.push_back(fmt::format("{} of {}: {}", crossing_blocks()[b].name, x.shape().text(), e.what()));
       return {};
     }
   }
 
   std::size_t pick_block() {
     const auto blocks = crossing_blocks();
+    const auto weight = [&](std::size_t b) {
+      return (blocks[b].exact || !d_.exact ? blocks[b].weight : 0) * (b == favourite_ ? 6 : 1);
+    };
     double total = 0;
-    for (const CrossingBlock& b : blocks) total += b.exact || !d_.exact ? b.weight : 0;
+    for (std::size_t b = 0; b < blocks.size(); ++b) total += weight(b);
     double at = random_.uniform(0, total);
     for (std::size_t b = 0; b < blocks.size(); ++b) {
-      at -= blocks[b].exact || !d_.exact ? blocks[b].weight : 0;
+      at -= weight(b);
       if (at < 0) return b;
     }
     return blocks.size() - 1;
@@ -215,7 +225,7 @@ class CrossingDrawing {
         if (wrt[i].dtype() != DType::bf16) g[i] = add(g[i], mul(wrt[i], fill(d_.exact ? 0.25 : 1e-2, wrt[i].dtype(), wrt[i].shape())));
     }
     if (kind > 0.92 && !d_.exact) second_order(g);
-    if (kind > 0.4 && kind < 0.55) {  // the input goes against its gradient
+    if (kind > 0.4 && kind < 0.6) {  // the input goes against its gradient
       const auto at = std::find(wrt.begin(), wrt.end(), d_.inputs.parameters()[0]);
       if (at != wrt.end()) {
         const Ref& gx = g[static_cast<std::size_t>(at - wrt.begin())];
@@ -223,7 +233,7 @@ class CrossingDrawing {
         if (random_.chance(0.6)) return;
       }
     }
-    if (kind > 0.55 && kind < 0.75)
+    if (kind > 0.6 && kind < 0.78)
       update(wrt, g);
     else
       for (std::size_t i = 0; i < g.size(); ++i) result(fmt::format("d{}", i), g[i]);
@@ -323,6 +333,7 @@ class CrossingDrawing {
     CrossingGraph g;
     g.exact = d_.exact;
     g.blocks = blocks_;
+    g.refusals = refusals_;
     g.function.name = "crossing";
     g.function.results = results_;
     g.function.result_names = names_;
@@ -358,9 +369,10 @@ class CrossingDrawing {
   Random random_;
   Drawing d_;
   Shape input_shape_;
+  std::size_t favourite_ = crossing_blocks().size();  // a block that is drawn more often
   Ref x_;
   std::vector<Ref> results_;
-  std::vector<std::string> names_, blocks_;
+  std::vector<std::string> names_, blocks_, refusals_;
   std::vector<std::pair<int, Ref>> updates_;
 };
 

@@ -25,6 +25,7 @@ struct CrossingGraph {
   bool exact = false;               // values are small multiples of powers of two, so that hardly anything rounds and no step stands at its edge
   bool nonfinite = false;           // an input holds NaN or infinity
   std::vector<std::string> blocks;  // what it was drawn from
+  std::vector<std::string> refusals;  // what operations said against a batch of no examples, which none should
 };
 
 // The program of that seed.
