@@ -210,7 +210,7 @@ void count_fusions(const Function& f, PassContext& context, Tally& tally) {
   for (const Group& g : groups.all())
     if (!g.nodes.empty() && !g.fusion.empty()) tally.taken(fmt::format("fusion {}", g.fusion));
   for (const Node* n : topological(f.results)) {
-    if (cannot_be_cut(groups, *n)) tally.refused("fusion fuse_regions");
+    if (context.options.passes.enabled("fuse_regions", true) && cannot_be_cut(groups, *n)) tally.refused("fusion fuse_regions");
     if (groups.of(n) < 0 || !is_sum(*n, 1) || n->operand_count != 1 || !std::holds_alternative<PlacedCopyForm>(recognise(*n))) continue;
     if (groups[groups.of(n)].fusion != "place_copies") tally.refused("fusion place_copies");
   }
@@ -246,7 +246,7 @@ const std::vector<TallyName>& expected_names() {
       if (p.on) names.push_back({fmt::format("pass {}", p.name)});
     for (const Fusion& f : fusions()) names.push_back({fmt::format("fusion {}", f.name)});
     for (const char* name : {"matmul", "convolution", "backward-data convolution", "backward-weights convolution", "pooling", "pooling's gradient",
-                             "max pooling", "maximum's gradient", "placed copy", "mask", "view", "reduction", "gather", "scatter"})
+                             "max pooling", "maximum's gradient", "placed copy", "mask", "gather", "scatter"})
       names.push_back({fmt::format("recognise {}", name)});
     for (const char* name : {"sum", "sum without operands", "reduce", "call", "scan", "order"}) names.push_back({fmt::format("tile of a {}", name)});
     for (const char* name : {"linear", "relu", "leaky_relu", "elu", "tanh", "sigmoid", "exp", "sqrt", "square", "abs", "gelu", "silu", "clip", "add", "sub", "mul",
@@ -300,6 +300,11 @@ void count_graph(const Function& f, const CompileOptions& options, Tally& tally)
   count_recognitions(now, tally);
   count_claims(now, context, tally);
   count_fusions(now, context, tally);
+  // What regions take in would be the other fusions'.
+  CompileOptions apart = options;
+  apart.passes = apart.passes.with("fuse_regions", false);
+  PassContext without_regions{apart, positions, claims};
+  count_fusions(now, without_regions, tally);
   count_tails(compile_program(f, order, options)->report(), tally);
 }
 
