@@ -8,7 +8,7 @@
 namespace cotan::testing {
 namespace {
 
-constexpr int blocks = 20, graphs_a_block = 20;
+constexpr int blocks = 20, graphs_a_block = 12;
 
 class CrossingPrograms : public ::testing::TestWithParam<int> {};
 

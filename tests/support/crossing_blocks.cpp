@@ -215,6 +215,38 @@ Ref einsum_block(Drawing& d, const Ref& x) {
   return reshaped(y, {n, m});
 }
 
+// Products whose steps no gradient reads, so that all of them may be part of the kernel.
+Ref stopped_block(Drawing& d, const Ref& x) {
+  if (!is_matrix(x)) return {};
+  const std::int64_t f = x.shape()[1];
+  if (points(x) * 3 * static_cast<double>(f) > d.room / 3) return {};
+  Ref y = matmul(x, d.weight({f, f}, f));
+  for (std::int64_t k = d.random.integer(1, 3); k > 0; --k) {
+    const std::size_t kind = d.random.below(d.exact ? 2 : 6);
+    if (kind == 2)
+      y = div(y, add(square(d.parameter(y.shape())), number(y, 1)));
+    else if (kind == 3)
+      y = sqrt(maximum(y, number(y, 0.25)));
+    else if (kind == 4)
+      y = silu(y);
+    else
+      y = activation(d, y);
+  }
+  return add(scaled(x, 0.5), stop_gradient(y));
+}
+
+// A query, a key and a value cut from one product, whose gradient lays three parts side by side again.
+Ref parts_block(Drawing& d, const Ref& x) {
+  if (!is_matrix(x)) return {};
+  const std::int64_t n = x.shape()[0], f = x.shape()[1], b = divisor_of(d, n, {1, 2, 4}), h = divisor_of(d, f, {1, 2, 4});
+  if (b < 1 || h < 1 || points(x) * 9 * static_cast<double>(f) > d.room / 3) return {};
+  const Ref all = matmul(x, d.weight({f, 3 * f}, f));
+  const Ref parts = permute(reshaped(all, {b, n / b, 3, h, f / h}), {.dims = {2, 0, 3, 1, 4}});
+  const auto part = [&](std::int64_t i) { return select(parts, {.dim = 0, .index = i}); };
+  const Ref y = d.random.chance(0.5) ? add(mul(part(0), part(1)), part(2)) : sub(maximum(part(0), part(1)), part(2));
+  return reshaped(permute(y, {.dims = {0, 2, 1, 3}}), {n, f});
+}
+
 // Attention by hand or as the composite, with a mask made of conditions on positions, or none.
 Ref attention_block(Drawing& d, const Ref& x) {
   if (!is_matrix(x) || x.shape()[0] == 1 || d.exact) return {};
@@ -655,6 +687,8 @@ constexpr CrossingBlock all_blocks[] = {
     {"einsum", 2, true, einsum_block},
     {"attention", 3, false, attention_block},
     {"recurrent", 0.5, false, recurrent_block},
+    {"stopped product", 1.5, true, stopped_block},
+    {"parts of a product", 1, true, parts_block},
     {"norm", 3, false, norm_block},
     {"total", 2, true, total_block},
     {"map", 3, true, map_block},

@@ -211,7 +211,7 @@ class CrossingDrawing {
     if (random_.chance(0.4)) result("value", value);
     if (random_.chance(0.3))
       if (const Ref other = d_.earlier(value.shape())) result("other", other);
-    if (kind < 0.12 || wrt.empty()) return;
+    if (kind < 0.15 || wrt.empty()) return;
     std::vector<Ref> g = gradients_of(loss, wrt);
     if (g.empty()) return;
     if (kind < 0.3) {  // two losses' gradients added, as two backward() before a step

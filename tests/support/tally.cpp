@@ -157,12 +157,9 @@ void count_recognitions(const Function& f, Tally& tally) {
         count(tally, "recognise mask", sums::as_mask(sums::opened(*n)).has_value());
       }
     }
-    if (n->kind == Kind::leaf || n->operand_count == 0) {
-      if (n->kind == Kind::sum) count(tally, "tile of a sum without operands", n->shape.rank() > 0 && n->shape[0] > 1);
-      continue;
-    }
-    const std::vector<TileAccess> accesses = tile_accesses(*n);
-    count(tally, fmt::format("tile of a {}", name_of(n->kind)), std::ranges::none_of(accesses, [](TileAccess a) { return a == TileAccess::other; }));
+    if (n->kind == Kind::leaf || (n->kind != Kind::sum && n->operand_count == 0)) continue;
+    const std::string kind = n->operand_count == 0 ? "sum without operands" : std::string(name_of(n->kind));
+    count(tally, fmt::format("tile of a {}", kind), can_be_cut(*n));
   }
 }
 
@@ -197,9 +194,9 @@ void count_claims(const Function& f, PassContext& context, Tally& tally) {
 // Nodes that read what another group makes, and cannot be cut with it.
 bool cannot_be_cut(const Groups& groups, const Node& n) {
   if (groups.of(&n) < 0 || n.operand_count == 0) return false;
-  const std::vector<TileAccess> accesses = tile_accesses(n);
+  const auto accesses = tile_accesses(n);
   for (std::size_t k = 0; k < n.operand_count; ++k)
-    if (accesses[k] == TileAccess::other && groups.of(n.operands()[k].node) >= 0 && groups.of(n.operands()[k].node) != groups.of(&n)) return true;
+    if ((!accesses || (*accesses)[k] == TileAccess::other) && groups.of(n.operands()[k].node) >= 0 && groups.of(n.operands()[k].node) != groups.of(&n)) return true;
   return false;
 }
 

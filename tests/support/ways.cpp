@@ -15,7 +15,7 @@ namespace {
 using Arrays = std::vector<reference::Array>;
 
 double largest_of(const std::vector<double>& values) {
-  double largest = 1e-4;
+  double largest = 1e-3;
   for (const double v : values)
     if (std::isfinite(v)) largest = std::max(largest, std::abs(v));
   return largest;

@@ -25,7 +25,7 @@ struct Comparison {
 
 // The function compiled in each way against the reference in float64. A result may differ from it
 //
-//     float32   by 3e-5 of the largest number of its tensor, or of 1e-4
+//     float32   by 3e-5 of the largest number of its tensor, or of 1e-3
 //     float64   by 1e-11 of that
 //     bf16      by 8e-3 of that
 //
