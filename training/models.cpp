@@ -64,17 +64,18 @@ Model cnn() {
   auto loss = [=](const Inputs& in) {
     Tensor h = max_pool2d(relu(conv2d(in[0], k1, b1, {.padding = 2})), {.kernel_size = 2});
     h = max_pool2d(relu(conv2d(h, k2, b2, {.padding = 2})), {.kernel_size = 2});
-    return cross_entropy(fourth(relu(third(reshape(h, {.shape = {64, 3136}})))), in[1]);
+    return cross_entropy(fourth(relu(third(reshape(h, {.shape = {-1, 3136}})))), in[1]);
   };
   return {loss, {images({64, 1, 28, 28}), labels(64)}, adam({k1, b1, k2, b2, third.w, third.b, fourth.w, fourth.b})};
 }
 
 Model transformer() {
-  constexpr std::int64_t batch = 8, steps = 128, width = 256, heads = 4, head = width / heads;
+  constexpr std::int64_t steps = 128, width = 256, heads = 4, head = width / heads;
   const Variable g1 = one("norm1.weight", {width}), b1 = zero("norm1.bias", {width}), g2 = one("norm2.weight", {width}), b2 = zero("norm2.bias", {width});
   const Linear qkv("qkv", width, 3 * width), out("out", width, width), up("up", width, 4 * width), down("down", 4 * width, width);
   auto loss = [=](const Inputs& in) {
     const Tensor &x = in[0], &y = in[1];
+    const std::int64_t batch = x.shape()[0];
     const Tensor split =
         permute(reshape(qkv(layer_norm(x, g1, b1, {.normalized_shape = {width}})), {.shape = {batch, steps, 3, heads, head}}), {.dims = {2, 0, 3, 1, 4}});
     auto part = [&](std::int64_t i) { return select(split, {.dim = 0, .index = i}); };
@@ -85,7 +86,7 @@ Model transformer() {
   };
   std::vector<Variable> all = parameters_of({qkv, out, up, down});
   all.insert(all.end(), {g1, b1, g2, b2});
-  return {loss, {made(normal({batch, steps, width})), made(normal({batch, steps, width}))}, adam(std::move(all))};
+  return {loss, {made(normal({8, steps, width})), made(normal({8, steps, width}))}, adam(std::move(all))};
 }
 
 Model elementwise() {

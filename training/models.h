@@ -26,7 +26,7 @@ using Inputs = std::vector<Tensor>;
 
 // A model with inputs for it and its optimizer.
 struct Model {
-  std::function<Tensor(const Inputs&)> loss;    // records the loss on such inputs
+  std::function<Tensor(const Inputs&)> loss;    // records the loss on such inputs, of any number of examples
   Inputs inputs;                                // computed
   std::shared_ptr<optim::Optimizer> optimizer;  // of the parameters
 

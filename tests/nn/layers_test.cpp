@@ -84,6 +84,31 @@ TEST_P(StoredLayer, HasPyTorchsStateUnderPyTorchsName) {
 TEST_P(StoredLayer, ComputesPyTorchsNumbersInDoublePrecision) { EXPECT_TRUE(none(layer_failures(stored(), f64, stored().value("tolerance", 1e-10)))); }
 TEST_P(StoredLayer, IsNearInSinglePrecision) { EXPECT_TRUE(none(layer_failures(stored(), f32, 2e-4))); }
 
+// verify() finds nothing in a layer's outputs and gradients.
+TEST_P(StoredLayer, IsVerified) {
+  const Model m = model_of(stored(), f32);
+  m.module.load(stored_state(stored(), f32));
+  for (std::size_t i = 0; i < stored().at("runs").size(); ++i) {
+    m.module.train(stored()["runs"][i].at("training").get<bool>());
+    const std::vector<Tensor> inputs = stored_inputs(stored(), i, f32);
+    const Verification v = verify(
+        [&] {
+          std::vector<Tensor> outputs = m.call(inputs);
+          std::vector<Tensor> cotangents;
+          std::vector<Operand> wrt;
+          for (std::size_t k = 0; k < outputs.size(); ++k)
+            cotangents.push_back(cast(tensor(formula_values(outputs[k].shape(), static_cast<int>(40 + k)), outputs[k].shape()), f32));
+          for (const auto& [name, parameter] : m.module.named_parameters()) wrt.emplace_back(parameter);
+          for (const Tensor& x : inputs)
+            if (is_floating(x.dtype())) wrt.emplace_back(x);
+          for (const Tensor& g : vjp(outputs, cotangents, wrt)) outputs.push_back(g);
+          return outputs;
+        },
+        {}, {.relative = 2e-4, .absolute = 2e-6});
+    EXPECT_TRUE(v.passed) << v.text();
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(PyTorch, StoredLayer, ::testing::Range(std::size_t{0}, stored_layers().size()),
                          [](const auto& info) { return stored_layers()[info.param].at("name").template get<std::string>(); });
 
