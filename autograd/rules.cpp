@@ -307,15 +307,6 @@ const CallAdjoint& call_adjoint_of(const CallSpec& c, std::span<const Ref> opera
   return memo.emplace(c.body.get(), Entry{c.name, c.attributes, std::move(given), wanted, std::move(made)})->second.adjoint;
 }
 
-// For those who only have the call's text (graph/composites/gradient_calls.h).
-GradientCall gradient_call(const CallSpec& c, std::span<const Ref> operands, const std::vector<bool>& given, const std::vector<bool>& wanted) {
-  std::vector<Ref> cotangents;
-  for (const bool is_given : given) cotangents.push_back(is_given ? operands[0] : Ref());
-  const CallAdjoint& made = call_adjoint_of(c, operands, cotangents, wanted);
-  return {made.body, made.attributes};
-}
-[[maybe_unused]] const bool told = (set_gradient_calls(gradient_call), true);
-
 }  // namespace
 
 Ref plus(const Ref& a, const Ref& b) {
@@ -434,3 +425,14 @@ std::vector<Ref> call_tangent(const Ref& node, std::span<const Ref> tangents) {
 }
 
 }  // namespace cotan::rules
+
+namespace cotan {
+
+GradientCall gradient_call(const CallSpec& c, std::span<const Ref> operands, const std::vector<bool>& given, const std::vector<bool>& wanted) {
+  std::vector<Ref> cotangents;
+  for (const bool is_given : given) cotangents.push_back(is_given ? operands[0] : Ref());
+  const rules::CallAdjoint& made = rules::call_adjoint_of(c, operands, cotangents, wanted);
+  return {made.body, made.attributes};
+}
+
+}  // namespace cotan

@@ -26,7 +26,7 @@ void RestLoop::add_to(CallList& list, const Shape& sizes, std::int64_t offset) {
     const View value{f32, sizes, strides_, 0};
     std::vector<View> read{value};
     for (const Shape& strides : tensor_strides_) read.push_back({f32, sizes, strides, 0});
-    loops_.emplace_back(sizes, compile_loop(map_cluster(*tail_->rest, sizes.rank()), read, std::span(&value, 1)));
+    loops_.emplace_back(sizes, compile_loop(map_cluster(*tail_->rest, sizes.rank()), read, std::span(&value, 1), tail_->instructions));
     found = loops_.end() - 1;
   }
   // It reads the value where it writes the result.

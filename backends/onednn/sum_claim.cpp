@@ -195,6 +195,7 @@ Match match_sum_with(const Ref& node, const Epilogue& epilogue, const BackendOpt
     if (reads_tensor(step.op.kind)) tail.reads.push_back(static_cast<std::size_t>(step.operand) + 1);
   }
   tail.rest = steps.rest;
+  tail.instructions = options.target.instructions;
   for (int operand : steps.rest_operands) tail.rest_reads.push_back(static_cast<std::size_t>(operand) + 1);
   tail.names = steps.names;
   if (updates) tail.names.back() = name_of(PostOpKind::accumulate);

@@ -40,6 +40,7 @@ struct Tail {
   std::optional<std::size_t> old;       // the input that the output holds before, where a step accumulates; it may share the output's memory
   FormulaRef rest;                      // what a loop does after them to the value (operand 0); null: nothing
   std::vector<std::size_t> rest_reads;  // the kernel's input that each later operand of the rest is
+  InstructionSet instructions{};        // that the loop's code may have
   std::vector<std::string_view> names;  // of all steps, for reports
   std::vector<View> tensors;            // of the inputs after the two factors
 

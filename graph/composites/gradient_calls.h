@@ -1,4 +1,4 @@
-// How the graph's layer learns what differentiation makes of a call, which it does not see: differentiation says so when the program starts.
+// What differentiation makes of a call, for the graph's layer, which does not see differentiation: defined in autograd/, as the backends are defined in theirs.
 #pragma once
 
 #include <memory>
@@ -17,11 +17,6 @@ struct GradientCall {
 
 // Makes them for a call, on the gradient's operands (the call's, its results, the cotangents): which results' cotangents are given, by which operands the
 // gradient is wanted.
-using MakeGradientCall = GradientCall (*)(const CallSpec& call, std::span<const Ref> operands, const std::vector<bool>& given, const std::vector<bool>& wanted);
-
-// Null in a program without differentiation.
-[[nodiscard]] MakeGradientCall gradient_calls();
-// Says how from now on.
-void set_gradient_calls(MakeGradientCall make);
+[[nodiscard]] GradientCall gradient_call(const CallSpec& call, std::span<const Ref> operands, const std::vector<bool>& given, const std::vector<bool>& wanted);
 
 }  // namespace cotan
