@@ -16,7 +16,6 @@ class EvaluationObserver;
 // How evaluations of this thread run until set otherwise.
 struct ExecutionOptions {
   ExecutionMode mode = ExecutionMode::compiled;
-  bool strict_nan = false;                  // refuse primitives that differ from the reference at NaN or infinity
   PassSwitches passes = standard_passes();  // passes and fusions that are switched otherwise than usual
   bool reproducible = false;                // the same bits for any number of threads; set_reproducible() turns it on for all threads
   EvaluationObserver* observer = nullptr;   // is shown each evaluation: how profiles look inside (autograd/profile/observer.h)

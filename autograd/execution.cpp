@@ -37,7 +37,6 @@ bool is_reproducible() { return reproducible_flag(); }
 CompileOptions compile_options(const ExecutionOptions& options) {
   CompileOptions made;
   made.mode = options.mode;
-  made.backends.strict_nan = options.strict_nan;
   made.threads = threads();
   made.passes = options.passes;
   made.backends.reproducible = options.reproducible || is_reproducible();

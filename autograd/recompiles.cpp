@@ -80,7 +80,6 @@ std::string difference(const Compilation& before, const Compilation& now) {
   if (a.mode != b.mode) return fmt::format("mode: {} -> {}", mode(a), mode(b));
   if (a.threads != b.threads) return fmt::format("threads: {} -> {}", a.threads, b.threads);
   if (a.backends.target != b.backends.target) return fmt::format("machine: {} -> {}", a.backends.target.text(), b.backends.target.text());
-  if (a.backends.strict_nan != b.backends.strict_nan) return fmt::format("strict_nan: {} -> {}", a.backends.strict_nan, b.backends.strict_nan);
   if (a.backends.reproducible != b.backends.reproducible)
     return fmt::format("reproducible: {} -> {}", a.backends.reproducible, b.backends.reproducible);
   if (a.passes != b.passes) return fmt::format("passes: '{}' -> '{}'", a.passes.text(), b.passes.text());

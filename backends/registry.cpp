@@ -18,7 +18,6 @@ std::string_view name_of(ReasonCode code) {
                                         "dtype",
                                         "layout",
                                         "primitive refused",
-                                        "differs at NaN or infinity",
                                         "not reproducible",
                                         "not profitable",
                                         "a result is a view",

@@ -31,7 +31,6 @@ enum class ReasonCode : std::uint8_t {
   dtype,               // the primitive does not know the type
   layout,              // a view that the primitive cannot describe
   primitive_refused,   // the library has no good implementation; the detail is its message
-  nonfinite,           // the primitive differs at NaN or infinity, and strict_nan is on
   not_reproducible,    // bits that depend on what is fused, and reproducible is on
   not_profitable,      // the other way costs less
   result_is_view,      // a result of the evaluation must be dense memory of its own
@@ -95,7 +94,6 @@ struct Epilogue {
 
 // How a compilation wants its backends.
 struct BackendOptions {
-  bool strict_nan = false;    // refuse primitives that differ from the reference at NaN or infinity
   bool reproducible = false;  // the same bits for any number of threads, and of a value whatever its kernel computes beside it
   TargetMachine target = this_machine();  // the machine that kernels are for
   bool operator==(const BackendOptions&) const = default;

@@ -265,8 +265,8 @@ Made make_in(bool blocked, const ConvolutionProblem& problem) {
         break;
     }
     if (skips_padding(kernel, problem, windows)) return std::move(assembly).finish({});
-    // Such kernels take a bias and nothing else behind them.
-    if (problem.blocks != ConvolutionBlocks{} || after.attached.ops.len() > 0)
+    // Behind such kernels plain loops can put a bias, and nothing else.
+    if (problem.direction == Direction::backward_data || after.attached.ops.len() > 0)
       return refuse(Refusal::library_refused, fmt::format("{} multiplies padding in {}", library_name(), kernel.impl_info_str()));
     return std::move(assembly).finish([problem](std::span<const void* const> inputs, std::span<void* const> outputs) {
       if (meets_padding_not_finite(problem, inputs)) convolve_directly(problem, inputs, outputs);

@@ -26,7 +26,7 @@ class Direct {
 
   // Of the source's channel number c of those that output channel o reads; none in the padding.
   [[nodiscard]] std::optional<std::int64_t> source(std::int64_t image, std::int64_t o, std::int64_t c, std::int64_t window, std::int64_t tap) const {
-    std::int64_t offset = image * p_.source_strides[0] + (o / out_ * in_ + c) * p_.source_strides[1];
+    std::int64_t offset = image * p_.source_strides[0] + channel(o / out_ * in_ + c, p_.source_strides[1], p_.blocks.source);
     for (std::size_t d = p_.input.rank(); d-- > 0; window /= p_.output[d], tap /= p_.kernel[d]) {
       const std::int64_t position = p_.stride[d] * (window % p_.output[d]) + p_.dilation[d] * (tap % p_.kernel[d]) - p_.padding[d];
       if (position < 0 || position >= p_.input[d]) return std::nullopt;
@@ -35,14 +35,21 @@ class Direct {
     return offset;
   }
   [[nodiscard]] std::int64_t weights(std::int64_t o, std::int64_t c, std::int64_t tap) const {
-    return o / out_ * p_.weights_strides[0] + o % out_ * p_.weights_strides[1] + c * p_.weights_strides[2] +
-           offset_of(p_.kernel, std::span<const std::int64_t>(p_.weights_strides).subspan(3), tap);
+    const auto& [source_block, result_block, in, out, out_innermost] = p_.blocks;
+    const std::int64_t group = o / out_, row = o % out_;
+    return group * p_.weights_strides[0] + row / out * p_.weights_strides[1] + c / in * p_.weights_strides[2] +
+           offset_of(p_.kernel, std::span<const std::int64_t>(p_.weights_strides).subspan(3), tap) +
+           (out_innermost ? c % in * out + row % out : row % out * in + c % in);
   }
   [[nodiscard]] std::int64_t result(std::int64_t image, std::int64_t o, std::int64_t window) const {
-    return image * p_.result_strides[0] + o * p_.result_strides[1] + offset_of(p_.output, std::span<const std::int64_t>(p_.result_strides).subspan(2), window);
+    return image * p_.result_strides[0] + channel(o, p_.result_strides[1], p_.blocks.result) +
+           offset_of(p_.output, std::span<const std::int64_t>(p_.result_strides).subspan(2), window);
   }
 
  private:
+  // Channels may lie in blocks, whose entries are innermost.
+  static std::int64_t channel(std::int64_t c, std::int64_t stride, std::int64_t block) { return c / block * stride + c % block; }
+
   const ConvolutionProblem& p_;
   std::int64_t in_, out_;  // channels of a group
 };
@@ -78,14 +85,19 @@ void by_weights(const ConvolutionProblem& p, const float* source, const float* c
 }  // namespace
 
 bool meets_padding_not_finite(const ConvolutionProblem& p, std::span<const void* const> inputs) {
-  const bool is_forward = p.direction == ConvolutionDirection::forward;
-  Shape sizes = is_forward ? Shape{p.groups, p.out_channels / p.groups, p.in_channels / p.groups} : Shape{p.batch, p.out_channels};
-  for (std::int64_t size : is_forward ? p.kernel : p.output) sizes.push_back(size);
-  const Shape& strides = is_forward ? p.weights_strides : p.result_strides;
+  const Direct at(p);
   const auto* const factor = static_cast<const float*>(inputs[1]);
-  if (strides == dense_strides(sizes)) return loops::any_not_finite(factor, static_cast<std::size_t>(sizes.elements()));
-  for (std::int64_t i = 0; i < sizes.elements(); ++i)
-    if (!std::isfinite(factor[offset_of(sizes, strides, i)])) return true;
+  const bool is_forward = p.direction == ConvolutionDirection::forward;
+  const std::int64_t outer = is_forward ? p.out_channels : p.batch, middle = is_forward ? at.in() : p.out_channels,
+                     inner = is_forward ? at.taps() : at.windows();
+  const auto offset = [&](std::int64_t i, std::int64_t j, std::int64_t k) { return is_forward ? at.weights(i, j, k) : at.result(i, j, k); };
+  // Its entries lie side by side if the last one is where the last of so many would be.
+  const std::int64_t entries = outer * middle * inner;
+  if (offset(outer - 1, middle - 1, inner - 1) == entries - 1) return loops::any_not_finite(factor, static_cast<std::size_t>(entries));
+  for (std::int64_t i = 0; i < outer; ++i)
+    for (std::int64_t j = 0; j < middle; ++j)
+      for (std::int64_t k = 0; k < inner; ++k)
+        if (!std::isfinite(factor[offset(i, j, k)])) return true;
   return false;
 }
 

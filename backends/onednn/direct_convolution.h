@@ -11,7 +11,7 @@ namespace cotan::onednn {
 // Whether the factor that meets padding (of a forward convolution the weights, of a gradient by the weights the cotangent) holds NaN or an infinity.
 [[nodiscard]] bool meets_padding_not_finite(const ConvolutionProblem& problem, std::span<const void* const> inputs);
 
-// A forward convolution, perhaps with a bias, or a gradient by the weights, of tensors without blocks. It takes a nanosecond for each multiply-add and more.
+// A forward convolution, perhaps with a bias, or a gradient by the weights. It takes a nanosecond for each multiply-add and more.
 void convolve_directly(const ConvolutionProblem& problem, std::span<const void* const> inputs, std::span<void* const> outputs);
 
 }  // namespace cotan::onednn
