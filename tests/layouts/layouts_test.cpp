@@ -213,7 +213,8 @@ TEST(Layouts, ATrainingStepHasOneReorderForEachInputWeightAndDirection) {
       // Fused, the forward ones are in a region with their poolings.
       EXPECT_EQ(count(report, "convolution"), passes == without_fusion() ? 5 : 3);
       // Inside of a convolution nothing is copied but images of one channel, which are in no blocks: some of the library's kernels want them padded.
-      for (const auto& k : report.kernels) EXPECT_TRUE(k.name.find("reorders:") == std::string::npos || k.name.find(" 64x1x28x28,") != std::string::npos) << k.name;
+      for (const auto& k : report.kernels)
+        EXPECT_TRUE(k.name.find("reorders:") == std::string::npos || k.name.find(" 64x1x28x28,") != std::string::npos) << k.name;
       // The first convolution's weights are too few for the library's copies; a region may take a copy with the map before it.
       const int copies = count(report, "oneDNN reorder");
       if (passes == without_fusion()) {

@@ -100,7 +100,7 @@ TEST(ClaimPooling, AMaximumAndItsGradientShareTheWorkspace) {
     const Ref x = input("x", w.x), y = max_over(x, w);
     for (int threads : {1, 2, 4}) {
       const PlanRun run = expect_function({"pool", {x, input("g", y.shape())}, {y, gradient(y, x)}, {}}, {values(w.x, 1), values(y.shape(), 2)}, threads);
-      if (!w.taken) continue;
+      if (!w.taken || !library_has(y)) continue;
       EXPECT_EQ(run.kernels.size(), 2u);  // no argmax among them
       EXPECT_EQ(count(run, "oneDNN max pooling"), 2);
       EXPECT_EQ(count(run, "oneDNN max pooling backward"), 1);
@@ -112,6 +112,7 @@ TEST(ClaimPooling, TheGradientAloneComputesTheForwardForItsWorkspace) {
   const Windows w{{4, 32, 12, 12}};
   const Ref x = input("x", w.x), y = max_over(x, w);
   const PlanRun run = expect_function({"pool", {x, input("g", y.shape())}, {gradient(y, x)}, {}}, {values(w.x, 1), values(y.shape(), 2)}, 2);
+  if (!library_has(y)) return;
   EXPECT_EQ(run.kernels.size(), 2u);
   EXPECT_EQ(count(run, "oneDNN max pooling"), 2);
 }
@@ -123,6 +124,7 @@ TEST(ClaimPooling, TwoGradientsOfOneMaximumReadOneWorkspaceBesideTheArgmaxThatIs
   const Ref dg = vjp(outputs, first, wrt)[0], dh = vjp(outputs, second, wrt)[0];
   const Function f{"pool", {x, g, h}, {dg, dh, dg->operand(1), y}, {}};
   const PlanRun run = expect_function(f, {values(w.x, 1), values(y.shape(), 2), values(y.shape(), 3)}, 2);
+  if (!library_has(y)) return;
   EXPECT_EQ(count(run, "oneDNN max pooling backward"), 2);
   EXPECT_EQ(count(run, "oneDNN max pooling"), 3);
   EXPECT_EQ(count(run, "reference"), 1);
@@ -145,7 +147,7 @@ TEST(ClaimPooling, AveragesAndTheirGradients) {
       for (int threads : {1, 2, 4}) {
         const PlanRun run =
             expect_function({"pool", {x, input("g", y.shape())}, {y, gradient(y, x)}, {}}, {values(w.x, 1), values(y.shape(), 2)}, threads, true);
-        if (!w.taken) continue;
+        if (!w.taken || !library_has(y)) continue;
         EXPECT_EQ(count(run, "oneDNN average pooling"), 2);
         EXPECT_EQ(count(run, "oneDNN average pooling backward"), 1);
       }
@@ -160,8 +162,8 @@ TEST(ClaimPooling, ViewsAreCopied) {
   const Ref y = max_over(half, w), z = sum_over(half, w, 0.25);
   const Function f{"views", {x, input("g", y.shape())}, {y, z, gradient(y, x)}, {}};
   const PlanRun run = expect_function(f, {values(x.shape(), 1), values(y.shape(), 2)}, 2);
-  EXPECT_EQ(count(run, "oneDNN max pooling"), 2);
-  EXPECT_EQ(count(run, "oneDNN average pooling"), 1);
+  EXPECT_EQ(count(run, "oneDNN max pooling"), library_has(max_over(input("x", w.x), w)) ? 2 : 0);
+  EXPECT_EQ(count(run, "oneDNN average pooling"), library_has(sum_over(input("x", w.x), w, 0.25)) ? 1 : 0);
 }
 
 void expect_same_class(const reference::Array& got, const reference::Array& want) {
@@ -190,7 +192,7 @@ TEST(ClaimPooling, NonfiniteValues) {
   CompileOptions strict;
   strict.backends.strict_nan = true;
   const PlanRun average_run = run_plan(averages, inputs, strict);
-  EXPECT_EQ(count(average_run, "oneDNN average pooling"), 2);
+  EXPECT_EQ(count(average_run, "oneDNN average pooling"), library_has(z) ? 2 : 0);
   const auto want = reference::evaluate(averages, inputs, {.exact = true});
   for (std::size_t r = 0; r < want.size(); ++r) expect_same_class(average_run.results[r], want[r]);
   // A maximum passes over NaN, so strict_nan leaves it and its gradient to others.
@@ -199,6 +201,7 @@ TEST(ClaimPooling, NonfiniteValues) {
   EXPECT_EQ(count(max_run, "oneDNN"), 0);
   const auto want_max = reference::evaluate(maxima, inputs, {.exact = true});
   for (std::size_t r = 0; r < want_max.size(); ++r) expect_same_class(max_run.results[r], want_max[r]);
+  if (!library_has(y)) return;
   const PlanRun loose = run_plan(maxima, inputs, {});
   EXPECT_EQ(count(loose, "oneDNN max pooling"), 2);
   for (double v : loose.results[0].values) EXPECT_FALSE(std::isnan(v));
