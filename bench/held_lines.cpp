@@ -115,7 +115,8 @@ struct Loop {
     if (parts.m) buffers.push_back(t[1].data());
     if (parts.v) buffers.push_back(t[2].data());
     if (parts.w) buffers.push_back(t[0].data());
-    kernel = loops::compile_cluster(adam(parts, read_elsewhere), std::vector<View>(4, view), std::vector<View>(buffers.size() - 4, view), this_machine().instructions);
+    kernel = loops::compile_cluster(adam(parts, read_elsewhere), std::vector<View>(4, view), std::vector<View>(buffers.size() - 4, view),
+                                    this_machine().instructions);
   }
   void run_half(int thread) const {
     std::vector<std::byte> scratch(kernel->scratch_bytes() + 64);

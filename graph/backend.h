@@ -125,9 +125,9 @@ class Backend {
 
 // Kernels that the compiler itself asks for. Defined in backends/loops.
 [[nodiscard]] KernelRef compile_loop(const Cluster& cluster, std::span<const View> inputs, std::span<const View> outputs,
-                                     InstructionSet set);                             // a fused loop (graph/cluster.h)
+                                     InstructionSet set);  // a fused loop (graph/cluster.h)
 [[nodiscard]] KernelRef compile_copy(const View& from, const View& to, InstructionSet set);  // one input, one output of the same shape
-[[nodiscard]] KernelRef compile_check(const CheckSpec& spec, const View& view);  // one input, no output; throws CheckFailure when run
-[[nodiscard]] KernelRef compile_random(const View& to);                          // one input: a RandomState
+[[nodiscard]] KernelRef compile_check(const CheckSpec& spec, const View& view);              // one input, no output; throws CheckFailure when run
+[[nodiscard]] KernelRef compile_random(const View& to);                                      // one input: a RandomState
 
 }  // namespace cotan

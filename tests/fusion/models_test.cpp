@@ -126,8 +126,8 @@ TEST(Models, ConvolutionNet) {
     EXPECT_LE(s.fused.kernels.size(), 32U + moved) << names(s.fused);
     EXPECT_GE(s.unfused.kernels.size() - moved, 2 * (s.fused.kernels.size() - moved)) << names(s.unfused);
     // The forward half in front of the matrices is one region: two convolutions with their biases, two poolings, relu of their results, the way out of blocks.
-    // A tile is what half of the second cache holds, and many workers want four each. Where half of it does not even hold the second convolution's weights, this
-    // is no part of a region.
+    // A tile is what half of the second cache holds, and many workers want four each. Where half of it does not even hold the second convolution's
+    // weights, this is no part of a region.
     const bool holds_weights = s.target.second_cache / 2 >= 4 * 64 * 32 * 5 * 5;
     const std::int64_t tiles = std::max<std::int64_t>((32 << 20) / s.target.second_cache, s.few_workers() ? 1 : 4 * s.threads);
     EXPECT_EQ(count(s.fused, fmt::format("region of 9 nodes, 7 kernels, {} tiles", tiles)), holds_weights ? 1 : 0) << names(s.fused);

@@ -70,7 +70,8 @@ TEST(RandomClusters, SpillWhereTheyAreWideAndKeepTheirBits) {
       for (const InstructionSet m : instruction_sets()) ASSERT_NO_FATAL_FAILURE(expect_same(cluster, memory, m));
     }
     const std::vector<loops::jit::Level> levels(cluster.loads.size(), loops::jit::Level::column);
-    for (const InstructionSet m : instruction_sets()) EXPECT_EQ(loops::jit::code_for(cluster, levels, m)->spills() > 0, width > 40 || m == InstructionSet::avx2) << width;
+    for (const InstructionSet m : instruction_sets())
+      EXPECT_EQ(loops::jit::code_for(cluster, levels, m)->spills() > 0, width > 40 || m == InstructionSet::avx2) << width;
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <memory>
+#include <oneapi/dnnl/dnnl.hpp>
 #include <string>
 #include <thread>
 #include <variant>
@@ -111,6 +112,17 @@ inline KernelRef expect_sum(const Ref& node, const std::vector<View>& views, int
 }
 inline KernelRef expect_sum(const Ref& node, int threads = 1) {
   return expect_sum(node, {dense(node->operand(0).shape()), dense(node->operand(1).shape())}, threads);
+}
+
+// Whether the library has a primitive for the node, which is of a form that it takes. With AVX-512 it always has; without, the refusal has to be the library's.
+inline bool library_has(const Ref& node) {
+  const Match match = onednn_backend().match(node, {});
+  const auto* why = std::get_if<Reason>(&match);
+  if (why == nullptr) return true;
+  constexpr auto wide = static_cast<unsigned>(dnnl::cpu_isa::avx512_core);
+  EXPECT_NE(static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & wide, wide) << why->detail;
+  EXPECT_EQ(why->code, ReasonCode::primitive_refused) << why->detail;
+  return false;
 }
 
 // The backend's reason against a node; fails where it is claimed.

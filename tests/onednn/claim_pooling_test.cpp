@@ -101,7 +101,7 @@ TEST(ClaimPooling, AMaximumAndItsGradientShareTheWorkspace) {
     const Ref x = input("x", w.x), y = max_over(x, w);
     for (int threads : {1, 2, 4}) {
       const PlanRun run = expect_function({"pool", {x, input("g", y.shape())}, {y, gradient(y, x)}, {}}, {values(w.x, 1), values(y.shape(), 2)}, threads);
-      if (!w.taken) continue;
+      if (!w.taken || !library_has(y)) continue;
       EXPECT_EQ(run.kernels.size(), 2u);  // no argmax among them
       EXPECT_EQ(count(run, "oneDNN max pooling"), 2);
       EXPECT_EQ(count(run, "oneDNN max pooling backward"), 1);
@@ -113,6 +113,7 @@ TEST(ClaimPooling, TheGradientAloneComputesTheForwardForItsWorkspace) {
   const Windows w{{4, 32, 12, 12}};
   const Ref x = input("x", w.x), y = max_over(x, w);
   const PlanRun run = expect_function({"pool", {x, input("g", y.shape())}, {gradient(y, x)}, {}}, {values(w.x, 1), values(y.shape(), 2)}, 2);
+  if (!library_has(y)) return;
   EXPECT_EQ(run.kernels.size(), 2u);
   EXPECT_EQ(count(run, "oneDNN max pooling"), 2);
 }
@@ -124,6 +125,7 @@ TEST(ClaimPooling, TwoGradientsOfOneMaximumReadOneWorkspaceBesideTheArgmaxThatIs
   const Ref dg = vjp(outputs, first, wrt)[0], dh = vjp(outputs, second, wrt)[0];
   const Function f{"pool", {x, g, h}, {dg, dh, dg->operand(1), y}, {}};
   const PlanRun run = expect_function(f, {values(w.x, 1), values(y.shape(), 2), values(y.shape(), 3)}, 2);
+  if (!library_has(y)) return;
   EXPECT_EQ(count(run, "oneDNN max pooling backward"), 2);
   EXPECT_EQ(count(run, "oneDNN max pooling"), 3);
   EXPECT_EQ(count(run, "reference"), 1);
@@ -144,8 +146,9 @@ TEST(ClaimPooling, AveragesAndTheirGradients) {
     for (double coefficient : {average(w), 1.0, -0.5}) {
       const Ref y = sum_over(x, w, coefficient);
       for (int threads : {1, 2, 4}) {
-        const PlanRun run = expect_function({"pool", {x, input("g", y.shape())}, {y, gradient(y, x)}, {}}, {values(w.x, 1), values(y.shape(), 2)}, threads);
-        if (!w.taken) continue;
+        const PlanRun run =
+            expect_function({"pool", {x, input("g", y.shape())}, {y, gradient(y, x)}, {}}, {values(w.x, 1), values(y.shape(), 2)}, threads, true);
+        if (!w.taken || !library_has(y)) continue;
         EXPECT_EQ(count(run, "oneDNN average pooling"), 2);
         EXPECT_EQ(count(run, "oneDNN average pooling backward"), 1);
       }
@@ -160,8 +163,8 @@ TEST(ClaimPooling, ViewsAreCopied) {
   const Ref y = max_over(half, w), z = sum_over(half, w, 0.25);
   const Function f{"views", {x, input("g", y.shape())}, {y, z, gradient(y, x)}, {}};
   const PlanRun run = expect_function(f, {values(x.shape(), 1), values(y.shape(), 2)}, 2);
-  EXPECT_EQ(count(run, "oneDNN max pooling"), 2);
-  EXPECT_EQ(count(run, "oneDNN average pooling"), 1);
+  EXPECT_EQ(count(run, "oneDNN max pooling"), library_has(max_over(input("x", w.x), w)) ? 2 : 0);
+  EXPECT_EQ(count(run, "oneDNN average pooling"), library_has(sum_over(input("x", w.x), w, 0.25)) ? 1 : 0);
 }
 
 void expect_same_class(const reference::Array& got, const reference::Array& want) {
@@ -188,7 +191,7 @@ TEST(ClaimPooling, NonfiniteValues) {
   for (const auto& [result, kernels] : {std::pair(z, "oneDNN average pooling"), std::pair(y, "oneDNN max pooling")}) {
     const Function f{"pool", {x, g}, {result, gradient(result, x)}, {}};
     const PlanRun run = run_plan(f, inputs, {});
-    EXPECT_EQ(count(run, kernels), 2);
+    EXPECT_EQ(count(run, kernels), library_has(result) ? 2 : 0);
     const auto want = reference::evaluate(f, inputs, {.exact = true});
     for (std::size_t r = 0; r < want.size(); ++r) expect_same_class(run.results[r], want[r]);
   }
@@ -211,7 +214,7 @@ TEST(ClaimPooling, MaximaOfNonfiniteWindows) {
       CompileOptions options;
       options.threads = threads;
       const PlanRun run = run_plan(f, inputs, options);
-      EXPECT_EQ(count(run, "oneDNN max pooling"), w.taken ? 2 : 0);
+      EXPECT_EQ(count(run, "oneDNN max pooling"), w.taken && library_has(y) ? 2 : 0);
       for (std::size_t r = 0; r < want.size(); ++r) expect_same_class(run.results[r], want[r]);
     }
   }

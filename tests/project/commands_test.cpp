@@ -195,8 +195,8 @@ TEST_F(PretendedCheckout, CheckCountsTestCases) {
               "exit 8\n");
   const Outcome outcome = call("check");
   EXPECT_EQ(outcome.status, 1) << outcome.output;
-  // Three times, with and without generated code and as a smaller machine, a: 4 passed, 2 failed, 4 skipped; b: 1 failed; c: 5 passed, 1 failed; the script: 1 passed. Once, the profile's
-  // page and the documentation: 2 passed.
+  // Three times, with and without generated code and as a smaller machine, a: 4 passed, 2 failed, 4 skipped; b: 1 failed; c: 5 passed, 1 failed; the
+  // script: 1 passed. Once, the profile's page and the documentation: 2 passed.
   EXPECT_TRUE(outcome.output.ends_with("\n32 passed, 12 failed, 12 skipped\n")) << outcome.output;
 }
 

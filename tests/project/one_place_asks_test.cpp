@@ -17,7 +17,8 @@ namespace fs = std::filesystem;
 
 // Words that ask the processor or the system what there is.
 bool asks(const std::string& text) {
-  static const std::regex words(R"(\bsysconf\b|\bgetauxval\b|__builtin_cpu|\bcpuid\b|xbyak_util|SupportedTargets|get_effective_cpu_isa|hardware_concurrency|/proc/cpuinfo)");
+  static const std::regex words(R"(\bsysconf\b|\bgetauxval\b|__builtin_cpu|\bcpuid\b|xbyak_util|)"
+                                R"(SupportedTargets|get_effective_cpu_isa|hardware_concurrency|/proc/cpuinfo)");
   return std::regex_search(std::regex_replace(text, std::regex("//[^\n]*"), ""), words);
 }
 
@@ -29,10 +30,10 @@ TEST(OnePlaceAsks, TheWordsAreFound) {
 
 TEST(OnePlaceAsks, OfAllThatCompiles) {
   const std::set<std::string> may{
-      "graph/target.cpp",                      // the compiler's one place
-      "backends/loops/jit/code_memory.cpp",    // how large a page is
-      "backends/machine.cpp",                  // measures peaks for profiles
-      "backends/parallel/threads.cpp",         // the number of threads
+      "graph/target.cpp",                    // the compiler's one place
+      "backends/loops/jit/code_memory.cpp",  // how large a page is
+      "backends/machine.cpp",                // measures peaks for profiles
+      "backends/parallel/threads.cpp",       // the number of threads
   };
   std::set<std::string> found;
   for (const char* folder : {"ops", "graph", "autograd", "backends"})

@@ -134,7 +134,8 @@ bool suits_vectors(const DomainLines& lines, std::size_t views, InstructionSet s
 
 }  // namespace
 
-KernelRef compile_closed(const Cluster& cluster, std::span<const LoopSum> sums, std::span<const View> inputs, std::span<const View> outputs, InstructionSet set) {
+KernelRef compile_closed(const Cluster& cluster, std::span<const LoopSum> sums, std::span<const View> inputs, std::span<const View> outputs,
+                         InstructionSet set) {
   if (set == InstructionSet::none) return nullptr;
   const auto own = static_cast<std::size_t>(cluster.outputs());
   std::vector<ClosingSum> closing = closing_sums(cluster, sums, domain_of(cluster, inputs, outputs), outputs.subspan(own));
