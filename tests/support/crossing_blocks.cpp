@@ -222,15 +222,14 @@ Ref stopped_block(Drawing& d, const Ref& x) {
   if (points(x) * 3 * static_cast<double>(f) > d.room / 3) return {};
   Ref y = matmul(x, d.weight({f, f}, f));
   for (std::int64_t k = d.random.integer(1, 3); k > 0; --k) {
-    const std::size_t kind = d.random.below(d.exact ? 2 : 6);
-    if (kind == 2)
-      y = div(y, add(square(d.parameter(y.shape())), number(y, 1)));
-    else if (kind == 3)
-      y = sqrt(maximum(y, number(y, 0.25)));
-    else if (kind == 4)
-      y = silu(y);
-    else
-      y = activation(d, y);
+    switch (d.exact ? 0 : d.random.below(7)) {
+      case 1: y = div(y, add(square(d.parameter(y.shape())), number(y, 1))); break;
+      case 2: y = sqrt(add(square(y), number(y, 0.25))); break;
+      case 3: y = silu(y); break;
+      case 4: y = gelu(y); break;
+      case 5: y = elu(y, 1); break;
+      default: y = activation(d, y); break;
+    }
   }
   return add(scaled(x, 0.5), stop_gradient(y));
 }
@@ -687,7 +686,7 @@ constexpr CrossingBlock all_blocks[] = {
     {"einsum", 2, true, einsum_block},
     {"attention", 3, false, attention_block},
     {"recurrent", 0.5, false, recurrent_block},
-    {"stopped product", 1.5, true, stopped_block},
+    {"stopped product", 3, true, stopped_block},
     {"parts of a product", 1, true, parts_block},
     {"norm", 3, false, norm_block},
     {"total", 2, true, total_block},
