@@ -293,10 +293,10 @@ Ref recurrent_block(Drawing& d, const Ref& x) {
 Ref norm_block(Drawing& d, const Ref& x) {
   if (d.exact || x.shape().rank() < 2) return {};
   const std::size_t rank = x.shape().rank();
-  const std::int64_t last = x.shape()[rank - 1];
+  const std::int64_t last = x.shape()[rank - 1], dim = x.shape()[0] == 0 || d.random.chance(0.7) ? -1 : 0;
   switch (d.random.below(8)) {
-    case 0: return softmax(x, {.dim = d.random.chance(0.7) ? -1 : 0});
-    case 1: return scaled(log_softmax(x, {.dim = d.random.chance(0.7) ? -1 : 0}), 0.2);
+    case 0: return softmax(x, {.dim = dim});
+    case 1: return scaled(log_softmax(x, {.dim = dim}), 0.2);
     case 2:
     case 3: {
       const bool affine = d.random.chance(0.6);
