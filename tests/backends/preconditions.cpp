@@ -404,7 +404,9 @@ func p(x: f32[$N], z: f32[$N]) {
   return y=%0, angle=%2
 }
 )", {{"N", {"1", "64", "1000"}},
-        {"RULE", {"x + 0", "0 - x", "x - 0", "x * 1", "x * -1", "-(-x)", "x + x", "x - x", "x * 0", "(x * z) * 2", "log(x * x + 1)", "x / 1", "1 / x * z", "where(x < 0, x, x)", "max(x, x)", "min(x, 0)"}}}, false},
+        {"RULE", {"x + 0", "0 - x", "x - 0", "x * 1", "x * -1", "-(-x)",
+                  "x + x", "x - x", "x * 0", "(x * z) * 2", "log(x * x + 1)",
+                  "x / 1", "1 / x * z", "where(x < 0, x, x)", "max(x, x)", "min(x, 0)"}}}, false},
       {"composites", "inline_calls", {"pass inline_calls"}, R"(
 func p(x: f32[$N,$M]) {
   %0: f32[$N,$M] = tanh(x)

@@ -500,7 +500,10 @@ Ref table_block(Drawing& d, const Ref& x) {
     case 0: return add(x, embedding(d.table({n}, 11, type), d.parameter({11, f})));
     case 1: return index_select(x, d.table({rows}, n, n < 256 ? type : DType::i32), {.dim = 0});
     case 2: return gather(x, d.table({n, std::max<std::int64_t>(1, f / 2)}, f), {.dim = 1});
-    case 3: return scaled(index_sum(x, d.table({n}, rows), {.dim = 0, .size = rows}), d.exact ? 0.25 : std::sqrt(static_cast<double>(rows) / static_cast<double>(n)));
+    case 3: {
+      const double share = d.exact ? 0.25 : std::sqrt(static_cast<double>(rows) / static_cast<double>(n));
+      return scaled(index_sum(x, d.table({n}, rows), {.dim = 0, .size = rows}), share);
+    }
     case 4: return scatter_add(x, d.table({n, f}, n), scaled(activation(d, x), 0.25), {.dim = 0});
     case 5: return mul(x, broadcast(unsqueeze(pick(x, d.table({n}, f, DType::i32)), {.dim = 1}), x.shape()));
     default: return take_along_dim(x, d.table({n, 1}, f, DType::i64), {.dim = 1});
@@ -587,7 +590,8 @@ Ref transposed_block(Drawing& d, const Ref& x) {
   const std::int64_t kernel = d.random.pick({2, 3}), out = size_within(d, points(x) * 9 * 60, {1, 2, 16, 32});
   if (points(x) * 9 * 60 * static_cast<double>(out) > d.room / 3) return {};
   const Ref w = d.weight({s[1], out, kernel, kernel}, s[1] * kernel);
-  return with_tail(d, conv_transpose2d(x, w, d.random.chance(0.4) ? d.parameter({out}) : Ref(), {.stride = d.random.pick({1, 2}), .padding = d.random.pick({0, 1})}));
+  const ConvTranspose2dOptions o{.stride = d.random.pick({1, 2}), .padding = d.random.pick({0, 1})};
+  return with_tail(d, conv_transpose2d(x, w, d.random.chance(0.4) ? d.parameter({out}) : Ref(), o));
 }
 
 // A pooling whose windows may overlap, be padded, stand apart, or lie wholly in padding.
@@ -615,8 +619,12 @@ Ref pooling_block(Drawing& d, const Ref& x) {
   const Ref in = d.random.chance(0.4) ? relu(x) : d.random.chance(0.2) ? pad(x, {.pad = {1, 0, 0, 1}, .value = -0.5}) : x;
   switch (d.random.below(8)) {
     case 0: {
-      const std::int64_t kernel = 2;
-      return avg_pool2d(in, {.kernel_size = kernel, .stride = d.random.pick({1, 2}), .padding = d.random.pick({0, 0, 1}), .count_include_pad = d.random.chance(0.7)});
+      AvgPool2dOptions o;
+      o.kernel_size = 2;
+      o.stride = d.random.pick({1, 2});
+      o.padding = d.random.pick({0, 0, 1});
+      o.count_include_pad = d.random.chance(0.7);
+      return avg_pool2d(in, o);
     }
     case 1: {  // pooled first, then laid beside what it was pooled from
       const Ref pooled = max_pool_of(d, in, true);
@@ -654,7 +662,12 @@ Ref line_block(Drawing& d, const Ref& x) {
   Ref y;
   if (d.random.chance(0.5)) {
     const std::int64_t kernel = d.random.pick({2, 2, 3, 4});
-    y = max_pool1d(lines, {.kernel_size = kernel, .stride = d.random.pick({1, 2, kernel}), .padding = d.random.integer(0, kernel / 2), .dilation = d.random.pick({1, 1, 2, 3})});
+    MaxPool1dOptions o;
+    o.kernel_size = kernel;
+    o.stride = d.random.pick({1, 2, kernel});
+    o.padding = d.random.integer(0, kernel / 2);
+    o.dilation = d.random.pick({1, 1, 2, 3});
+    y = max_pool1d(lines, o);
   } else if (d.random.chance(0.3)) {
     y = avg_pool1d(lines, {.kernel_size = 2, .stride = d.random.pick({1, 2}), .padding = d.random.pick({0, 1})});
   } else {
