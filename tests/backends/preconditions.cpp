@@ -51,7 +51,8 @@ func p(x: f32[$N,$N]) {
   %4: f32[$N][i] = %3[i,p]
   return y=%3, z=%4
 }
-)", {{"N", rows()}, {"T", {"i32", "u8"}}, {"WHERE", {"0<=i-j<$N", "0<=j-i<2", "0<=i-$(N/2)<$N", "0<=j-1<$N", "0<=i+j-$N<$(N*2)"}}}, false},
+)", {{"N", rows()}, {"T", {"i32", "u8"}},
+        {"WHERE", {"0<=i-j<$N", "0<=j-i<2", "0<=i-$(N/2)<$N", "0<=j-1<$N", "0<=i+j-$N<$(N*2)"}}}, false},
       {"masks_by_map", "fuse_regions", {}, R"(
 func p(x: f32[$N,$M]) {
   %0: f32[$N,$M] = tanh(x)
@@ -112,7 +113,8 @@ func p(x: f32[$N,64], t: i32[$N]) {
   %4: f32[$N,64] = sub(%1, %3)
   return y=%4
 }
-)", {{"N", {"64", "512", "1000"}}, {"READ", {"i,%0[i]", "%0[i],3", "i,%0[i]-1"}}, {"TO", {"i,%0[i]", "%0[i],0", "i,2*%0[i]"}}}, false},
+)", {{"N", {"64", "512", "1000"}}, {"READ", {"i,%0[i]", "%0[i],3", "i,%0[i]-1"}},
+        {"TO", {"i,%0[i]", "%0[i],0", "i,2*%0[i]"}}}, false},
       {"scans", "fuse_regions", {"tile of a scan"}, R"(
 func p(x: f32[$N,128], a: f32[$N,128]) {
   %0: f32[$N,128] = tanh(x)
@@ -157,7 +159,8 @@ func p(x: f32[2,4,$H,$H], w: f32[2,4,$H,$H]) {
   %1: f32[2,4,$H,$H] = mul(%0, w)
   return y=%1
 }
-)", {{"H", {"3", "7", "16"}}, {"READ", {"i,j,k+p-1,l+q-1", "i,j,k+p,l+q", "i,j,k+2*p-2,l+q-1", "i,j,l+p-1,k+q-1", "i,j,k-p+1,l+q-1"}}}, true},
+)", {{"H", {"3", "7", "16"}},
+        {"READ", {"i,j,k+p-1,l+q-1", "i,j,k+p,l+q", "i,j,k+2*p-2,l+q-1", "i,j,l+p-1,k+q-1", "i,j,k-p+1,l+q-1"}}}, true},
       {"gradient_of_part_of_a_maximum", "max_before_relu", {"recognise maximum's gradient"}, R"(
 func p(x: f32[2,$C,$H,$H], w: f32[$PART]) {
   %0: f32[2,$C,$H,$H][i,j,k,l] = max x[i,j,k+p-1,l+q-1]; p<3, q<3
@@ -165,7 +168,8 @@ func p(x: f32[2,$C,$H,$H], w: f32[$PART]) {
   %2: f32[$PART] = mul(%1, w)
   return y=%2
 }
-)", {{"C", {"2", "16"}}, {"H", {"4", "8"}}, {"PART", {"2,$C,$H,$H", "1,$C,$H,$H", "2,$(C/2),$H,$H", "2,$C,$(H-1),$H", "2,$C,$H,$(H/2)"}}}, true},
+)", {{"C", {"2", "16"}}, {"H", {"4", "8"}},
+        {"PART", {"2,$C,$H,$H", "1,$C,$H,$H", "2,$(C/2),$H,$H", "2,$C,$(H-1),$H", "2,$C,$H,$(H/2)"}}}, true},
       {"pooled_first_of_two", "max_before_relu", {}, R"(
 func p(x: f32[2,$C,$H,$H], w: f32[2,$(C*2),$H,$H]) {
   %0: f32[2,$C,$H,$H][i,j,k,l] = max x[i,j,k+p-1,l+q-1]; p<3, q<3
@@ -182,7 +186,8 @@ func p(x: f32[4,8,$H,$H], w: f32[4,8,$O,$O]) {
   %1: f32[4,8,$O,$O] = mul(%0, w)
   return y=%1
 }
-)", {{"H", {"8", "17"}}, {"O", {"4", "8"}}, {"READ", {"i,j,2*k+p,2*l+q", "i,j,k+p,l+q", "i,j,k+p-1,l+q-1", "i,j,k+p+1,l+q", "i,j,p,q", "i,j,k-p+1,l+q"}}}, true},
+)", {{"H", {"8", "17"}}, {"O", {"4", "8"}},
+        {"READ", {"i,j,2*k+p,2*l+q", "i,j,k+p,l+q", "i,j,k+p-1,l+q-1", "i,j,k+p+1,l+q", "i,j,p,q", "i,j,k-p+1,l+q"}}}, true},
       {"relu_before_maximum", "max_before_relu", {"pass max_before_relu"}, R"(
 func p(x: f32[8,$L], w: f32[8,$O]) {
   %0: f32[8,$L] = relu(x)
@@ -190,13 +195,15 @@ func p(x: f32[8,$L], w: f32[8,$O]) {
   %2: f32[8,$O] = mul(%1, w)
   return y=%2$MORE
 }
-)", {{"L", {"2", "3", "8", "16"}}, {"O", {"1", "2", "4"}}, {"READ", {"2*j+p", "j+p", "j+3*p-1", "2*j+3*p-1", "j+p-3"}}, {"MORE", {"", ", r=%0"}}}, true},
+)", {{"L", {"2", "3", "8", "16"}}, {"O", {"1", "2", "4"}}, {"READ", {"2*j+p", "j+p", "j+3*p-1", "2*j+3*p-1", "j+p-3"}},
+        {"MORE", {"", ", r=%0"}}}, true},
       {"products", "", {"recognise matmul"}, R"(
 func p(a: f32[$M,$K], b: f32[300,300]) {
   %0: f32[$M,$N][i,j] = a[$A] * b[$B] ; p<$K
   return c=%0
 }
-)", {{"M", {"1", "2", "65", "200"}}, {"K", {"1", "16", "129"}}, {"N", {"1", "64"}}, {"A", {"i,p", "i,p+1"}}, {"B", {"p,j", "j,p", "2*p,j", "p,j+1"}}}, true},
+)", {{"M", {"1", "2", "65", "200"}}, {"K", {"1", "16", "129"}}, {"N", {"1", "64"}}, {"A", {"i,p", "i,p+1"}},
+        {"B", {"p,j", "j,p", "2*p,j", "p,j+1"}}}, true},
       {"two_summed_indices", "fuse_epilogues", {"fusion fuse_epilogues"}, R"(
 func p(a: f32[$M,$O,$K], b: f32[$O,$N,$K], e: f32[$M,$N]) {
   %1: f32[$M,$N][i,j] = a[i,p,q] * b[p,j,q]
@@ -204,7 +211,8 @@ func p(a: f32[$M,$O,$K], b: f32[$O,$N,$K], e: f32[$M,$N]) {
   %3: f32[$M,$N] = $TAIL
   return c=%3
 }
-)", {{"M", {"7", "129", "300"}}, {"O", {"2", "16"}}, {"K", {"3", "64"}}, {"N", {"16", "64"}}, {"TAIL", {"relu(%2)", "{ %2 * e + 0.5 }", "tanh(%2)"}}}, false},
+)", {{"M", {"7", "129", "300"}}, {"O", {"2", "16"}}, {"K", {"3", "64"}}, {"N", {"16", "64"}},
+        {"TAIL", {"relu(%2)", "{ %2 * e + 0.5 }", "tanh(%2)"}}}, false},
       {"batches_of_products", "fuse_epilogues", {}, R"(
 func p(a: f32[$B,$H,$M,16], b: f32[$H,16,32], e: f32[$B,$M,32]) {
   %1: f32[$B,$M,32][i,j,k] = a[i,p,j,q] * b[p,q,k]
@@ -230,12 +238,14 @@ func p(x: f32[2,8,8,8], w: f32[$C,8,3,3], d: f32[$C], e: f32[2,$C,8,8]) {
   return c=%3
 }
 )", {{"C", {"3", "16"}}, {"TAIL", activations()}}, false},
-      {"convolutions", "layouts", {"recognise convolution", "recognise backward-data convolution", "recognise backward-weights convolution"}, R"(
+      {"convolutions", "layouts",
+       {"recognise convolution", "recognise backward-data convolution", "recognise backward-weights convolution"}, R"(
 func p(x: f32[2,$C,8,8], w: f32[$O,$C,3,3]) {
   %0: f32[2,$O,6,6][i,j,k,l] = x[i,p,$READ] * w[j,p,q,r]
   return y=%0
 }
-)", {{"C", {"1", "3", "16"}}, {"O", {"1", "16"}}, {"READ", {"k+q,l+r", "k+q-1,l+r-1", "k-q+1,l+r", "2*k+q,l+2*r-2", "k+q+r,l", "l+q,k+r"}}}, true},
+)", {{"C", {"1", "3", "16"}}, {"O", {"1", "16"}},
+        {"READ", {"k+q,l+r", "k+q-1,l+r-1", "k-q+1,l+r", "2*k+q,l+2*r-2", "k+q+r,l", "l+q,k+r"}}}, true},
       {"updates_in_products", "fuse_updates_into_products", {"fusion fuse_updates_into_products"}, R"(
 func step(x: f32[$B,96], g: f32[$B,64], w: f32[96,64], lr: f32[], e: f32[96,64]) {
   %0: f32[96,64][i,j] = lr[]
@@ -243,7 +253,9 @@ func step(x: f32[$B,96], g: f32[$B,64], w: f32[96,64], lr: f32[], e: f32[96,64])
   %2: f32[96,64] = { $NEW }
   return w=%2$MORE
 }
-)", {{"B", {"1", "7", "40", "1000"}}, {"NEW", {"w - (%0 * %1)", "w + %1", "w - (%0 * (%1 + e))", "e - (%0 * %1)", "w - (%0 * (%1 + w))"}}, {"MORE", {"", ", r=%1"}}}, false},
+)", {{"B", {"1", "7", "40", "1000"}},
+        {"NEW", {"w - (%0 * %1)", "w + %1", "w - (%0 * (%1 + e))", "e - (%0 * %1)", "w - (%0 * (%1 + w))"}},
+        {"MORE", {"", ", r=%1"}}}, false},
       {"updates", "fuse_updates", {"fusion fuse_updates"}, R"(
 func step(x: f32[4,$N], y: f32[4,$M], h: f32[$M], w: f32[$N,$M], b: f32[$M], lr: f32[]) {
   %0: f32[$N,$M][i,j] = lr[]
@@ -272,7 +284,8 @@ func p(x: f32[$N,$M], b: f32[$M]) {
   %4: f32[][] = %1[p,q]
   return y=$LAST$MORE
 }
-)", {{"N", {"2", "64", "129", "512"}}, {"M", {"1", "32", "33", "512"}}, {"MAP", {"mul(x, %0)", "{ tanh(sin(x) * exp(%0)) }"}},
+)", {{"N", {"2", "64", "129", "512"}}, {"M", {"1", "32", "33", "512"}},
+        {"MAP", {"mul(x, %0)", "{ tanh(sin(x) * exp(%0)) }"}},
         {"LAST", {"%2", "%3", "%4", "%2, z=%3"}}, {"MORE", {"", ", v=%1"}}}, false},
       {"loops_of_other_shapes", "fuse_kernels", {"fusion fuse_kernels"}, R"(
 func p(x: f32[$N,32], b: f32[32]) {
@@ -292,7 +305,8 @@ func p(a: f32[$N,8], b: f32[$N,8], c: f32[$(N*2),8]) {
   %3: f32[$(N*2),8] = $LAST
   return y=%3$MORE
 }
-)", {{"N", {"1", "2", "64", "129"}}, {"A", {"i,j", "i+1,j", "2*i,j"}}, {"B", {"i+$N,j", "i,j", "2*i+1,j", "i,7-j"}}, {"LAST", {"add(%2, c)", "mul(%2, c)"}}, {"MORE", {"", ", r=%1"}}}, true},
+)", {{"N", {"1", "2", "64", "129"}}, {"A", {"i,j", "i+1,j", "2*i,j"}}, {"B", {"i+$N,j", "i,j", "2*i+1,j", "i,7-j"}},
+        {"LAST", {"add(%2, c)", "mul(%2, c)"}}, {"MORE", {"", ", r=%1"}}}, true},
       {"one_hot_masks", "masks", {"pass masks", "recognise mask"}, R"(
 func p(x: f32[$N,$M], g: f32[$N], t: i32[$N]) {
   %0: i32[$N] = check(t) {below=$M, what="target"}
@@ -300,7 +314,8 @@ func p(x: f32[$N,$M], g: f32[$N], t: i32[$N]) {
   %2: f32[$N,$M] = $READ
   return y=%2, %0
 }
-)", {{"N", {"3", "64", "1000"}}, {"M", {"7", "64"}}, {"TO", {"i,%0[i]", "i,%0[i]+1", "i,2*%0[i]"}}, {"READ", {"add(x, %1)", "{ exp(%1) * x }"}}}, false},
+)", {{"N", {"3", "64", "1000"}}, {"M", {"7", "64"}}, {"TO", {"i,%0[i]", "i,%0[i]+1", "i,2*%0[i]"}},
+        {"READ", {"add(x, %1)", "{ exp(%1) * x }"}}}, false},
       {"masks_read_by_sums", "masks", {"pass masks"}, R"(
 func p(x: f32[$N,$M]) {
   %0: f32[$N,$M][i,j] = 1 ; 0<=$E<$N
@@ -388,14 +403,18 @@ func p(x: f32[$N], z: f32[$N]) {
   %2: f32[$N] = atan2(%0, %1)
   return y=%0, angle=%2
 }
-)", {{"N", {"1", "64", "1000"}}, {"RULE", {"x + 0", "0 - x", "x - 0", "x * 1", "x * -1", "-(-x)", "x + x", "x - x", "x * 0", "(x * z) * 2", "log(x * x + 1)", "x / 1", "1 / x * z", "where(x < 0, x, x)", "max(x, x)", "min(x, 0)"}}}, false},
+)", {{"N", {"1", "64", "1000"}},
+        {"RULE", {"x + 0", "0 - x", "x - 0", "x * 1", "x * -1", "-(-x)",
+                  "x + x", "x - x", "x * 0", "(x * z) * 2", "log(x * x + 1)",
+                  "x / 1", "1 / x * z", "where(x < 0, x, x)", "max(x, x)", "min(x, 0)"}}}, false},
       {"composites", "inline_calls", {"pass inline_calls"}, R"(
 func p(x: f32[$N,$M]) {
   %0: f32[$N,$M] = tanh(x)
   %1: f32[$N,$M] = call $CALL
   return y=%1
 }
-)", {{"N", {"1", "2", "64", "1000"}}, {"M", {"1", "10", "128"}}, {"CALL", {"softmax(%0) {dim=1}", "softmax(%0) {dim=0}", "log_softmax(%0) {dim=1}"}}}, true},
+)", {{"N", {"1", "2", "64", "1000"}}, {"M", {"1", "10", "128"}},
+        {"CALL", {"softmax(%0) {dim=1}", "softmax(%0) {dim=0}", "log_softmax(%0) {dim=1}"}}}, true},
       {"blocks_of_channels", "layouts", {"pass layouts"}, R"(
 func net(x: f32[2,3,8,8], k: f32[$C,3,3,3], b: f32[$C], q: f32[$D,$C,3,3]) {
   %0: f32[2,$C,8,8][i,j,l,m] = x[i,p,l+r-1,m+s-1] * k[j,p,r,s]

@@ -222,15 +222,14 @@ Ref stopped_block(Drawing& d, const Ref& x) {
   if (points(x) * 3 * static_cast<double>(f) > d.room / 3) return {};
   Ref y = matmul(x, d.weight({f, f}, f));
   for (std::int64_t k = d.random.integer(1, 3); k > 0; --k) {
-    const std::size_t kind = d.random.below(d.exact ? 2 : 6);
-    if (kind == 2)
-      y = div(y, add(square(d.parameter(y.shape())), number(y, 1)));
-    else if (kind == 3)
-      y = sqrt(maximum(y, number(y, 0.25)));
-    else if (kind == 4)
-      y = silu(y);
-    else
-      y = activation(d, y);
+    switch (d.exact ? 0 : d.random.below(7)) {
+      case 1: y = div(y, add(square(d.parameter(y.shape())), number(y, 1))); break;
+      case 2: y = sqrt(add(square(y), number(y, 0.25))); break;
+      case 3: y = silu(y); break;
+      case 4: y = gelu(y); break;
+      case 5: y = elu(y, 1); break;
+      default: y = activation(d, y); break;
+    }
   }
   return add(scaled(x, 0.5), stop_gradient(y));
 }
@@ -294,10 +293,10 @@ Ref recurrent_block(Drawing& d, const Ref& x) {
 Ref norm_block(Drawing& d, const Ref& x) {
   if (d.exact || x.shape().rank() < 2) return {};
   const std::size_t rank = x.shape().rank();
-  const std::int64_t last = x.shape()[rank - 1];
+  const std::int64_t last = x.shape()[rank - 1], dim = x.shape()[0] == 0 || d.random.chance(0.7) ? -1 : 0;
   switch (d.random.below(8)) {
-    case 0: return softmax(x, {.dim = d.random.chance(0.7) ? -1 : 0});
-    case 1: return scaled(log_softmax(x, {.dim = d.random.chance(0.7) ? -1 : 0}), 0.2);
+    case 0: return softmax(x, {.dim = dim});
+    case 1: return scaled(log_softmax(x, {.dim = dim}), 0.2);
     case 2:
     case 3: {
       const bool affine = d.random.chance(0.6);
@@ -501,7 +500,10 @@ Ref table_block(Drawing& d, const Ref& x) {
     case 0: return add(x, embedding(d.table({n}, 11, type), d.parameter({11, f})));
     case 1: return index_select(x, d.table({rows}, n, n < 256 ? type : DType::i32), {.dim = 0});
     case 2: return gather(x, d.table({n, std::max<std::int64_t>(1, f / 2)}, f), {.dim = 1});
-    case 3: return scaled(index_sum(x, d.table({n}, rows), {.dim = 0, .size = rows}), d.exact ? 0.25 : std::sqrt(static_cast<double>(rows) / static_cast<double>(n)));
+    case 3: {
+      const double share = d.exact ? 0.25 : std::sqrt(static_cast<double>(rows) / static_cast<double>(n));
+      return scaled(index_sum(x, d.table({n}, rows), {.dim = 0, .size = rows}), share);
+    }
     case 4: return scatter_add(x, d.table({n, f}, n), scaled(activation(d, x), 0.25), {.dim = 0});
     case 5: return mul(x, broadcast(unsqueeze(pick(x, d.table({n}, f, DType::i32)), {.dim = 1}), x.shape()));
     default: return take_along_dim(x, d.table({n, 1}, f, DType::i64), {.dim = 1});
@@ -588,7 +590,8 @@ Ref transposed_block(Drawing& d, const Ref& x) {
   const std::int64_t kernel = d.random.pick({2, 3}), out = size_within(d, points(x) * 9 * 60, {1, 2, 16, 32});
   if (points(x) * 9 * 60 * static_cast<double>(out) > d.room / 3) return {};
   const Ref w = d.weight({s[1], out, kernel, kernel}, s[1] * kernel);
-  return with_tail(d, conv_transpose2d(x, w, d.random.chance(0.4) ? d.parameter({out}) : Ref(), {.stride = d.random.pick({1, 2}), .padding = d.random.pick({0, 1})}));
+  const ConvTranspose2dOptions o{.stride = d.random.pick({1, 2}), .padding = d.random.pick({0, 1})};
+  return with_tail(d, conv_transpose2d(x, w, d.random.chance(0.4) ? d.parameter({out}) : Ref(), o));
 }
 
 // A pooling whose windows may overlap, be padded, stand apart, or lie wholly in padding.
@@ -616,8 +619,12 @@ Ref pooling_block(Drawing& d, const Ref& x) {
   const Ref in = d.random.chance(0.4) ? relu(x) : d.random.chance(0.2) ? pad(x, {.pad = {1, 0, 0, 1}, .value = -0.5}) : x;
   switch (d.random.below(8)) {
     case 0: {
-      const std::int64_t kernel = 2;
-      return avg_pool2d(in, {.kernel_size = kernel, .stride = d.random.pick({1, 2}), .padding = d.random.pick({0, 0, 1}), .count_include_pad = d.random.chance(0.7)});
+      AvgPool2dOptions o;
+      o.kernel_size = 2;
+      o.stride = d.random.pick({1, 2});
+      o.padding = d.random.pick({0, 0, 1});
+      o.count_include_pad = d.random.chance(0.7);
+      return avg_pool2d(in, o);
     }
     case 1: {  // pooled first, then laid beside what it was pooled from
       const Ref pooled = max_pool_of(d, in, true);
@@ -655,7 +662,12 @@ Ref line_block(Drawing& d, const Ref& x) {
   Ref y;
   if (d.random.chance(0.5)) {
     const std::int64_t kernel = d.random.pick({2, 2, 3, 4});
-    y = max_pool1d(lines, {.kernel_size = kernel, .stride = d.random.pick({1, 2, kernel}), .padding = d.random.integer(0, kernel / 2), .dilation = d.random.pick({1, 1, 2, 3})});
+    MaxPool1dOptions o;
+    o.kernel_size = kernel;
+    o.stride = d.random.pick({1, 2, kernel});
+    o.padding = d.random.integer(0, kernel / 2);
+    o.dilation = d.random.pick({1, 1, 2, 3});
+    y = max_pool1d(lines, o);
   } else if (d.random.chance(0.3)) {
     y = avg_pool1d(lines, {.kernel_size = 2, .stride = d.random.pick({1, 2}), .padding = d.random.pick({0, 1})});
   } else {
@@ -687,7 +699,7 @@ constexpr CrossingBlock all_blocks[] = {
     {"einsum", 2, true, einsum_block},
     {"attention", 3, false, attention_block},
     {"recurrent", 0.5, false, recurrent_block},
-    {"stopped product", 1.5, true, stopped_block},
+    {"stopped product", 3, true, stopped_block},
     {"parts of a product", 1, true, parts_block},
     {"norm", 3, false, norm_block},
     {"total", 2, true, total_block},

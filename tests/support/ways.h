@@ -29,7 +29,8 @@ struct Comparison {
 //     float64   by 1e-11 of that
 //     bf16      by 8e-3 of that
 //
-// or by 50 times what the reference in the program's own types differs by: what cancels leaves the roundings of what it is made of. NaN and infinity are
+// or by 50 times what the reference in the program's own types differs by: what cancels leaves the roundings of what it is made of; a float32 tensor in
+// which everything cancels, by 1e-5. NaN and infinity are
 // where the reference has them; but an entry that a view leaves out need not be multiplied with NaN as if it were a zero, as it is not where the view is part
 // of the sum. All ways in reproducible mode have the same bits.
 [[nodiscard]] Comparison compare_ways(const Function& f, const std::vector<reference::Array>& inputs, std::span<const Way> ways);
