@@ -17,6 +17,7 @@ namespace cotan {
 // it is the number with the exponent's range unlimited that is rounded and found too small.
 [[nodiscard]] double flushed(DType dtype, double v);
 
+// A mode of floating-point arithmetic: rounding, traps, subnormal numbers.
 class FloatMode {
  public:
   // The mode of programs: to nearest, no traps, subnormal numbers taken for zeros of their sign or kept.

@@ -48,6 +48,7 @@ template <class T>
   return *table;
 }
 
+// The one object of that content.
 template <class T>
 [[nodiscard]] std::shared_ptr<const T> interned(T value) {
   return interner<T>().intern(std::move(value));

@@ -59,7 +59,12 @@ bool can_start(const Crew& crew) {
   const int missing = crew.workers - known.load(std::memory_order_relaxed);
   constexpr std::size_t beside_the_stack = std::size_t{1} << 20;
   static const std::size_t stack = tbb::global_control::active_value(tbb::global_control::thread_stack_size);
-  return missing <= 0 || has_memory(static_cast<std::size_t>(missing) * (stack + beside_the_stack));
+  // Where TBB is kept to fewer workers than ours, some never come: those that may have come by now.
+  constexpr int most_looks = 1000;
+  static std::atomic<int> looks{0};
+  if (missing <= 0 || looks.load(std::memory_order_relaxed) >= most_looks) return true;
+  looks.fetch_add(1, std::memory_order_relaxed);
+  return has_memory(static_cast<std::size_t>(missing) * (stack + beside_the_stack));
 }
 
 void take_up(Crew& crew) {

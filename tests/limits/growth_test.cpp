@@ -1,5 +1,4 @@
 // A process that meets ever new shapes does not grow for ever: whatever is kept for the next time is bounded, and what the bounds let go is gone.
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "autograd/evaluate.h"
