@@ -6,10 +6,10 @@
 
 namespace cotan::onednn {
 
-// What Primitive::make gives for the problem. May be called from any thread; the making itself holds no lock.
 // Whether the process ends and the library with it: no primitive can be made any more.
 [[nodiscard]] bool is_closing();
 
+// What Primitive::make gives for the problem. May be called from any thread; the making itself holds no lock.
 [[nodiscard]] Made shared_primitive(const MatmulProblem& problem);
 [[nodiscard]] Made shared_primitive(const ConvolutionProblem& problem);
 [[nodiscard]] Made shared_primitive(const SoftmaxProblem& problem);
