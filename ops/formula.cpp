@@ -194,7 +194,7 @@ Ex apply(Atom atom, std::span<const Ex> given) {
     fail(fmt::format("'{}' of {}: the operand must be {}", spoken(atom), name_of(dtype), wanted_text(info(atom).operands)), "Cast it first, e.g. cast(x, f32)");
   if (auto same = identity(atom, x[0], x.size() > 1 ? x[1] : Ex(0))) return *same;
   const DType result = info(atom).result == Result::boolean ? DType::boolean : dtype;
-  if (atom == Atom::neg && node_of(x[0]).atom == Atom::constant) return typed(Ex(-node_of(x[0]).literal), dtype);
+  if (atom == Atom::neg && node_of(x[0]).atom == Atom::constant) return typed(Ex(apply_atom(atom, dtype, node_of(x[0]).literal, 0, 0)), dtype);
   return put(atom, result, x[0], x.size() > 1 ? x[1] : Ex(0));
 }
 

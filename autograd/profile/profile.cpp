@@ -7,6 +7,7 @@
 
 #include "autograd/profile/measured.h"
 #include "autograd/profile/options.h"
+#include "autograd/tape.h"
 #include "graph/threads.h"
 #include "ops/error.h"
 

@@ -11,6 +11,7 @@
 #include "autograd/profile/graphs.h"
 #include "autograd/profile/observer.h"
 #include "autograd/profile/options.h"
+#include "autograd/tape.h"
 #include "graph/fusion/fusion.h"
 #include "graph/rewrite/rules_in_use.h"
 #include "graph/text/words.h"

@@ -2,6 +2,7 @@
 
 #include "backends/onednn/claims.h"
 #include "backends/onednn/one_thread.h"
+#include "backends/onednn/primitive_cache.h"
 
 namespace cotan {
 namespace {
@@ -17,6 +18,7 @@ bool is_empty(const Ref& node) {
 
 // What speaks against any primitive for a node.
 std::optional<Reason> refused(const Ref& node) {
+  if (onednn::is_closing()) return Reason{ReasonCode::primitive_refused, "the process ends, and the library has closed"};
   if (!onednn::unheld_reason().empty()) return Reason{ReasonCode::primitive_refused, onednn::unheld_reason()};
   if (is_empty(node)) return Reason{ReasonCode::not_profitable, "a tensor without elements"};
   return std::nullopt;

@@ -1,5 +1,6 @@
 #include "backends/onednn/primitive_cache.h"
 
+#include <atomic>
 #include <bit>
 #include <list>
 #include <map>
@@ -117,16 +118,30 @@ Cache& cache() {
   return *cache;
 }
 
+// Set when the process ends, before the objects go that the library keeps for the primitives it makes.
+std::atomic<bool> closing{false};
+
+// Called behind the making of a primitive, so that what is made here goes before what the library made then.
+void note_the_end() {
+  struct AtTheEnd {
+    ~AtTheEnd() { closing = true; }
+  };
+  static const AtTheEnd at_the_end;
+}
+
 template <class Problem>
 Made shared(const Problem& problem) {
   const std::vector<std::int64_t> key = key_of(problem);
   if (std::optional<Made> found = cache().find(key)) return *std::move(found);
   Made made = Primitive::make(problem);
+  note_the_end();
   cache().insert(key, made);
   return made;
 }
 
 }  // namespace
+
+bool is_closing() { return closing; }
 
 Made shared_primitive(const MatmulProblem& problem) { return shared(problem); }
 Made shared_primitive(const ConvolutionProblem& problem) { return shared(problem); }

@@ -6,6 +6,9 @@
 
 namespace cotan::onednn {
 
+// Whether the process ends and the library with it: no primitive can be made any more.
+[[nodiscard]] bool is_closing();
+
 // What Primitive::make gives for the problem. May be called from any thread; the making itself holds no lock.
 [[nodiscard]] Made shared_primitive(const MatmulProblem& problem);
 [[nodiscard]] Made shared_primitive(const ConvolutionProblem& problem);

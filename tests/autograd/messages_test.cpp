@@ -159,7 +159,6 @@ TEST(Messages, OfFunctionsOnFunctions) {
            // clang-format off
            MISTAKE("vjp", "1 cotangents for 2 outputs", "one for each output", vjp(both, {pair}, {pair})),
            MISTAKE("vjp", "a cotangent of i32 (2,) for a tensor of f32 (2,)", "same shape and type", vjp(twice, {pair}, {whole})),
-           MISTAKE("vjp", "2 inputs for a function of 1", "one for each argument", vjp(twice, {pair, pair}, {pair})),
            MISTAKE("vjp", "result 0 is an undefined tensor", "Return tensors", vjp(nothing, {pair}, {pair})),
            MISTAKE("jvp", "0 tangents for 1 tensors", "one for each tensor", jvp(twice, {pair}, {})),
            MISTAKE("jvp", "a tangent of i32 (2,) for a tensor of f32 (2,)", "same shape and type", jvp(twice, {pair}, {whole})),
@@ -197,8 +196,8 @@ TEST(Messages, OfRandomNumbers) {
   const Tensor whole = tensor({1, 2}, i32);
   for (const Mistake& m : {
            // clang-format off
-           MISTAKE("uniform", "numbers from 1 to 0", "", uniform({2}, {.low = 1, .high = 0})),
-           MISTAKE("normal", "std", "", normal({2}, {.std = -1})),
+           MISTAKE("uniform", "numbers from 1 to below 0", "", uniform({2}, {.low = 1, .high = 0})),
+           MISTAKE("normal", "a standard deviation of -1", "", normal({2}, {.std = -1})),
            MISTAKE("bernoulli", "p = 2", "from 0 to 1", bernoulli({2}, 2.0)),
            MISTAKE("bernoulli", "", "", bernoulli(whole)),
            MISTAKE("randint", "", "", randint(3, 3, {2})),

@@ -121,7 +121,7 @@ template <class Outer>
 constexpr bool of_one_result = std::same_as<Outer, Grad> || std::same_as<Outer, ValueAndGrad> || std::same_as<Outer, Hvp> || std::same_as<Outer, Jacobian>;
 
 template <class Outer, class F, class... T>
-auto applied(F f, const T&... x) {
+auto applied(F f, const T&...) {
   using Result = std::invoke_result_t<F&, const T&...>;
   if constexpr (of_one_result<Outer> && !std::same_as<Result, Tensor>)
     return Outer::on(summed(f));

@@ -28,6 +28,10 @@ std::vector<Case> suite() {
        "func f(x: f32[8], y: f32[8]) { %0: f32[8] = { x - 0 } %1: f32[8] = { -0 } %2: f32[8] = sub(%1, y) %3: f32[8] = atan2(%0, %2) return %3 }",
        "func f(x: f32[8], y: f32[8]) { %0: f32[8] = { -y } %1: f32[8] = atan2(x, %0) return %1 }",
        {"x - 0"}},
+      {"the_least_integer_is_its_own_negative",
+       "func f(x: i32[8]) { %0: i32[8] = { -2147483648 } %1: i32[8] = sub(x, %0) return %1 }",
+       "func f(x: i32[8]) { %0: i32[8] = { x + -2147483648 } return %0 }",
+       {"constants"}},
       {"softmax_by_hand",
        "func f(x: f32[4,6]) { %0: f32[4,6] = exp(x) %1: f32[4,1][i,0] = %0[i,p] %2: f32[4,6][i,j] = %1[i,0] %3: f32[4,6] = div(%0, %2) "
        "%4: f32[4,6] = log(%3) return %4 }",
