@@ -129,7 +129,7 @@ Match match_max(const Ref& node) {
   const auto windows = as_pooling(node->as<ReduceSpec>(), node->operand(0).shape());
   if (!windows) return Reason{ReasonCode::not_recognised, "a reduction over no windows"};
   if (!every_window_meets(node->as<ReduceSpec>(), node->operand(0).shape()))
-    return Reason{ReasonCode::nonfinite, "a window in padding alone, whose maximum is -inf"};
+    return Reason{ReasonCode::primitive_refused, "a window in padding alone, whose maximum is -inf"};
   const PoolingProblem p = problem_of(*windows, PoolingDirection::forward, true, 1);
   if (auto reason = against(p, node.dtype())) return *std::move(reason);
   PoolingProblem training = p;
