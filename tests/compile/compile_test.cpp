@@ -233,7 +233,7 @@ TEST_P(Compile, OtherMistakesAreErrors) {
     manual_seed(1);
     return x;
   });
-  EXPECT_THAT(message_of([&] { static_cast<void>(seeds(tensor({1}))); }), HasSubstr("Set it before the call"));
+  EXPECT_THAT(message_of([&] { static_cast<void>(seeds(tensor({1}))); }), HasSubstr("Seed it before the call"));
 }
 
 TEST_P(Compile, AResultHasNoHistoryAndSaysSo) {

@@ -64,8 +64,8 @@ void check(Product& p) {
   const Array* const magnitudes[] = {&magnitude_a, &magnitude_b};
   SumSpec positive = p.spec;
   positive.coefficient = std::fabs(p.spec.coefficient);
-  const Array want = reference::run_sum(p.spec, {f64, p.out.view().shape}, factors64, {}, f64);
-  const Array most = reference::run_sum(positive, {f64, p.out.view().shape}, magnitudes, {}, f64);
+  const Array want = reference::run_sum(p.spec, {f64, p.out.view().shape}, factors64, {});
+  const Array most = reference::run_sum(positive, {f64, p.out.view().shape}, magnitudes, {});
   const Array got = p.out.array();
   const double bound = (64 + static_cast<double>(p.spec.domain[2]) / 64 + 4) * 0x1p-24;
   for (std::size_t i = 0; i < want.values.size(); ++i) {

@@ -33,7 +33,7 @@ Array expected_of(Case& c) {
   std::vector<const Array*> pointers;
   for (const Array& a : values) pointers.push_back(&a);
   const std::span<const Array* const> all(pointers);
-  return reference::run_sum(c.spec, {c.dtype, c.output}, all.first(c.factors.size()), all.subspan(c.factors.size()), c.dtype);
+  return reference::run_sum(c.spec, {c.dtype, c.output}, all.first(c.factors.size()), all.subspan(c.factors.size()));
 }
 
 // Runs it into a view of random strides and compares; returns the kernel.

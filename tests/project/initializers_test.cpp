@@ -11,7 +11,7 @@ namespace {
 
 // The names of a library's object files that have something to do before main() or register destructors there.
 std::string with_initializers(const std::string& library) {
-  const Outcome listed = run(fmt::format("{} --print-file-name {}", quoted(COTAN_NM), quoted(library)));
+  const Outcome listed = run(fmt::format("{} --print-file-name {}", project::quoted(COTAN_NM), project::quoted(library)));
   if (listed.status != 0) return listed.output;
   std::string found;
   std::istringstream lines(listed.output);
@@ -25,7 +25,7 @@ TEST(Initializers, TheLibraryHasNone) { EXPECT_EQ(with_initializers(COTAN_LIBRAR
 TEST(Initializers, AreFound) {
   const ScratchFolder scratch;
   const auto source = scratch.write("dynamic.cpp", "#include <string>\nextern const std::string name(\"made before main\");\n");
-  const Outcome built = run(fmt::format("cd {} && {} -c -o dynamic.o {}", quoted(scratch.path()), quoted(COTAN_CXX), quoted(source)));
+  const Outcome built = run(fmt::format("cd {} && {} -c -o dynamic.o {}", project::quoted(scratch.path()), project::quoted(COTAN_CXX), project::quoted(source)));
   ASSERT_EQ(built.status, 0) << built.output;
   EXPECT_NE(with_initializers((scratch.path() / "dynamic.o").string()), "");
 }

@@ -3,7 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 
-#include "backends/loops/jit/machine.h"
+#include "graph/target.h"
 #include "graph/fusion/fusion.h"
 #include "graph/passes/pass.h"
 #include "graph/text/text.h"
@@ -37,10 +37,9 @@ struct Found {
 
 // Which instructions a child's generated code has: those that the processor has, in half of them; none, and AVX2, in a quarter each.
 std::string instructions_of(std::uint64_t seed) {
-  using loops::jit::Machine;
   const std::uint64_t kind = seed / soak::seeds_of_child % 4;
   if (kind == 1) return "0";
-  return kind == 3 && loops::jit::best_machine() >= Machine::avx2 ? "avx2" : "";
+  return kind == 3 && best_instructions() >= InstructionSet::avx2 ? "avx2" : "";
 }
 
 void choose_instructions(std::uint64_t seed) {
