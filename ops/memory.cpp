@@ -13,12 +13,16 @@ namespace cotan {
 namespace {
 
 constexpr std::size_t reserved = std::size_t{64} << 10;
-std::atomic<char*> reserve{new (std::nothrow) char[reserved]};
+constinit std::atomic<char*> reserve{nullptr};
 
 }  // namespace
 
 EmergencyMemory::EmergencyMemory() noexcept { delete[] reserve.exchange(nullptr); }
-EmergencyMemory::~EmergencyMemory() { delete[] reserve.exchange(new (std::nothrow) char[reserved]); }
+EmergencyMemory::~EmergencyMemory() { keep_emergency_memory(); }
+
+void keep_emergency_memory() noexcept {
+  if (reserve.load(std::memory_order_relaxed) == nullptr) delete[] reserve.exchange(new (std::nothrow) char[reserved]);
+}
 
 void no_memory(std::string_view what, std::size_t bytes) {
   const EmergencyMemory emergency;

@@ -18,6 +18,9 @@ class EmergencyMemory {
   EmergencyMemory& operator=(const EmergencyMemory&) = delete;
 };
 
+// Sets the block aside, unless it is: before the first time that memory may end.
+void keep_emergency_memory() noexcept;
+
 // Throws the Error for that many bytes, which were wanted for `what` ("the elements that to_vector returns"); 0: nobody knows how many.
 [[noreturn]] void no_memory(std::string_view what, std::size_t bytes = 0);
 
@@ -41,6 +44,7 @@ template <class T>
 // Calls f; where memory ends in it, which leaves everything as it was, that is the Error. `what` was being done: "compiling a graph".
 template <class F>
 decltype(auto) within_memory(std::string_view what, F&& f) {
+  keep_emergency_memory();
   try {
     return f();
   } catch (const std::bad_alloc&) {

@@ -142,7 +142,7 @@ Attempt compile_located(const Located& located, const ConvolutionForm& form, con
   const std::array<int, 3> tensor{form.source, form.weights, form.result};
   std::vector<std::size_t> inputs{static_cast<std::size_t>(tensor[reads[0]] - 1), static_cast<std::size_t>(tensor[reads[1]] - 1)};
   inputs.insert(inputs.end(), tail.reads.begin(), tail.reads.end());
-  if (3 + tail.tensors.size() > CallList::most_arguments)
+  if (tail.buffers_of_a_call() > CallList::most_arguments)
     return declined(ReasonCode::not_recognised, fmt::format("{} tensors read by one kernel", tail.inputs()));
   auto kernel = std::make_shared<CallList>();
   for (std::int64_t ib = 0; ib < cuts.batch.parts(); ++ib) {

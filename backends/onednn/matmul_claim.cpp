@@ -130,7 +130,7 @@ Attempt compile_way(const Arrangement& at, const Way& way, const Tail& tail, con
   if (calls > most_calls) return declined(ReasonCode::not_profitable, fmt::format("{} products in place of one", calls));
 
   const auto a_input = static_cast<std::size_t>(at.a - 1), b_input = static_cast<std::size_t>(at.b - 1);
-  if (3 + tail.tensors.size() > CallList::most_arguments)
+  if (tail.buffers_of_a_call() > CallList::most_arguments)
     return declined(ReasonCode::not_recognised, fmt::format("{} tensors read by one kernel", tail.inputs()));
   auto kernel = std::make_shared<CallList>();
   const MatmulProblem all = problem_of(at, way.inside, first, at.m.size, at.n.size);

@@ -6,6 +6,7 @@
 // the output's dimensions (AlongOutput).
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <span>
 #include <variant>
@@ -45,6 +46,8 @@ struct Tail {
   std::vector<View> tensors;            // of the inputs after the two factors
 
   [[nodiscard]] bool empty() const { return ops.empty() && !rest; }
+  // Of how many buffers, the output's among them, one call makes use at most: a tensor that two steps read counts twice.
+  [[nodiscard]] std::size_t buffers_of_a_call() const { return std::max(3 + reads.size(), 2 + rest_reads.size()); }
   // The number of the kernel's inputs, which is the output's buffer.
   [[nodiscard]] std::size_t inputs() const { return 2 + tensors.size(); }
 };

@@ -58,8 +58,9 @@ bool take_constant(OpenSum& sum) {
 // The sum with its only factor c * x replaced by x, and that in turn by what x is the sum of, where then one term at most reaches each entry: the sum of a
 // scatter. What the scatter leaves at 0 is -0 behind a negative c, which adds nothing.
 std::optional<OpenSum> through_scale(const OpenSum& sum) {
+  if (sum.factors.size() != 1) return std::nullopt;
   const Ref x = sum.factors[0]->operand(0);
-  if (sum.factors.size() != 1 || x->kind != Kind::sum) return std::nullopt;
+  if (x->kind != Kind::sum) return std::nullopt;
   OpenSum reader = sum;
   reader.factors[0] = x;
   const OpenSum inner = sums::opened(*x.node());

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "tests/autograd/helpers.h"
+#include "tests/support/keep_subnormals.h"
 
 namespace cotan {
 namespace {
@@ -109,6 +110,7 @@ void expect_casts_to_all(bool reference) {
 }
 
 TEST_P(Dtypes, CastBetweenAllTypesAtTheirEdges) {
+  const testing::KeepSubnormals kept;
 #define DTYPE(name, type, kind) expect_casts_to_all<type>(GetParam() == ExecutionMode::reference);
   COTAN_DTYPES(DTYPE)
 #undef DTYPE
@@ -240,6 +242,7 @@ TEST(Numbers, TypesNeverMix) {
 std::vector<float> floats(const Tensor& t) { return cast(t, f32).to_vector(); }
 
 TEST_P(Dtypes, Bf16IsStoredMovedAndCast) {
+  const testing::KeepSubnormals kept;
   const std::vector<bfloat16> values{bfloat16(1.0), bfloat16(-2.5), bfloat16(0x1p-130), bfloat16(3e38), bfloat16(-0.0), bfloat16(7)};
   const Tensor x = Tensor::from(values, {2, 3});
   EXPECT_EQ(x.dtype(), bf16);

@@ -162,14 +162,14 @@ func p(x: f32[2,4,$H,$H], w: f32[2,4,$H,$H]) {
 )", {{"H", {"3", "7", "16"}},
         {"READ", {"i,j,k+p-1,l+q-1", "i,j,k+p,l+q", "i,j,k+2*p-2,l+q-1", "i,j,l+p-1,k+q-1", "i,j,k-p+1,l+q-1"}}}, true},
       {"gradient_of_part_of_a_maximum", "max_before_relu", {"recognise maximum's gradient"}, R"(
-func p(x: f32[2,$C,$H,$H], w: f32[$PART]) {
+func p(x: f32[2,$C,$H,$H], g: f32[$PART]) {
   %0: f32[2,$C,$H,$H][i,j,k,l] = max x[i,j,k+p-1,l+q-1]; p<3, q<3
-  %1: f32[$PART][i,j,k,l] = %0[i,j,k,l]
-  %2: f32[$PART] = mul(%1, w)
-  return y=%2
+  %1: i32[2,$C,$H,$H,2][i,j,k,l] = argmax x[i,j,k+p-1,l+q-1]; p<3, q<3
+  %2: f32[2,$C,$H,$H][i,j,k+%1[i,j,k,l,0]-1,l+%1[i,j,k,l,1]-1] = g[i,j,k,l]
+  return y=%0, d=%2
 }
 )", {{"C", {"2", "16"}}, {"H", {"4", "8"}},
-        {"PART", {"2,$C,$H,$H", "1,$C,$H,$H", "2,$(C/2),$H,$H", "2,$C,$(H-1),$H", "2,$C,$H,$(H/2)"}}}, true},
+        {"PART", {"2,$C,$H,$H", "1,$C,$H,$H", "2,$(C/2),$H,$H", "2,$C,$(H-1),$H", "2,$C,$H,$(H/2)"}}}},
       {"pooled_first_of_two", "max_before_relu", {}, R"(
 func p(x: f32[2,$C,$H,$H], w: f32[2,$(C*2),$H,$H]) {
   %0: f32[2,$C,$H,$H][i,j,k,l] = max x[i,j,k+p-1,l+q-1]; p<3, q<3

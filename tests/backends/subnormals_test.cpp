@@ -9,18 +9,13 @@
 #include "graph/threads.h"
 #include "ops/float_mode.h"
 #include "tests/support/elementwise_checks.h"
+#include "tests/support/keep_subnormals.h"
 #include "tests/support/program_checks.h"
 
 namespace cotan::testing {
 namespace {
 
 using reference::Array;
-
-// Keeps subnormal numbers while it lives.
-struct Kept {
-  Kept() { set_flush_subnormals(false); }
-  ~Kept() { set_flush_subnormals(true); }
-};
 
 // Every number that is subnormal in its array's type as the zero that it stands for.
 std::vector<Array> as_zeros(std::vector<Array> arrays) {
@@ -164,7 +159,7 @@ TEST(Subnormals, AreKeptOnRequest) {
   const std::vector<Array> in{{f32, {2}, {0x1p-126, -100}}, {f64, {2}, {0x1p-1074, 0x1p-1030}}};
   CompileOptions options;
   const auto program = compile_program(f, topological(f.results), options);  // one program for both
-  const Kept kept;
+  const KeepSubnormals kept;
   const auto expect_kept = [](const std::vector<Array>& got) {
     EXPECT_EQ(got[0].values[0], 0x1p-127);
     EXPECT_NEAR(got[1].values[0], -1074 * std::log(2), 1e-9);
@@ -195,7 +190,7 @@ TEST(Subnormals, ConstantsAreFoldedForBothModes) {
     }
   };
   expect(0, 0);
-  const Kept kept;
+  const KeepSubnormals kept;
   expect(1e-20, 1);
 }
 

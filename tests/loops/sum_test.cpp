@@ -184,7 +184,7 @@ std::vector<Named> named_cases() {
       {"embedding's gradient", {200, 400}, {50, 400}, {t_of(i), j}, {{200, 400}}, {{i, j}}, {{200}}, {}, "loops sum scatter", true},
       {"scatter into a large tensor", {100, 300}, {1000, 300}, {t_of(i), j}, {{100, 300}}, {{i, j}}, {{100}}, {}, "loops sum direct scatter"},
       {"pick", {500}, {500}, {i}, {{500, 60}}, {{i, t_of(i)}}, {{500}}, {}, "loops sum assign"},
-      {"pick's gradient", {500}, {500, 60}, {i, t_of(i)}, {{500}}, {{i}}, {{500}}, {}, "loops sum scatter"},
+      {"pick's gradient", {500}, {500, 60}, {i, t_of(i)}, {{500}}, {{i}}, {{500}}, {}, "loops sum assign"},
       {"gather along the last dimension", {100, 80}, {100, 80}, {i, j}, {{100, 60}}, {{i, t_of(j)}}, {{80}}},
       {"causal mask", {90, 90}, {90, 90}, {i, j}, {}, {}, {}, {{i - j, 90}}},
       {"one-hot", {90, 60}, {90, 60}, {i, j}, {}, {}, {{90}}, {{j - t_of(i), 1}}},

@@ -13,7 +13,9 @@ class VerifiedModels : public ::testing::TestWithParam<training::ModelEntry> {};
 
 TEST_P(VerifiedModels, HaveNothingThatDiffers) {
   manual_seed(3);
-  const training::Model model = GetParam().make();
+  training::Model model = GetParam().make();
+  // The gradient of the keys' bias is 0 but for rounding, which Adam would divide by its own size.
+  if (GetParam().name == "transformer") model.optimizer = std::make_shared<optim::SGD>(model.optimizer->parameters(), optim::SGDOptions{.lr = 0.01});
   const std::int64_t examples = GetParam().name == "cnn" || GetParam().name == "transformer" ? 1 : 16;
   training::Inputs few;
   for (const Tensor& x : model.inputs) few.push_back(narrow(x, {.dim = 0, .start = 0, .length = examples}));

@@ -96,7 +96,7 @@ TEST(MergeSums, ScalesGoIntoSums) {
 // The terms of a row may cancel each other: their sum is 0 then, and so is that of the terms with the other sign, not -0. What no point reaches is 0, too.
 TEST(MergeSums, ASignStaysOnItsSideOfAnAddition) {
   for (const char* text : {"func f(x: f32[3,4]) {\n  %0: f32[3,4] = { -x }\n  %1: f32[3][i] = %0[i,p]\n  return %1\n}\n",
-                           "func f(x: f32[3,4]) {\n  %0: f32[3,4][i,j] = -1 * x[i,j]\n  %1: f32[3][i] = %0[i,p]\n  return %1\n}\n",
+                           "func f(x: f32[3,4]) {\n  %0: f32[3,4][i,j] = -x[i,j]\n  %1: f32[3][i] = %0[i,p]\n  return %1\n}\n",
                            "func f(x: f32[3,4]) {\n  %0: f32[2][i] = x[p,i+3]\n  %1: f32[2] = { -%0 }\n  return %1\n}\n"}) {
     EXPECT_EQ(after_passes(text, "-all,+merge_sums,+fold_views"), text);
   }
