@@ -24,6 +24,14 @@ void keep_emergency_memory() noexcept {
   if (reserve.load(std::memory_order_relaxed) == nullptr) delete[] reserve.exchange(new (std::nothrow) char[reserved]);
 }
 
+namespace {
+
+// Before main() too, since the first call may be the one for which there is no memory. It may come before or behind other initialisers: what it writes was
+// constant.
+[[gnu::constructor]] void keep_before_main() { keep_emergency_memory(); }
+
+}  // namespace
+
 void no_memory(std::string_view what, std::size_t bytes) {
   const EmergencyMemory emergency;
   const std::string remedy = "Use smaller batches or tensors, release tensors that are no longer needed, or allow the process more memory (ulimit -v)";
