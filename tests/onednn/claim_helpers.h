@@ -17,6 +17,7 @@
 #include "backends/reference/reference.h"
 #include "graph/builder.h"
 #include "tests/onednn/helpers.h"
+#include "tests/onednn/wide_kernels.h"
 
 namespace cotan::onednn::testing {
 
@@ -119,8 +120,7 @@ inline bool library_has(const Ref& node) {
   const Match match = onednn_backend().match(node, {});
   const auto* why = std::get_if<Reason>(&match);
   if (why == nullptr) return true;
-  constexpr auto wide = static_cast<unsigned>(dnnl::cpu_isa::avx512_core);
-  EXPECT_NE(static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & wide, wide) << why->detail;
+  EXPECT_FALSE(has_wide_kernels()) << why->detail;
   EXPECT_EQ(why->code, ReasonCode::primitive_refused) << why->detail;
   return false;
 }
