@@ -76,6 +76,9 @@ class Closing {
     if (sums_.empty()) return;
     std::vector<int> all{loop_};
     for (const Ref& s : sums_) all.push_back(groups_.of(s.node()));
+    // The sizes of a loop are those of what it reads or writes.
+    if (const Claim loop = loop_claim(groups_, nodes, all); loop.inputs.empty() && loop.results.empty())
+      return groups_.miss(name, nodes[0].node(), {ReasonCode::domain, "a loop that reads and writes nothing but its sums"});
     groups_.merge(all, claim(nodes, all), name);
   }
 

@@ -57,6 +57,18 @@ TEST(Sums, OfOneMapOrCast) {
   expect_right(f);
 }
 
+// It has no sizes: they are those of what a loop reads or writes.
+TEST(Sums, ALoopThatReadsNothingIsLeft) {
+  const Function f = parse_function(R"(func f() {
+    %0: f64[16,20] = { 1.5 }
+    %1: f32[16,20] = cast(%0)
+    %2: f32[16][i] = %1[i,p]
+    return %2
+  })");
+  EXPECT_EQ(closed(f).text.find("fuse_sums"), std::string::npos);
+  expect_right(f);
+}
+
 struct Miss {
   const char* lines;
   ReasonCode code;
