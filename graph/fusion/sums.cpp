@@ -77,9 +77,10 @@ class Closing {
     std::vector<int> all{loop_};
     for (const Ref& s : sums_) all.push_back(groups_.of(s.node()));
     // The sizes of a loop are those of what it reads or writes.
-    if (const Claim loop = loop_claim(groups_, nodes, all); loop.inputs.empty() && loop.results.empty())
+    Claim loop = loop_claim(groups_, nodes, all);
+    if (loop.inputs.empty() && loop.results.empty())
       return groups_.miss(name, nodes[0].node(), {ReasonCode::domain, "a loop that reads and writes nothing but its sums"});
-    groups_.merge(all, claim(nodes, all), name);
+    groups_.merge(all, claim(nodes, std::move(loop)), name);
   }
 
  private:
@@ -112,9 +113,8 @@ class Closing {
     return behind_a_loop + from_memory + (groups_.read_outside(value, both) ? 0 : to_memory);
   }
 
-  // Of the loop's nodes and the sums, which are the groups `inside`.
-  [[nodiscard]] Claim claim(std::span<const Ref> nodes, std::span<const int> inside) const {
-    Claim claim = loop_claim(groups_, nodes, inside);
+  // Of the loop's nodes and the sums: `claim` is the loop's, where the sums are inside.
+  [[nodiscard]] Claim claim(std::span<const Ref> nodes, Claim claim) const {
     // A value is what several of the cluster's outputs may be, but here each is one of the nodes.
     std::vector<Ref> values(claim.results);
     for (const Ref& s : sums_)
